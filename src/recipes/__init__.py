@@ -1,0 +1,1 @@
+"""Recipes that assemble blocks into models, train them and sample from them."""
