@@ -1,0 +1,26 @@
+"""The one error that a user of the recipes can mend."""
+
+
+class RecipeError(Exception):
+    """A mistake in what a recipe was given: one sentence of cause, one of fix.
+
+    `str(error)` is `"{cause} {fix}"`. The command line prints the two on lines of their own and
+    exits with 2; any other exception is a bug and keeps its traceback.
+
+    Attributes:
+        cause: What is wrong, with the name and the value at fault.
+        fix: What to do about it.
+
+    Example:
+        >>> error = RecipeError("'missing.txt' does not exist.", "Give the path of a text file.")
+        >>> print(error)
+        'missing.txt' does not exist. Give the path of a text file.
+    """
+
+    def __init__(self, cause: str, fix: str):
+        super().__init__(cause, fix)
+        self.cause = cause
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.fix}"
