@@ -1,0 +1,153 @@
+"""Trains a GPT in eager PyTorch and prints how fast it went.
+
+A process of its own, started by `nanogpt_torch.py` in an environment that has PyTorch and nothing
+of this project. It is what a PyTorch user writes by hand: eager operations, the fused attention of
+the library, one optimiser step per batch.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Causal self-attention with one projection for queries, keys and values."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project_in = nn.Linear(width, 3 * width, bias=False)
+        self.project_out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        projected = self.project_in(x).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = projected.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return self.project_out(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Block(nn.Module):
+    """Attention and a four times wider GELU layer, each after a norm and beside a residual."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width, bias=False)
+        self.attention = Attention(width, heads)
+        self.mlp_norm = nn.LayerNorm(width, bias=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width, bias=False),
+            nn.GELU(),
+            nn.Linear(4 * width, width, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class GPT(nn.Module):
+    """Token and position embeddings, blocks, a norm, and a head tied to the token embedding."""
+
+    def __init__(self, vocab: int, context: int, layers: int, heads: int, width: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocab, width)
+        self.positions = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width, bias=False)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim >= 2:
+                # What enters the residual stream starts smaller, as in GPT-2.
+                into_stream = name.endswith(("project_out.weight", "mlp.2.weight"))
+                deviation = 0.02 / math.sqrt(2 * layers) if into_stream else 0.02
+                nn.init.normal_(parameter, std=deviation)
+
+    def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        x = self.tokens(tokens) + self.positions.weight[: tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        logits = functional.linear(self.norm(x), self.tokens.weight)
+        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def learning_rate(step: int, settings: dict) -> float:
+    """Linear warm-up, then a cosine down to the smallest rate."""
+    if step < settings["warmup_steps"]:
+        return settings["learning_rate"] * (step + 1) / (settings["warmup_steps"] + 1)
+    progress = (step - settings["warmup_steps"]) / max(
+        1, settings["decay_steps"] - settings["warmup_steps"]
+    )
+    span = settings["learning_rate"] - settings["min_learning_rate"]
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+    return settings["min_learning_rate"] + span * cosine
+
+
+def main() -> None:
+    """Trains for some steps and prints one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokens", type=Path, required=True, help="the corpus as raw int64")
+    parser.add_argument("--settings", type=json.loads, required=True, help="sizes and rates, JSON")
+    parser.add_argument("--warmup", type=int, required=True, help="steps before the clock starts")
+    parser.add_argument("--steps", type=int, required=True, help="steps under the clock")
+    parser.add_argument("--threads", type=int, required=True)
+    arguments = parser.parse_args()
+    settings = arguments.settings
+
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(settings["seed"])
+    tokens = torch.frombuffer(bytearray(arguments.tokens.read_bytes()), dtype=torch.int64)
+    context, batch_size = settings["context"], settings["batch_size"]
+    model = GPT(
+        settings["vocab"], context, settings["layers"], settings["heads"], settings["width"]
+    )
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": settings["weight_decay"]},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=settings["learning_rate"],
+        betas=(settings["beta1"], settings["beta2"]),
+        eps=settings["epsilon"],
+    )
+    offsets = torch.arange(context + 1)
+
+    def step(number: int) -> Tensor:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(number, settings)
+        starts = torch.randint(len(tokens) - context, (batch_size, 1))
+        windows = tokens[starts + offsets]
+        optimizer.zero_grad(set_to_none=True)
+        loss = model(windows[:, :-1], windows[:, 1:])
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings["clip_norm"])
+        optimizer.step()
+        return loss.detach()
+
+    for number in range(arguments.warmup):
+        step(number)
+    started = time.perf_counter()
+    losses = [step(arguments.warmup + number) for number in range(arguments.steps)]
+    loss = torch.stack(losses[-50:]).mean().item()
+    seconds = time.perf_counter() - started
+    print(
+        json.dumps(
+            {
+                "steps_per_second": arguments.steps / seconds,
+                "loss": loss,
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "versions": f"PyTorch {torch.__version__}",
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Who may import whom: read from the sources, and seen in fresh interpreters."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[1] / "src"
+BLOCKS_MAY_IMPORT = {"jax", "flax", "chex", "jaxtyping", "beartype", "blocks"}
+BELONG_TO_RECIPES = {"optax", "orbax", "grain", "tyro", "tokenizers", "safetensors"}
+LIGHT = ["errors", "presets", "nanogpt", "data", "data.corpora", "data.tokenizers"]
+
+
+def python_files(folder: Path) -> list[Path]:
+    files = sorted(folder.rglob("*.py"))
+    assert files, f"{folder} has no sources: this test would pass on nothing."
+    return files
+
+
+def imported_by(path: Path) -> set[str]:
+    """Dotted names of the modules that a file imports, at its top or inside a function."""
+    package = path.relative_to(SOURCES).with_suffix("").parts[:-1]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            # `from flax import linen` and `from . import x` import modules too.
+            names.update({origin, *(f"{origin}.{alias.name}" for alias in node.names)})
+    return names
+
+
+def distributions_imported_by(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported_by(path)} - sys.stdlib_module_names
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that are loaded after `code` has run in a fresh interpreter."""
+    listing = "; import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    finished = subprocess.run(
+        [sys.executable, "-c", code + listing], check=True, capture_output=True, text=True
+    )
+    return set(finished.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "path", python_files(SOURCES / "blocks"), ids=lambda path: str(path.relative_to(SOURCES))
+)
+def test_blocks_are_written_with_jax_flax_and_checkers_only(path):
+    assert distributions_imported_by(path) <= BLOCKS_MAY_IMPORT
+
+
+@pytest.mark.parametrize(
+    "path",
+    python_files(SOURCES / "recipes" / "trainer"),
+    ids=lambda path: str(path.relative_to(SOURCES)),
+)
+def test_the_trainer_imports_no_block(path):
+    assert "blocks" not in distributions_imported_by(path)
+
+
+def test_the_trainer_imports_nothing_of_the_recipes_that_knows_blocks():
+    """A detour through a sibling would bring blocks in all the same."""
+    assert "blocks" not in loaded_by("import recipes.trainer")
+
+
+def test_import_blocks_loads_nothing_that_belongs_to_recipes():
+    # None of these comes with flax.linen or chex; the test below says so for the versions at hand.
+    assert not loaded_by("import blocks") & (BELONG_TO_RECIPES | {"recipes"})
+
+
+def test_flax_and_chex_alone_load_nothing_that_belongs_to_recipes():
+    """If this fails, a dependency has changed, and the test above blames the wrong one."""
+    assert not loaded_by("import flax.linen, chex") & BELONG_TO_RECIPES
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_the_command_line_needs_first_does_not_load_jax(module):
+    assert not loaded_by(f"import recipes.{module}") & {"jax", "flax", "grain", "orbax"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "train --help", "train quick --help", "sample --help", "eval --help", "size --help"],
+)
+def test_help_does_not_load_jax(arguments):
+    code = (
+        "import contextlib, runpy, sys\n"
+        f"sys.argv = ['nanogpt', *{arguments.split()!r}]\n"
+        "with contextlib.suppress(SystemExit): runpy.run_module('recipes.nanogpt', "
+        "run_name='__main__', alter_sys=False)\n"
+        "pass"
+    )
+    assert not loaded_by(code) & {"jax", "flax", "grain", "orbax"}

@@ -1,0 +1,108 @@
+"""What is installed, promised in the metadata and locked for development."""
+
+import hashlib
+import importlib.metadata
+import importlib.resources
+import itertools
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+PYTHONS = ("3.11", "3.12", "3.13")
+# Of the text as its authors publish it, at apache.org/licenses/LICENSE-2.0.txt.
+APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    lists = [
+        PROJECT["dependencies"],
+        *(PROJECT["optional-dependencies"][extra] for extra in extras),
+    ]
+    return [Requirement(text) for text in itertools.chain(*lists)]
+
+
+def locked(python: str) -> dict[str, str]:
+    """Versions in the lock file, by name, for Linux and one version of Python."""
+    environment = {
+        "python_full_version": f"{python}.9",
+        "python_version": python,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+    }
+    pins = {}
+    for line in re.findall(r"^[\w.\[\]-]+==[^\\\n]+", LOCK, flags=re.MULTILINE):
+        pin = Requirement(line.strip())
+        if pin.marker is None or pin.marker.evaluate(environment):
+            (version,) = pin.specifier
+            pins[canonicalize_name(pin.name)] = version.version
+    return pins
+
+
+def test_the_installed_package_is_this_version():
+    assert importlib.metadata.version("linen-blocks") == PROJECT["version"]
+
+
+@pytest.mark.parametrize("package", ["blocks", "recipes"])
+def test_type_checkers_are_told_that_the_package_is_typed(package):
+    assert (importlib.resources.files(package) / "py.typed").is_file()
+
+
+def test_nothing_but_the_two_packages_is_installed():
+    files = importlib.metadata.files("linen-blocks") or []
+    folders = {file.parts[0] for file in files if not file.name.endswith(".pth")}
+    if "blocks" not in folders:
+        pytest.skip("installed as editable: the files stay in the checkout")
+    assert {name.partition("-")[0] for name in folders} == {"blocks", "recipes", "linen_blocks"}
+
+
+def test_the_licence_is_the_whole_text():
+    assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == APACHE_2_0
+
+
+def test_the_readme_starts_with_the_two_commands():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    commands = [line.partition("#")[0].strip() for line in lines[3:5]]
+    assert commands == [
+        "pip install . && python -m recipes.nanogpt",
+        'pip install ".[test]" && pytest',
+    ]
+
+
+def test_the_classifiers_name_the_versions_of_python_that_are_allowed():
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    minors = {f"3.{minor}" for minor in range(30) if f"3.{minor}.0" in allowed}
+    named = {c.rpartition(" ")[2] for c in PROJECT["classifiers"] if "Python :: 3." in c}
+    assert minors == named == set(PYTHONS)
+
+
+def test_every_dependency_has_a_lower_bound():
+    unbounded = [
+        str(requirement)
+        for requirement in requirements("test", "docs", "lint")
+        if not {">=", "=="} & {bound.operator for bound in requirement.specifier}
+    ]
+    assert not unbounded
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("requirement", requirements("test", "docs", "lint"), ids=str)
+def test_the_lock_file_satisfies_the_requirements(requirement, python):
+    version = locked(python).get(canonicalize_name(requirement.name))
+    assert version is not None
+    assert requirement.specifier.contains(version)
+
+
+def test_the_lock_file_has_a_hash_for_every_pin_and_no_address():
+    pins = re.split(r"^(?=[\w.\[\]-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in pin for pin in pins)
+    assert not re.search(r"://|^\s*(-i|-f|--index|--extra-index|--find-links)", LOCK, re.MULTILINE)
