@@ -1,5 +1,8 @@
 """The one error that a user of the recipes can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class RecipeError(Exception):
     """A mistake in what a recipe was given: one sentence of cause, one of fix.
@@ -24,3 +27,18 @@ class RecipeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.cause} {self.fix}"
+
+
+def nearest_of(name: str, names: Iterable[str]) -> str:
+    """The words that offer known names to someone who gave an unknown one.
+
+    Example:
+        >>> print(f"Use {nearest_of('quik', ['lecture', 'quick'])}.")
+        Use 'quick', the nearest of 'lecture', 'quick'.
+        >>> print(f"Use {nearest_of('x', ['lecture', 'quick'])}.")
+        Use one of 'lecture', 'quick'.
+    """
+    names = list(names)
+    listed = ", ".join(map(repr, names))
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"{near[0]!r}, the nearest of {listed}" if near else f"one of {listed}"

@@ -1,0 +1,167 @@
+"""Token ids to batches: shuffled windows to train on, every target once to evaluate on."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+import numpy.typing as npt
+
+from recipes.errors import RecipeError
+
+Batch = dict[str, np.ndarray]
+Tokens = npt.NDArray[np.integer]
+
+
+def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
+    """The first 90 % of the tokens to train on and the rest to validate on, as nanoGPT.
+
+    Raises:
+        RecipeError: A split too short for one window, which is `context` inputs and one target.
+    """
+    train, validation = np.split(tokens, [len(tokens) * 9 // 10])
+    if min(len(train), len(validation)) <= context:
+        longest = max(len(validation) - 1, 0)
+        shorter = f", or context={longest} at most" if longest > 0 else ""
+        raise RecipeError(
+            f"The corpus has {len(tokens)} tokens, {len(train)} to train on and "
+            f"{len(validation)} to validate on, and context={context} needs {context + 1} in each.",
+            f"Use a corpus of {10 * context + 1} tokens or more{shorter}.",
+        )
+    return train, validation
+
+
+class TrainingBatches(Iterator[Batch]):
+    """An endless iterator over batches whose position can be saved and restored.
+
+    Its state is a dictionary of integers, fit for JSON: the next batch, and what makes the
+    stream the one it is, so that a position in another stream is refused.
+    """
+
+    def __init__(self, batches: grain.DatasetIterator[Batch], stream: dict[str, int]):
+        self._batches = batches
+        self._stream = stream
+
+    def __next__(self) -> Batch:
+        return next(self._batches)
+
+    def get_state(self) -> dict[str, int]:
+        """The position after the batches so far."""
+        return {"next_batch": self._batches.get_state()["next_index"], **self._stream}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Continue where `get_state` was called.
+
+        Raises:
+            RecipeError: The state is damaged or of another stream; the position stays as it was.
+        """
+        expected = {"next_batch", *self._stream}
+        if not isinstance(state, dict) or state.keys() != expected or not _all_counts(state):
+            raise RecipeError(
+                f"The saved data position {state!r} is damaged: "
+                f"it must hold {', '.join(sorted(expected))}, integers from 0.",
+                "Resume from an earlier checkpoint.",
+            )
+        for name, value in self._stream.items():
+            if state[name] != value:
+                raise RecipeError(
+                    f"The data position was saved with {name}={state[name]}, "
+                    f"and this run has {name}={value}.",
+                    "Resume with the corpus and the settings of the run, or start a new run.",
+                )
+        self._batches.set_state({"next_index": int(state["next_batch"])})
+
+
+def training_batches(
+    tokens: Tokens, *, context: int, batch_size: int, seed: int
+) -> TrainingBatches:
+    """Batches of all overlapping windows, shuffled anew in every epoch, without an end.
+
+    Window i is inputs `tokens[i : i + context]` and targets one token further. An epoch holds
+    each of the `len(tokens) - context` windows once. A batch that an epoch's end cuts short is
+    filled with the first windows of the next epoch, so no window is dropped.
+
+    Args:
+        tokens: Ids, more than `context` of them.
+        context: Tokens in a window.
+        batch_size: Windows in a batch.
+        seed: Fixes the order, 0 to 2**32 - 1.
+
+    Raises:
+        RecipeError: A seed out of range, or fewer tokens than a window needs.
+
+    Example:
+        >>> batches = training_batches(np.arange(100), context=4, batch_size=2, seed=0)
+        >>> batch = next(batches)
+        >>> batch["inputs"].shape, bool((batch["targets"] == batch["inputs"] + 1).all())
+        ((2, 4), True)
+    """
+    if not 0 <= seed < 2**32:
+        raise RecipeError(f"seed={seed} is out of range.", "Use a seed from 0 to 4294967295.")
+    tokens = np.asarray(tokens, np.int32)
+    windows = len(tokens) - context
+    if windows < 1:
+        raise _too_few(tokens, context + 1)
+    inputs = np.lib.stride_tricks.sliding_window_view(tokens[:-1], context)
+    targets = np.lib.stride_tricks.sliding_window_view(tokens[1:], context)
+
+    def gather(starts: Sequence[int]) -> Batch:
+        rows = np.asarray(starts)
+        return {"inputs": inputs[rows], "targets": targets[rows]}
+
+    batches = (
+        grain.MapDataset.range(windows)
+        .shuffle(seed=seed)
+        .repeat()
+        .batch(batch_size, batch_fn=gather)
+        # A batch takes a fraction of a millisecond: threads would cost more than they hide.
+        .to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
+    )
+    stream = {"windows": windows, "context": context, "batch_size": batch_size, "seed": seed}
+    return TrainingBatches(iter(batches), stream)
+
+
+def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list[Batch]:
+    """Batches in which every token but the first is a target exactly once.
+
+    Windows stand one after the other without overlap. The last is padded with zeros and the last
+    batch with empty windows, so that all batches have the same shape; `weights` is 1 where a
+    target counts and 0 where it is padding.
+
+    Raises:
+        RecipeError: Fewer than two tokens.
+
+    Example:
+        >>> (batch,) = evaluation_batches(np.arange(6), context=4, batch_size=2)
+        >>> batch["targets"].tolist(), batch["weights"].tolist()
+        ([[1, 2, 3, 4], [5, 0, 0, 0]], [[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
+    """
+    if len(tokens) < 2:
+        raise _too_few(tokens, 2)
+    count = len(tokens) - 1
+    shape = (-(-count // (batch_size * context)), batch_size, context)
+
+    def stacked(values: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+        padded = np.zeros(shape, dtype)
+        padded.flat[:count] = values
+        return padded
+
+    columns = {
+        "inputs": stacked(tokens[:-1], np.int32),
+        "targets": stacked(tokens[1:], np.int32),
+        "weights": stacked(np.ones(count), np.float32),
+    }
+    return [{name: column[i] for name, column in columns.items()} for i in range(shape[0])]
+
+
+def _too_few(tokens: Tokens, needed: int) -> RecipeError:
+    return RecipeError(
+        f"The text has {len(tokens)} tokens and one window needs {needed}.", "Use a longer text."
+    )
+
+
+def _all_counts(state: dict[str, Any]) -> bool:
+    return all(
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+        for value in state.values()
+    )

@@ -1,0 +1,93 @@
+"""Files that are complete or absent: atomic writes and verified downloads."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+from recipes.errors import RecipeError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that its name shows the old content or the new, never a part.
+
+    The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
+    rename. Missing folders are made.
+
+    Raises:
+        OSError: The folder cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def download(url: str, path: Path, *, sha256: str, max_bytes: int, timeout: float = 30.0) -> bytes:
+    """The bytes at `url`, kept in `path` once their SHA-256 was found right.
+
+    A file that is already there and has the right hash is read instead; one that was damaged is
+    replaced. Bytes with another hash never reach the disk.
+
+    Args:
+        url: Where the bytes are; redirects are followed, loops of them are not.
+        path: The file that keeps them.
+        sha256: Their digest in hexadecimal.
+        max_bytes: The most that is read; more is refused.
+        timeout: Seconds to wait for the server to connect or to send something.
+
+    Raises:
+        RecipeError: No connection, a loop of redirects, too many bytes, another hash, or a cache
+            that cannot be written.
+    """
+    with contextlib.suppress(OSError):
+        kept = path.read_bytes()
+        if hashlib.sha256(kept).hexdigest() == sha256:
+            return kept
+    data = _fetch(url, max_bytes, timeout)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise RecipeError(
+            f"The {len(data)} bytes from {url} have SHA-256 {found} instead of {sha256}.",
+            "Try again; if it persists, the file changed or something between alters it.",
+        )
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise RecipeError(
+            f"The download cannot be kept in {str(path)!r}: {error.strerror}.",
+            "Make that folder writable, or point XDG_CACHE_HOME to one that is.",
+        ) from error
+    return data
+
+
+def _fetch(url: str, max_bytes: int, timeout: float) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:
+            data = response.read(max_bytes + 1)
+    except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise RecipeError(
+            f"Downloading {url} failed: {reason}.",
+            "Check the connection, or download the file by other means and give its path.",
+        ) from error
+    if len(data) > max_bytes:
+        raise RecipeError(
+            f"{url} sends more than the {max_bytes} bytes that were expected.",
+            "Download the file by other means and give its path.",
+        )
+    return data

@@ -1,0 +1,65 @@
+"""A tokenizer as a JSON file, and whether two tokenizers are the same."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from recipes.data.files import write_atomically
+from recipes.data.tokenizers import TOKENIZERS, CharTokenizer, Tokenizer, listed
+from recipes.errors import RecipeError
+
+FORMAT = 1
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write a tokenizer: the version of the format, its kind, its fields."""
+    content = {"format": FORMAT, "kind": tokenizer.name, **dataclasses.asdict(tokenizer)}
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer that `save_tokenizer` wrote.
+
+    Raises:
+        RecipeError: The file is missing, damaged, of another format or of an unknown kind.
+    """
+    fix = "Restore it from a copy of the run that wrote it."
+    try:
+        content = json.loads(path.read_bytes())
+        match content:
+            case {"format": int(version)} if version != FORMAT:
+                raise RecipeError(
+                    f"The tokenizer {str(path)!r} has format {version}, not {FORMAT}.",
+                    "Use the version of linen-blocks that wrote it.",
+                )
+            case {"format": int(), "kind": str(kind), **fields} if kind in TOKENIZERS:
+                return TOKENIZERS[kind](**fields)
+            case {"format": int(), "kind": kind}:
+                raise RecipeError(f"The tokenizer {str(path)!r} is of unknown kind {kind!r}.", fix)
+            case _:
+                raise ValueError("its format or kind is missing")
+    except OSError as error:
+        cause = f"The tokenizer {str(path)!r} cannot be read: {error.strerror}."
+        raise RecipeError(cause, fix) from error
+    except (TypeError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise RecipeError(f"The tokenizer {str(path)!r} is damaged: {reason}.", fix) from error
+
+
+def check_same_tokenizer(trained: Tokenizer, given: Tokenizer) -> None:
+    """Refuse a tokenizer other than the one a model was trained with.
+
+    Raises:
+        RecipeError: They differ; says in which kind or characters.
+    """
+    if trained == given:
+        return
+    fix = "Use the corpus and the tokenizer of the run, or start a new run."
+    if isinstance(trained, CharTokenizer) and isinstance(given, CharTokenizer):
+        known, new = set(trained.vocabulary), set(given.vocabulary)
+        parts = [f"lacks {listed(new - known)}"] if new - known else []
+        parts += [f"alone has {listed(known - new)}"] if known - new else []
+        raise RecipeError(f"The vocabulary of the run {' and '.join(parts)}.", fix)
+    raise RecipeError(
+        f"The run was trained with the tokenizer {trained.name!r}, not {given.name!r}.", fix
+    )
