@@ -1,1 +1,70 @@
-"""Typed Flax Linen blocks."""
+"""Reusable, typed Flax Linen blocks for transformers."""
+
+from blocks.attention.cache import KeyValueCache
+from blocks.attention.head import AttentionHead
+from blocks.attention.kernels import Kernel, dot_product_attention
+from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
+from blocks.attention.multi_head import Biases, MultiHeadAttention
+from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
+from blocks.base import Block, fresh
+from blocks.block import TransformerBlock
+from blocks.checks import checked
+from blocks.context import Context, Coordinates
+from blocks.embeddings import TokenEmbedding
+from blocks.heads import LMHead
+from blocks.initializers import Normal, VarianceScaling
+from blocks.mlp import MLP, GatedMLP, gelu
+from blocks.models import CausalLM
+from blocks.norms import LayerNorm, RMSNorm
+from blocks.positions.learned import LearnedPositions
+from blocks.positions.rotary import RoPE
+from blocks.positions.sinusoidal import SinusoidalPositions
+from blocks.residual import PostNorm, PreNorm, Residual
+from blocks.stack import Stack, stack_layers, unstack_layers
+from blocks.surgery import find, override, replace
+
+__all__ = [
+    "MLP",
+    "AttentionHead",
+    "Biases",
+    "Block",
+    "Causal",
+    "CausalLM",
+    "Context",
+    "Coordinates",
+    "GatedMLP",
+    "Kernel",
+    "KeyValueCache",
+    "LMHead",
+    "LayerNorm",
+    "LearnedPositions",
+    "Mask",
+    "MultiHeadAttention",
+    "Normal",
+    "Padding",
+    "PostNorm",
+    "PreNorm",
+    "QKTransform",
+    "RMSNorm",
+    "Residual",
+    "RoPE",
+    "Scale",
+    "ScoreChange",
+    "Segments",
+    "SinusoidalPositions",
+    "SlidingWindow",
+    "SoftCap",
+    "Stack",
+    "TokenEmbedding",
+    "TransformerBlock",
+    "VarianceScaling",
+    "checked",
+    "dot_product_attention",
+    "find",
+    "fresh",
+    "gelu",
+    "override",
+    "replace",
+    "stack_layers",
+    "unstack_layers",
+]

@@ -1,0 +1,1 @@
+"""Attention: kernels, masks, score changes, caches, and the blocks made from them."""

@@ -1,0 +1,97 @@
+"""The cache of keys and values that makes decoding one token as cheap as one token."""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from blocks.checks import check_values
+from blocks.context import Coordinates
+from blocks.typing import Array, Bool, Dtype, Float, Int, typed
+
+
+@flax.struct.dataclass
+class KeyValueCache:
+    """Keys and values of the tokens so far, in slots of a fixed number.
+
+    Attributes:
+        keys: one slot per token, in order.
+        values: likewise.
+        positions: place of each token in its text.
+        valid: True where a slot holds a real token.
+        segments: document of each token.
+        length: slots in use.
+        seen: real tokens of each row.
+    """
+
+    keys: Float[Array, "batch size kv_heads head_dim"]
+    values: Float[Array, "batch size kv_heads value_dim"]
+    positions: Int[Array, "batch size"]
+    valid: Bool[Array, "batch size"]
+    segments: Int[Array, "batch size"]
+    length: Int[Array, ""]
+    seen: Int[Array, "batch"]
+
+    @property
+    def size(self) -> int:
+        """Slots that there are."""
+        return self.keys.shape[1]
+
+    @classmethod
+    def empty(
+        cls, batch: int, size: int, kv_heads: int, head_dim: int, value_dim: int, dtype: Dtype
+    ) -> "KeyValueCache":
+        """Makes a cache with all slots free."""
+        return cls(
+            keys=jnp.zeros((batch, size, kv_heads, head_dim), dtype),
+            values=jnp.zeros((batch, size, kv_heads, value_dim), dtype),
+            positions=jnp.zeros((batch, size), jnp.int32),
+            valid=jnp.zeros((batch, size), bool),
+            segments=jnp.zeros((batch, size), jnp.int32),
+            length=jnp.zeros((), jnp.int32),
+            seen=jnp.zeros((batch,), jnp.int32),
+        )
+
+    @typed
+    def append(
+        self,
+        key: Float[Array, "batch seq kv_heads head_dim"],
+        value: Float[Array, "batch seq kv_heads value_dim"],
+        at: Coordinates,
+    ) -> "KeyValueCache":
+        """Writes new tokens into the next free slots; in place where the cache is donated.
+
+        Raises:
+            ValueError: no room is left; at once in an eager call and inside `checked`. Elsewhere
+                under `jit` nothing can be raised, and the values become NaN instead.
+        """
+        batch, seq = key.shape[:2]
+        room = self.length + seq <= self.size
+        check_values(
+            room,
+            "the cache is full: {seq} more tokens after {length} do not fit into {size} slots; "
+            "make it larger with Context(cache_size=...).",
+            seq=seq,
+            length=self.length,
+            size=self.size,
+        )
+        valid = jnp.ones((batch, seq), bool) if at.valid is None else at.valid
+        segments = jnp.zeros((batch, seq), jnp.int32) if at.segments is None else at.segments
+
+        def write(slots: Array, new: Array) -> Array:
+            new = jnp.broadcast_to(new, (batch, *new.shape[1:])).astype(slots.dtype)
+            return jax.lax.dynamic_update_slice_in_dim(slots, new, self.length, axis=1)
+
+        return self.replace(
+            keys=write(self.keys, key),
+            values=write(self.values, jnp.where(room, value, jnp.nan)),
+            positions=write(self.positions, at.positions),
+            valid=write(self.valid, valid),
+            segments=write(self.segments, segments),
+            length=self.length + seq,
+            seen=self.seen + valid.sum(axis=-1, dtype=jnp.int32),
+        )
+
+    def coordinates(self) -> Coordinates:
+        """Where the cached tokens stand; free slots are not valid."""
+        order = jnp.arange(self.size, dtype=jnp.int32)[None]
+        return Coordinates(order, self.positions, self.valid, self.segments)

@@ -1,0 +1,99 @@
+"""One attention head, the way the lecture writes it by hand."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.kernels import masked_softmax
+from blocks.attention.masks import Mask, visible
+from blocks.base import Block
+from blocks.context import Context, locate
+from blocks.initializers import LECUN_NORMAL
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class AttentionHead(Block, kw_only=True):
+    r"""Lets every token gather from the tokens it may see, weighted by how well they match.
+
+    $$y = \mathrm{softmax}\!\left(\frac{q k^\top}{\sqrt{d}}\right) v,
+    \qquad q = x W_q,\; k = x W_k,\; v = x W_v$$
+
+    Several of these side by side are a `MultiHeadAttention` before its output projection.
+
+    Attributes:
+        head_dim: features $d$ of query, key and value.
+        mask: which token sees which; None lets all see all.
+        use_bias: learn biases in the three projections.
+        dropout_rate: share of the weights dropped in training.
+        dtype: of the computation; None infers it from input and parameters. Softmax is float32.
+        param_dtype: of the parameters.
+        kernel_init: of the three kernels.
+
+    Raises:
+        ValueError: a size below 1, a rate outside [0, 1), or a call that asks for a cache.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import AttentionHead, Causal
+        >>> head = AttentionHead(head_dim=4, mask=Causal())
+        >>> x = jnp.ones((1, 3, 8))
+        >>> head.apply(head.init(jax.random.key(0), x), x).shape
+        (1, 3, 4)
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.1.
+    """
+
+    head_dim: int
+    mask: Mask | None = None
+    use_bias: bool = False
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    @property
+    def sees_ahead(self) -> bool:
+        """Unless the mask is causal."""
+        return self.mask is None or not self.mask.causal
+
+    def check_fields(self) -> None:
+        """Refuses sizes and rates that cannot be."""
+        if self.head_dim < 1:
+            raise ValueError(f"head_dim={self.head_dim} must be at least 1; 64 is usual.")
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq {self.head_dim}"]:
+        """Attends within `x`."""
+        if context is not None and context.cache_size is not None:
+            raise ValueError("AttentionHead keeps no cache; use MultiHeadAttention for decoding.")
+
+        def project(name: str) -> Array:
+            return nn.Dense(
+                self.head_dim,
+                use_bias=self.use_bias,
+                dtype=self.dtype,
+                param_dtype=self.param_dtype,
+                kernel_init=self.kernel_init,
+                name=name,
+            )(x)
+
+        query, key, value = project("query"), project("key"), project("value")
+        at = locate(context, *x.shape[:2])
+        seen = visible(self.mask, at, at)
+        scores = jnp.einsum("bqd,bsd->bqs", query, key, preferred_element_type=jnp.float32)
+        weights = masked_softmax(
+            scores * self.head_dim**-0.5, None if seen is None else seen[:, 0]
+        ).astype(value.dtype)
+        weights = nn.Dropout(self.dropout_rate)(weights, deterministic)
+        return jnp.einsum("bqs,bsd->bqd", weights, value)

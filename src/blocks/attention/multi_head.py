@@ -1,0 +1,222 @@
+"""Multi-head attention: multi, grouped and multi query, with slots for what differs."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.cache import KeyValueCache
+from blocks.attention.kernels import Kernel, dot_product_attention
+from blocks.attention.masks import Mask
+from blocks.attention.slots import QKTransform, Scale, ScoreChange
+from blocks.base import Block
+from blocks.context import Context, locate
+from blocks.initializers import LECUN_NORMAL
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class Biases(NamedTuple):
+    """Which projections of an attention block learn a bias.
+
+    Attributes:
+        query: the projection to queries.
+        key: to keys.
+        value: to values.
+        out: from the heads back to the width.
+    """
+
+    query: bool = True
+    key: bool = True
+    value: bool = True
+    out: bool = True
+
+
+class MultiHeadAttention(Block, kw_only=True):
+    r"""Attends with several heads at once and mixes their results.
+
+    $$y = \mathrm{concat}_h\!\left(\mathrm{softmax}\!\left(\frac{q_h k_{g(h)}^\top}{\sqrt{d}}
+    \right) v_{g(h)}\right) W_o$$
+
+    With as many key heads as query heads it is multi-head attention, with fewer grouped-query, with
+    one multi-query attention: query heads share key heads in consecutive groups $g(h)$.
+
+    Attributes:
+        num_heads: query heads.
+        num_kv_heads: heads of keys and values; None takes `num_heads`.
+        head_dim: features $d$ of a head; None takes `embed / num_heads`.
+        features: width of the result; None takes the input's.
+        mask: which token sees which; None lets all see all.
+        position: where tokens stand, as `RoPE()`; applied after `qk_transforms`, or first of
+            `scores` where it is a change of scores.
+        qk_transforms: changes of queries and keys before their product, in order.
+        scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$.
+        kernel: the function that attends.
+        use_bias: learn biases, in all projections or by `Biases` in some.
+        dropout_rate: share of the attention weights dropped in training.
+        dtype: of the computation; None infers it from input and parameters. Softmax is float32.
+        param_dtype: of the parameters.
+        kernel_init: of the kernels.
+        out_kernel_init: of the output projection; None takes `kernel_init`.
+
+    Raises:
+        ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), a cache with a
+            mask that can see ahead, or a full cache.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MultiHeadAttention, RoPE
+        >>> attention = MultiHeadAttention(num_heads=4, num_kv_heads=2, position=RoPE(), mask=Causal())
+        >>> x = jnp.ones((1, 3, 32))
+        >>> variables = attention.init(jax.random.key(0), x)
+        >>> jax.tree.map(jnp.shape, variables["params"]["key"])
+        {'bias': (2, 8), 'kernel': (32, 2, 8)}
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.2.
+        Shazeer, Fast Transformer Decoding, 2019, arXiv:1911.02150.
+        Ainslie et al., GQA, 2023, arXiv:2305.13245.
+    """
+
+    num_heads: int
+    num_kv_heads: int | None = None
+    head_dim: int | None = None
+    features: int | None = None
+    mask: Mask | None = None
+    position: QKTransform | ScoreChange | None = None
+    qk_transforms: tuple[QKTransform, ...] = ()
+    scores: tuple[ScoreChange, ...] = ()
+    kernel: Kernel = dot_product_attention
+    use_bias: bool | Biases = True
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+    out_kernel_init: Initializer | None = None
+
+    @property
+    def sees_ahead(self) -> bool:
+        """Unless the mask is causal."""
+        return self.mask is None or not self.mask.causal
+
+    def check_fields(self) -> None:
+        """Refuses heads that do not divide, and sizes and rates that cannot be."""
+        for name in ("num_heads", "num_kv_heads", "head_dim", "features"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"{name}={size} must be at least 1.")
+        if self.num_kv_heads and self.num_heads % self.num_kv_heads:
+            raise ValueError(
+                f"num_kv_heads={self.num_kv_heads} must divide num_heads={self.num_heads}; "
+                f"use {_divisors(self.num_heads)}."
+            )
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq features"]:
+        """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
+        head_dim = self._head_dim(x.shape[-1])
+        kv_heads = self.num_kv_heads or self.num_heads
+        bias = self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)
+
+        def project(name: str, heads: int, use_bias: bool) -> Array:
+            return nn.DenseGeneral(
+                (heads, head_dim),
+                use_bias=use_bias,
+                dtype=self.dtype,
+                param_dtype=self.param_dtype,
+                kernel_init=self.kernel_init,
+                name=name,
+            )(x)
+
+        query = project("query", self.num_heads, bias.query)
+        key = project("key", kv_heads, bias.key)
+        value = project("value", kv_heads, bias.value)
+        transforms, scores = self._placed()
+
+        cache = self._cache(context, key, value)
+        start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
+        at = key_at = locate(context, *x.shape[:2], start, seen)
+        for transform in transforms:
+            query, key = transform(query, key, at, at)
+        if cache is not None:
+            cache.value = cache.value.append(key, value, at)
+            key, value, key_at = cache.value.keys, cache.value.values, cache.value.coordinates()
+
+        drop = self.dropout_rate > 0.0 and not deterministic
+        mixed = self.kernel(
+            query,
+            key,
+            value,
+            at,
+            key_at,
+            mask=self.mask,
+            scale=next((change.factor for change in scores if isinstance(change, Scale)), None),
+            changes=tuple(change(self.num_heads) for change in scores),
+            dropout_rate=self.dropout_rate if drop else 0.0,
+            dropout_key=self.make_rng("dropout") if drop else None,
+        )
+        return nn.DenseGeneral(
+            self.features or x.shape[-1],
+            axis=(-2, -1),
+            use_bias=bias.out,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.out_kernel_init or self.kernel_init,
+            name="out",
+        )(mixed)
+
+    def _head_dim(self, embed: int) -> int:
+        if self.head_dim is not None:
+            return self.head_dim
+        if embed % self.num_heads:
+            raise ValueError(
+                f"num_heads={self.num_heads} must divide embed={embed}; "
+                f"use {_divisors(embed)}, or give head_dim."
+            )
+        return embed // self.num_heads
+
+    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreChange, ...]]:
+        """The transforms and score changes, with `position` at its place among them."""
+        if isinstance(self.position, QKTransform):
+            return (*self.qk_transforms, self.position), self.scores
+        if isinstance(self.position, ScoreChange):
+            return self.qk_transforms, (self.position, *self.scores)
+        return self.qk_transforms, self.scores
+
+    def _cache(self, context: Context | None, key: Array, value: Array) -> nn.Variable | None:
+        if context is None or context.cache_size is None:
+            return None
+        if self.mask is None or not self.mask.causal:
+            raise ValueError(
+                f"mask={self.mask} can see ahead, which a cache of past tokens cannot serve; "
+                "use Causal(), or leave cache_size out of the context."
+            )
+        batch, _, kv_heads, head_dim = key.shape
+        cache = self.variable(
+            "cache",
+            "key_value",
+            KeyValueCache.empty,
+            *(batch, context.cache_size, kv_heads, head_dim, value.shape[-1], key.dtype),
+        )
+        if cache.value.size != context.cache_size:
+            raise ValueError(
+                f"cache_size={context.cache_size} differs from the cache's {cache.value.size}; "
+                "keep it the same from call to call."
+            )
+        return cache
+
+
+def _divisors(number: int) -> str:
+    """The divisors of a number, as a sentence lists them."""
+    divisors = [str(d) for d in range(1, number + 1) if number % d == 0]
+    return divisors[0] if len(divisors) == 1 else f"{', '.join(divisors[:-1])} or {divisors[-1]}"

@@ -1,0 +1,71 @@
+"""What the slots of an attention block hold: changes of queries and keys, changes of scores."""
+
+import jax.numpy as jnp
+
+from blocks.attention.kernels import ScoreFunction
+from blocks.base import Block
+from blocks.context import Coordinates
+from blocks.typing import Array, Float
+
+
+class QKTransform(Block, kw_only=True):
+    """A change of queries and keys before their product; its place in a tuple is its order."""
+
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Changes new queries and new keys; cached keys were changed when they were new."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
+
+
+class ScoreChange(Block, kw_only=True):
+    """A change of attention scores; its place in a tuple is its order."""
+
+    def __call__(self, num_heads: int) -> ScoreFunction:
+        """A pure function that a kernel calls on scores, or on any chunk of them."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
+
+
+class Scale(ScoreChange, kw_only=True):
+    r"""Replaces the factor $1/\sqrt{d}$ on scores.
+
+    Attributes:
+        factor: what the product of query and key is multiplied with.
+    """
+
+    factor: float
+
+    def __call__(self, num_heads: int) -> ScoreFunction:
+        """The identity: kernels take the factor as a number, and apply it first."""
+        return lambda scores, query_at, key_at: scores
+
+
+class SoftCap(ScoreChange, kw_only=True):
+    r"""Bounds scores smoothly: $c \tanh(s / c)$.
+
+    Attributes:
+        cap: the bound $c$.
+
+    Raises:
+        ValueError: a cap that is not positive.
+
+    References:
+        Gemma Team, Gemma 2, 2024, arXiv:2408.00118.
+    """
+
+    cap: float
+
+    def check_fields(self) -> None:
+        """Refuses a bound that nothing fits under."""
+        if self.cap <= 0:
+            raise ValueError(f"cap={self.cap} must be positive; Gemma 2 has 50.")
+
+    def __call__(self, num_heads: int) -> ScoreFunction:
+        """Bounds every score."""
+        return lambda scores, query_at, key_at: self.cap * jnp.tanh(scores / self.cap)

@@ -1,0 +1,73 @@
+"""The transformer block: attention and an MLP in a residual layout."""
+
+import flax.linen as nn
+
+from blocks.base import Block, fresh
+from blocks.context import Context
+from blocks.norms import LayerNorm
+from blocks.residual import PreNorm, Residual, Sublayer
+from blocks.typing import Array, Float, typed
+
+
+class TransformerBlock(Block, kw_only=True):
+    r"""Lets tokens talk (attention), then think (MLP), each added to what was there.
+
+    With `PreNorm`: $h = x + \mathrm{attention}(\mathrm{norm}(x))$,
+    $y = h + \mathrm{mlp}(\mathrm{norm}(h))$.
+
+    Attributes:
+        attention: the block that mixes tokens.
+        mlp: the block that transforms each token.
+        norm: template of the norms; the layout makes a copy for each place it needs one.
+        residual: where norms and adds stand.
+        dropout_rate: share of each sublayer's output dropped in training.
+
+    Raises:
+        ValueError: a rate outside [0, 1).
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MLP, MultiHeadAttention, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
+        >>> variables = block.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> sorted(variables["params"])
+        ['attention', 'attention_norm', 'mlp', 'mlp_norm']
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.1.
+    """
+
+    attention: nn.Module
+    mlp: nn.Module
+    norm: nn.Module = LayerNorm()
+    residual: Residual = PreNorm()
+    dropout_rate: float = 0.0
+
+    def check_fields(self) -> None:
+        """Refuses a rate that cannot be."""
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs attention and MLP on `x`."""
+
+        def sublayer(part: nn.Module) -> Sublayer:
+            drop = nn.Dropout(self.dropout_rate)
+            return lambda h: drop(part(h, context, deterministic), deterministic)
+
+        def norm(name: str) -> nn.Module:
+            return fresh(self.norm, parent=self, name=name)
+
+        sublayers = {"attention": sublayer(self.attention), "mlp": sublayer(self.mlp)}
+        return self.residual(x, sublayers, norm)

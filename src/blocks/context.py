@@ -1,0 +1,94 @@
+"""What one call shares with every layer, in one typed value."""
+
+import flax.struct
+import jax.numpy as jnp
+
+from blocks.typing import Array, Bool, Int, typed
+
+
+@flax.struct.dataclass
+class Context:
+    """What a call knows beyond the activations; every field may be left out.
+
+    A block is called as `block(x, context, deterministic)`. A new need adds a field here, not an
+    argument to every layer.
+
+    Attributes:
+        positions: place of each token in its sequence, from 0, in tokens. By default tokens are
+            counted in order, padding left out.
+        valid: True for real tokens, False for padding, which no token attends to.
+        segments: document of each token in a packed batch; tokens see their own document only.
+        cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
+            call makes the caches in the collection `cache`, further calls append to them.
+
+    Example:
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from blocks import Context
+        >>> context = Context(valid=jnp.array([[True, True, False]]))
+        >>> context.cache_size is None
+        True
+
+        ```
+    """
+
+    positions: Int[Array, "#batch seq"] | None = None
+    valid: Bool[Array, "batch seq"] | None = None
+    segments: Int[Array, "batch seq"] | None = None
+    cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
+
+
+@flax.struct.dataclass
+class Coordinates:
+    """Where the tokens of one side of attention stand; what masks and positions are made from.
+
+    Attributes:
+        order: index of each token in the whole sequence, counted over all cached calls.
+        positions: place of each token in its own text, in tokens.
+        valid: True for tokens that may be seen; None where all are.
+        segments: document of each token; None where there is one.
+    """
+
+    order: Int[Array, "1 seq"]
+    positions: Int[Array, "#batch seq"]
+    valid: Bool[Array, "batch seq"] | None = None
+    segments: Int[Array, "batch seq"] | None = None
+
+
+@typed
+def locate(
+    context: Context | None,
+    batch: int,
+    seq: int,
+    start: Int[Array, ""] | int = 0,
+    seen: Int[Array, "batch"] | int = 0,
+) -> Coordinates:
+    """Places `seq` new tokens after `start` slots, of which `seen` in each row were real.
+
+    Raises:
+        TypeError: an array in `context` that does not have the shape of the tokens.
+    """
+    context = context or Context()
+    order = (start + jnp.arange(seq, dtype=jnp.int32))[None]
+    positions = _check_shapes(
+        jnp.zeros((batch, seq), bool), context.positions, context.valid, context.segments
+    )
+    if positions is None and context.valid is None:
+        ahead = jnp.arange(seq, dtype=jnp.int32)[None]
+        positions = ahead + (seen if isinstance(seen, int) else seen[:, None])
+    elif positions is None:
+        counted = jnp.cumsum(context.valid, axis=-1, dtype=jnp.int32) - 1
+        positions = jnp.maximum(counted, 0) + (seen if isinstance(seen, int) else seen[:, None])
+    return Coordinates(order, positions, context.valid, context.segments)
+
+
+@typed
+def _check_shapes(
+    tokens: Bool[Array, "batch seq"],
+    positions: Int[Array, "#batch seq"] | None,
+    valid: Bool[Array, "batch seq"] | None,
+    segments: Int[Array, "batch seq"] | None,
+) -> Int[Array, "#batch seq"] | None:
+    """Checks the arrays of a context against the tokens they come with."""
+    del tokens, valid, segments
+    return positions

@@ -1,0 +1,93 @@
+"""Embeddings: from token ids to vectors."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.checks import check_values
+from blocks.context import Context, locate
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
+
+
+class TokenEmbedding(Block, kw_only=True):
+    r"""Looks up a learned vector for each token id, and adds where the token stands.
+
+    $$y_t = E_{\mathrm{token}_t} + P_t$$
+
+    Attributes:
+        vocab_size: token ids that there are.
+        features: width of a vector.
+        position: absolute positions to add, `LearnedPositions` or `SinusoidalPositions`; None
+            where attention knows positions itself.
+        dropout_rate: share of the features dropped in training.
+        dtype: of the result; None infers it from the parameters.
+        param_dtype: of the parameters.
+        embedding_init: of the table $E$.
+
+    Raises:
+        ValueError: a size below 1, a rate outside [0, 1), or a token id outside the vocabulary:
+            at once in an eager call, under `jit` inside `checked` only.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LearnedPositions, TokenEmbedding
+        >>> embed = TokenEmbedding(vocab_size=65, features=8, position=LearnedPositions(max_length=4))
+        >>> tokens = jnp.array([[1, 2, 3]])
+        >>> embed.apply(embed.init(jax.random.key(0), tokens), tokens).shape
+        (1, 3, 8)
+
+        ```
+
+    References:
+        Bengio et al., A Neural Probabilistic Language Model, 2003.
+    """
+
+    vocab_size: int
+    features: int
+    position: nn.Module | None = None
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses sizes and rates that cannot be."""
+        for name in ("vocab_size", "features"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    def setup(self) -> None:
+        """Makes the table, which a tied head uses too."""
+        shape = (self.vocab_size, self.features)
+        self.embedding = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        self.dropout = nn.Dropout(self.dropout_rate)
+
+    @typed
+    def __call__(
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq {self.features}"]:
+        """Embeds every token."""
+        check_values(
+            (tokens >= 0).all() & (tokens < self.vocab_size).all(),
+            "token ids from {low} to {high} do not fit vocab_size={size}; "
+            "use the tokenizer that the model was made for.",
+            low=tokens.min(initial=0),
+            high=tokens.max(initial=0),
+            size=self.vocab_size,
+        )
+        (table,) = nn.dtypes.promote_dtype(self.embedding, dtype=self.dtype)
+        x = table[tokens]
+        if self.position is not None:
+            x = self.position(x, locate(context, *tokens.shape).positions)
+        return self.dropout(x, deterministic)
+
+    def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:
+        """The table of vectors, one row per token id."""
+        return self.embedding

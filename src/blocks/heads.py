@@ -1,0 +1,83 @@
+"""Heads: from a model's last vectors to what it is asked for."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.initializers import LECUN_NORMAL
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class LMHead(Block, kw_only=True):
+    r"""Scores every token of the vocabulary as the next one: $z = x W + b$.
+
+    Tied, $W$ is the transpose of the embedding's table, and the head has no kernel of its own.
+
+    Attributes:
+        vocab_size: tokens to score; None where tied, which takes the table's.
+        tied: use the embedding's table.
+        use_bias: learn a bias $b$ for each token.
+        dtype: of the product; None infers it. Logits are float32 always.
+        param_dtype: of the parameters.
+        kernel_init: of $W$ where it is the head's own.
+
+    Raises:
+        ValueError: neither or both of `vocab_size` and `tied`, or a tied head without a table.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LMHead
+        >>> x, table = jnp.ones((1, 3, 8)), jnp.ones((65, 8))
+        >>> LMHead(tied=True).apply({}, x, table).shape
+        (1, 3, 65)
+
+        ```
+
+    References:
+        Press and Wolf, Using the Output Embedding to Improve Language Models, 2016,
+        arXiv:1608.05859 (tying).
+    """
+
+    vocab_size: int | None = None
+    tied: bool = False
+    use_bias: bool = False
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    def check_fields(self) -> None:
+        """Refuses a head without weights, and one with two kinds of them."""
+        if self.tied and self.vocab_size is not None:
+            raise ValueError(
+                f"vocab_size={self.vocab_size} contradicts tied=True, which takes the size of the "
+                "embedding's table; drop one of the two."
+            )
+        if not self.tied and (self.vocab_size is None or self.vocab_size < 1):
+            raise ValueError(
+                f"vocab_size={self.vocab_size} must be at least 1; give it, or tied=True."
+            )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        table: Float[Array, "vocab embed"] | None = None,
+    ) -> Float[Array, "batch seq vocab"]:
+        """Scores the vocabulary at every token; `table` is used where the head is tied."""
+        if self.tied and table is None:
+            raise ValueError("tied=True needs the embedding's table; call with head(x, table).")
+        if self.tied:
+            kernel = table.T
+        else:
+            shape = (x.shape[-1], self.vocab_size)
+            kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
+        if self.use_bias:
+            bias = self.param(
+                "bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype
+            )
+            logits = logits + bias.astype(jnp.float32)[None, None]
+        return logits

@@ -1,0 +1,93 @@
+"""Models: thin containers of the blocks."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.context import Context, locate
+from blocks.embeddings import TokenEmbedding
+from blocks.heads import LMHead
+from blocks.surgery import find
+from blocks.typing import Array, Float, Int, typed
+
+
+class CausalLM(Block, kw_only=True):
+    r"""A language model: the distribution of each token given the ones before it.
+
+    $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}) =
+    \mathrm{softmax}(\mathrm{head}(\mathrm{norm}(\mathrm{stack}(\mathrm{embed}(\mathrm{token})))))$$
+
+    Attributes:
+        embed: from token ids to vectors.
+        stack: the layers; none of them may see ahead.
+        norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
+        head: from vectors to logits.
+
+    Raises:
+        ValueError: a layer that can see ahead; the message names it.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import (Causal, CausalLM, LMHead, LayerNorm, MLP, MultiHeadAttention, RoPE,
+        ...                     Stack, TokenEmbedding, TransformerBlock)
+        >>> model = CausalLM(
+        ...     embed=TokenEmbedding(vocab_size=65, features=32),
+        ...     stack=Stack(
+        ...         block=TransformerBlock(
+        ...             attention=MultiHeadAttention(num_heads=4, position=RoPE(), mask=Causal()),
+        ...             mlp=MLP(hidden=128),
+        ...         ),
+        ...         depth=2,
+        ...     ),
+        ...     norm=LayerNorm(),
+        ...     head=LMHead(tied=True),
+        ... )
+        >>> tokens = jnp.zeros((1, 16), jnp.int32)
+        >>> model.apply(model.init(jax.random.key(0), tokens), tokens).shape
+        (1, 16, 65)
+
+        ```
+
+    References:
+        Radford et al., Improving Language Understanding by Generative Pre-Training, 2018.
+    """
+
+    embed: TokenEmbedding
+    stack: nn.Module
+    norm: nn.Module | None
+    head: LMHead
+
+    def check_fields(self) -> None:
+        """Refuses layers that can see ahead."""
+        for path, part in find(self.stack, Block).items():
+            if part.sees_ahead:
+                where = f"stack.{path}" if path else "stack"
+                raise ValueError(
+                    f"{where} can see ahead (mask={getattr(part, 'mask', None)}), which a CausalLM "
+                    "must not; use mask=Causal(), or `Causal() & ...`."
+                )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq vocab"]:
+        """Gives the logits of the token after each token."""
+        batch, seq = tokens.shape
+        context = context or Context()
+        if context.cache_size is not None:
+            seen = self.variable("cache", "seen", jnp.zeros, (batch,), jnp.int32)
+            context = context.replace(
+                positions=locate(context, batch, seq, 0, seen.value).positions
+            )
+            new = seq if context.valid is None else context.valid.sum(axis=-1, dtype=jnp.int32)
+            seen.value = seen.value + new
+        x = self.embed(tokens, context, deterministic)
+        x = self.stack(x, context, deterministic)
+        if self.norm is not None:
+            x = self.norm(x)
+        return self.head(x, self.embed.table() if self.head.tied else None)

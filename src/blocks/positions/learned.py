@@ -1,0 +1,71 @@
+"""Learned absolute positions."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.checks import check_values
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
+
+
+class LearnedPositions(Block, kw_only=True):
+    r"""Adds a learned vector for each position: $y_t = x_t + P_t$.
+
+    Attributes:
+        max_length: positions that there are.
+        dtype: of the result; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        embedding_init: of the table.
+
+    Raises:
+        ValueError: fewer than one position, or a token past the last one.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LearnedPositions
+        >>> positions = LearnedPositions(max_length=16)
+        >>> x = jnp.zeros((1, 4, 8))
+        >>> positions.init(jax.random.key(0), x, jnp.arange(4)[None])["params"]["embedding"].shape
+        (16, 8)
+
+        ```
+
+    References:
+        Gehring et al., Convolutional Sequence to Sequence Learning, 2017, arXiv:1705.03122.
+    """
+
+    max_length: int
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses a table without rows."""
+        if self.max_length < 1:
+            raise ValueError(f"max_length={self.max_length} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], positions: Int[Array, "#batch seq"]
+    ) -> Float[Array, "batch seq embed"]:
+        """Adds the vector of its position to each token."""
+        if x.shape[1] > self.max_length:
+            raise ValueError(
+                f"seq={x.shape[1]} is longer than max_length={self.max_length}; "
+                "shorten the input or raise max_length."
+            )
+        check_values(
+            (positions >= 0).all() & (positions < self.max_length).all(),
+            "positions from {low} to {high} do not fit max_length={size}; "
+            "shorten the input or raise max_length.",
+            low=positions.min(),
+            high=positions.max(),
+            size=self.max_length,
+        )
+        shape = (self.max_length, x.shape[-1])
+        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        x, table = nn.dtypes.promote_dtype(x, table, dtype=self.dtype)
+        return x + table[positions]

@@ -1,0 +1,104 @@
+"""Rotary positions: queries and keys turned by their position, so that products see distances."""
+
+import jax.numpy as jnp
+
+from blocks.attention.slots import QKTransform
+from blocks.context import Coordinates
+from blocks.typing import Array, Float, Int, typed
+
+
+@typed
+def rotate(
+    x: Float[Array, "batch seq heads head_dim"],
+    positions: Int[Array, "#batch seq"],
+    frequencies: Float[Array, "pairs"],
+    interleaved: bool = False,
+) -> Float[Array, "batch seq heads head_dim"]:
+    r"""Turns pair $i$ of features by the angle $t\,\omega_i$; features past the pairs stay.
+
+    A pair is features `i` and `i + pairs`, or, interleaved, features `2i` and `2i + 1`. Weights
+    made for one layout give wrong numbers, and no error, under the other.
+    """
+    pairs = frequencies.shape[0]
+    # Angles in float32: bfloat16 cannot tell neighbouring positions apart past 256.
+    angles = positions[..., None, None].astype(jnp.float32) * frequencies[None, None, None]
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    turned, rest = x[..., : 2 * pairs].astype(jnp.float32), x[..., 2 * pairs :]
+    if interleaved:
+        first, second = turned[..., 0::2], turned[..., 1::2]
+    else:
+        first, second = turned[..., :pairs], turned[..., pairs:]
+    new = (first * cos - second * sin, second * cos + first * sin)
+    if interleaved:
+        turned = jnp.stack(new, axis=-1).reshape(turned.shape)
+    else:
+        turned = jnp.concatenate(new, axis=-1)
+    return jnp.concatenate([turned.astype(x.dtype), rest], axis=-1)
+
+
+class RoPE(QKTransform, kw_only=True):
+    r"""Turns pairs of features of queries and keys by an angle that grows with position.
+
+    $$\begin{pmatrix} x_i' \\ x_j' \end{pmatrix} =
+    \begin{pmatrix} \cos t\omega_i & -\sin t\omega_i \\ \sin t\omega_i & \cos t\omega_i
+    \end{pmatrix} \begin{pmatrix} x_i \\ x_j \end{pmatrix}, \qquad \omega_i = \theta^{-2i/n}$$
+
+    The product of a turned query and key depends on their distance alone. Stands in the slot
+    `position` of attention, or in `qk_transforms` where something has to come after it.
+
+    Attributes:
+        theta: base of the wavelengths; the longest is about $2\pi\theta$ tokens.
+        fraction: share of each head's features that turn; the first $n$ of them.
+        interleaved: pair features 2i and 2i+1 (GPT-J, the paper) instead of i and i+n/2 (GPT-NeoX,
+            Llama in `transformers`).
+
+    Raises:
+        ValueError: a base that is not positive, a fraction outside (0, 1], or a number of turning
+            features that is odd.
+
+    Example:
+        ```python
+        >>> from blocks import Causal, MultiHeadAttention, RoPE
+        >>> MultiHeadAttention(num_heads=4, position=RoPE(theta=500_000.0), mask=Causal()).position
+        RoPE(theta=500000.0, fraction=1.0, interleaved=False)
+
+        ```
+
+    References:
+        Su et al., RoFormer, 2021, arXiv:2104.09864.
+    """
+
+    theta: float = 10_000.0
+    fraction: float = 1.0
+    interleaved: bool = False
+
+    def check_fields(self) -> None:
+        """Refuses a base without a logarithm and a share that is none."""
+        if self.theta <= 0:
+            raise ValueError(f"theta={self.theta} must be positive; 10_000 is usual.")
+        if not 0.0 < self.fraction <= 1.0:
+            raise ValueError(f"fraction={self.fraction} must be above 0 and at most 1.")
+
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Turns queries and keys to where they stand."""
+        turning = int(query.shape[-1] * self.fraction)
+        if turning % 2 or turning == 0:
+            raise ValueError(
+                f"head_dim={query.shape[-1]} with fraction={self.fraction} turns {turning} "
+                "features, which are no pairs; make the number even."
+            )
+        exponents = jnp.arange(turning // 2, dtype=jnp.float32) * (2.0 / turning)
+        frequencies = self.theta**-exponents
+        return (
+            rotate(query, query_at.positions, frequencies, self.interleaved),
+            rotate(key, key_at.positions, frequencies, self.interleaved),
+        )

@@ -1,0 +1,165 @@
+"""Stacks: a block, or a pattern of blocks, repeated with weights of its own at every layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks.base import Block, fresh
+from blocks.context import Context
+from blocks.typing import Array, Float, typed
+
+
+class Stack(Block, kw_only=True):
+    r"""Runs `depth` layers one after the other: $x_{l+1} = \mathrm{block}_l(x_l)$.
+
+    Attributes:
+        block: the layer, or a tuple of layers that repeats: five local and one global, say.
+        depth: layers in all.
+        scan: compile one repeat of the pattern and loop over it, instead of compiling every layer.
+            Parameters then carry a leading axis of repeats; `stack_layers` and `unstack_layers`
+            convert.
+        remat: recompute activations in the backward pass instead of keeping them: True keeps
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names.
+
+    Raises:
+        ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MLP, MultiHeadAttention, Stack, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
+        >>> variables = Stack(block=block, depth=3).init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> sorted(variables["params"])
+        ['layer_0', 'layer_1', 'layer_2']
+
+        ```
+
+    References:
+        Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, arXiv:1604.06174 (remat).
+    """
+
+    block: nn.Module | tuple[nn.Module, ...]
+    depth: int
+    scan: bool = False
+    remat: bool | Callable[..., Any] = False
+
+    def check_fields(self) -> None:
+        """Refuses depths that the pattern cannot make."""
+        if self.depth < 1:
+            raise ValueError(f"depth={self.depth} must be at least 1.")
+        pattern = len(self._pattern())
+        if pattern == 0:
+            raise ValueError("block=() holds no layer; give at least one.")
+        if self.scan and self.depth % pattern:
+            raise ValueError(
+                f"depth={self.depth} must be a multiple of the pattern's {pattern} blocks to scan; "
+                f"use {self.depth - self.depth % pattern or pattern}, or scan=False."
+            )
+
+    def _pattern(self) -> tuple[nn.Module, ...]:
+        return self.block if isinstance(self.block, tuple) else (self.block,)
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs all layers."""
+        pattern = self._pattern()
+
+        def run(layer: nn.Module, x: Array, context: Context | None) -> Array:
+            return layer(x, context, deterministic)
+
+        if self.remat:
+            policy = None if self.remat is True else self.remat
+            # A scan already keeps the compiler from undoing the recomputation.
+            run = nn.remat(run, policy=policy, prevent_cse=not self.scan)
+
+        if not self.scan:
+            for index in range(self.depth):
+                layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
+                x = run(layer, x, context)
+            return x
+
+        def repeat(stack: "Stack", x: Array, context: Context | None) -> tuple[Array, None]:
+            for index, block in enumerate(pattern):
+                name = "layers" if len(pattern) == 1 else f"layers_{index}"
+                x = run(fresh(block, parent=stack, name=name), x, context)
+            return x, None
+
+        scanned = nn.scan(
+            repeat,
+            variable_axes={"params": 0, "cache": 0, "intermediates": 0},
+            split_rngs={"params": True, "dropout": True},
+            in_axes=nn.broadcast,
+            length=self.depth // len(pattern),
+        )
+        return scanned(self, x, context)[0]
+
+
+def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
+    """Converts a `Stack`'s parameters from the loop's layout to the scan's.
+
+    Args:
+        params: the parameters of a `Stack(scan=False)`: `layer_0`, `layer_1`, ...
+        pattern: blocks in the pattern that repeats.
+
+    Returns:
+        The parameters of the same stack with `scan=True`: `layers`, or `layers_0`, ... for a
+        pattern, each with a leading axis of repeats.
+
+    Raises:
+        ValueError: names that are not a loop's, or a depth that is not whole repeats.
+    """
+    depth = len(params)
+    if depth == 0 or set(params) != {f"layer_{index}" for index in range(depth)}:
+        raise ValueError(
+            f"expected layer_0, layer_1, ... of a Stack(scan=False), got {sorted(params)}; "
+            "pass the parameters of the stack itself."
+        )
+    if pattern < 1 or depth % pattern:
+        raise ValueError(f"pattern={pattern} must divide the {depth} layers.")
+    return {
+        ("layers" if pattern == 1 else f"layers_{place}"): jax.tree.map(
+            lambda *leaves: jnp.stack(leaves),
+            *(params[f"layer_{index}"] for index in range(place, depth, pattern)),
+        )
+        for place in range(pattern)
+    }
+
+
+def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
+    """Converts a `Stack`'s parameters from the scan's layout to the loop's.
+
+    Args:
+        params: the parameters of a `Stack(scan=True)`: `layers`, or `layers_0`, ... for a pattern.
+
+    Returns:
+        The parameters of the same stack with `scan=False`: `layer_0`, `layer_1`, ...
+
+    Raises:
+        ValueError: names that are not a scan's.
+    """
+    pattern = len(params)
+    names = ["layers"] if pattern == 1 else [f"layers_{place}" for place in range(pattern)]
+    if pattern == 0 or set(params) != set(names):
+        raise ValueError(
+            f"expected `layers`, or layers_0, ..., of a Stack(scan=True), got {sorted(params)}; "
+            "pass the parameters of the stack itself."
+        )
+    repeats = jax.tree.leaves(params)[0].shape[0]
+    return {
+        f"layer_{repeat * pattern + place}": jax.tree.map(
+            lambda leaf, repeat=repeat: leaf[repeat], params[name]
+        )
+        for repeat in range(repeats)
+        for place, name in enumerate(names)
+    }
