@@ -13,6 +13,7 @@ from blocks.context import Context, Coordinates
 from blocks.embeddings import TokenEmbedding
 from blocks.heads import LMHead
 from blocks.initializers import Normal, VarianceScaling
+from blocks.linear import Linear
 from blocks.mlp import MLP, GatedMLP, gelu
 from blocks.models import CausalLM
 from blocks.norms import LayerNorm, RMSNorm
@@ -38,6 +39,7 @@ __all__ = [
     "LMHead",
     "LayerNorm",
     "LearnedPositions",
+    "Linear",
     "Mask",
     "MultiHeadAttention",
     "Normal",

@@ -76,8 +76,6 @@ class LMHead(Block, kw_only=True):
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
         if self.use_bias:
-            bias = self.param(
-                "bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype
-            )
+            bias = self.param("bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype)
             logits = logits + bias.astype(jnp.float32)[None, None]
         return logits

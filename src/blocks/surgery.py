@@ -56,7 +56,9 @@ def override(model: M, **fields: Any) -> M:
     for name in fields:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known))}."
+            hint = (
+                f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known))}."
+            )
             raise ValueError(f"no part of {type(model).__name__} has a field `{name}`; {hint}")
 
     def change(module: Any) -> Any:

@@ -8,6 +8,7 @@ from blocks.attention.masks import Mask, visible
 from blocks.base import Block
 from blocks.context import Context, locate
 from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
@@ -79,8 +80,8 @@ class AttentionHead(Block, kw_only=True):
             raise ValueError("AttentionHead keeps no cache; use MultiHeadAttention for decoding.")
 
         def project(name: str) -> Array:
-            return nn.Dense(
-                self.head_dim,
+            return Linear(
+                features=(self.head_dim,),
                 use_bias=self.use_bias,
                 dtype=self.dtype,
                 param_dtype=self.param_dtype,

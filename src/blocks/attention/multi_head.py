@@ -12,6 +12,7 @@ from blocks.attention.slots import QKTransform, Scale, ScoreChange
 from blocks.base import Block
 from blocks.context import Context, locate
 from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
@@ -129,8 +130,8 @@ class MultiHeadAttention(Block, kw_only=True):
         bias = self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)
 
         def project(name: str, heads: int, use_bias: bool) -> Array:
-            return nn.DenseGeneral(
-                (heads, head_dim),
+            return Linear(
+                features=(heads, head_dim),
                 use_bias=use_bias,
                 dtype=self.dtype,
                 param_dtype=self.param_dtype,
@@ -165,9 +166,9 @@ class MultiHeadAttention(Block, kw_only=True):
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
-        return nn.DenseGeneral(
-            self.features or x.shape[-1],
-            axis=(-2, -1),
+        return Linear(
+            features=(self.features or x.shape[-1],),
+            axes=2,
             use_bias=bias.out,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
