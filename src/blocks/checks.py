@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import chex
 import jax
-import numpy as np
+from jax.core import Tracer
 from jax.experimental import checkify
 
 P = ParamSpec("P")
@@ -67,8 +67,8 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
     Raises:
         ValueError: at once in an eager call; under `jit` only inside `checked`.
     """
-    if not isinstance(holds, jax.core.Tracer):
-        if not np.all(holds):
+    if not isinstance(holds, Tracer):
+        if not holds:
             raise ValueError(message.format(**values))
     elif _checking.get():
         checkify.check(holds, message, **values)

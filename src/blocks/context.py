@@ -1,13 +1,13 @@
 """What one call shares with every layer, in one typed value."""
 
 import flax.struct
+import jax
 import jax.numpy as jnp
 
 from blocks.typing import Array, Bool, Int, typed
 
 
-@flax.struct.dataclass
-class Context:
+class Context(flax.struct.PyTreeNode):
     """What a call knows beyond the activations; every field may be left out.
 
     A block is called as `block(x, context, deterministic)`. A new need adds a field here, not an
@@ -38,8 +38,7 @@ class Context:
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
 
 
-@flax.struct.dataclass
-class Coordinates:
+class Coordinates(flax.struct.PyTreeNode):
     """Where the tokens of one side of attention stand; what masks and positions are made from.
 
     Attributes:
@@ -68,27 +67,24 @@ def locate(
     Raises:
         TypeError: an array in `context` that does not have the shape of the tokens.
     """
-    context = context or Context()
-    order = (start + jnp.arange(seq, dtype=jnp.int32))[None]
-    positions = _check_shapes(
-        jnp.zeros((batch, seq), bool), context.positions, context.valid, context.segments
-    )
-    if positions is None and context.valid is None:
-        ahead = jnp.arange(seq, dtype=jnp.int32)[None]
-        positions = ahead + (seen if isinstance(seen, int) else seen[:, None])
-    elif positions is None:
-        counted = jnp.cumsum(context.valid, axis=-1, dtype=jnp.int32) - 1
-        positions = jnp.maximum(counted, 0) + (seen if isinstance(seen, int) else seen[:, None])
-    return Coordinates(order, positions, context.valid, context.segments)
+    context = Context() if context is None else context
+    order = jnp.arange(seq, dtype=jnp.int32)[None]
+    counted = order
+    if context.valid is not None:
+        counted = jnp.maximum(jnp.cumsum(context.valid, axis=-1, dtype=jnp.int32) - 1, 0)
+    positions = context.positions
+    if positions is None:
+        positions = counted + jnp.reshape(seen, (-1, 1))
+    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
+    _context(tokens, context.valid, context.segments, positions)
+    return Coordinates(order + start, positions, context.valid, context.segments)
 
 
 @typed
-def _check_shapes(
-    tokens: Bool[Array, "batch seq"],
-    positions: Int[Array, "#batch seq"] | None,
+def _context(
+    tokens: Int[jax.ShapeDtypeStruct, "batch seq"],
     valid: Bool[Array, "batch seq"] | None,
     segments: Int[Array, "batch seq"] | None,
-) -> Int[Array, "#batch seq"] | None:
-    """Checks the arrays of a context against the tokens they come with."""
-    del tokens, valid, segments
-    return positions
+    positions: Int[Array, "#batch seq"],
+) -> None:
+    """Checks the arrays of a context against the shape of the tokens they come with."""

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
 from blocks.base import Block
 from blocks.checks import check_values
@@ -33,7 +34,8 @@ class TokenEmbedding(Block, kw_only=True):
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import LearnedPositions, TokenEmbedding
-        >>> embed = TokenEmbedding(vocab_size=65, features=8, position=LearnedPositions(max_length=4))
+        >>> position = LearnedPositions(max_length=4)
+        >>> embed = TokenEmbedding(vocab_size=65, features=8, position=position)
         >>> tokens = jnp.array([[1, 2, 3]])
         >>> embed.apply(embed.init(jax.random.key(0), tokens), tokens).shape
         (1, 3, 8)
@@ -82,7 +84,7 @@ class TokenEmbedding(Block, kw_only=True):
             high=tokens.max(initial=0),
             size=self.vocab_size,
         )
-        (table,) = nn.dtypes.promote_dtype(self.embedding, dtype=self.dtype)
+        (table,) = promote_dtype(self.embedding, dtype=self.dtype)
         x = table[tokens]
         if self.position is not None:
             x = self.position(x, locate(context, *tokens.shape).positions)

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
 from blocks.base import Block
 from blocks.initializers import LECUN_NORMAL
@@ -66,14 +67,14 @@ class LMHead(Block, kw_only=True):
         table: Float[Array, "vocab embed"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
         """Scores the vocabulary at every token; `table` is used where the head is tied."""
-        if self.tied and table is None:
-            raise ValueError("tied=True needs the embedding's table; call with head(x, table).")
-        if self.tied:
-            kernel = table.T
-        else:
+        if not self.tied:
             shape = (x.shape[-1], self.vocab_size)
             kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
-        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        elif table is not None:
+            kernel = table.T
+        else:
+            raise ValueError("tied=True needs the embedding's table; call with head(x, table).")
+        x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
         logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype)

@@ -4,6 +4,7 @@ import math
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
 from blocks.base import Block
 from blocks.initializers import LECUN_NORMAL
@@ -70,7 +71,7 @@ class Linear(Block, kw_only=True):
         bias = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, self.features, self.param_dtype)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         # As one matrix product: with leading axes apart, the CPU compiler copies transposed
         # activations for the kernel's gradient, which made an MLP's backward pass twice as slow.
         y = x.reshape(-1, fan_in) @ kernel.reshape(fan_in, fan_out)

@@ -78,7 +78,7 @@ class CausalLM(Block, kw_only=True):
     ) -> Float[Array, "batch seq vocab"]:
         """Gives the logits of the token after each token."""
         batch, seq = tokens.shape
-        context = context or Context()
+        context = Context() if context is None else context
         if context.cache_size is not None:
             seen = self.variable("cache", "seen", jnp.zeros, (batch,), jnp.int32)
             context = context.replace(

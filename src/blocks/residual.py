@@ -41,7 +41,8 @@ class PreNorm(Residual, kw_only=True):
         ```
 
     References:
-        Xiong et al., On Layer Normalization in the Transformer Architecture, 2020, arXiv:2002.04745.
+        Xiong et al., On Layer Normalization in the Transformer Architecture, 2020,
+        arXiv:2002.04745.
     """
 
     @typed

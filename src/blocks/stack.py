@@ -99,7 +99,7 @@ class Stack(Block, kw_only=True):
             repeat,
             variable_axes={"params": 0, "cache": 0, "intermediates": 0},
             split_rngs={"params": True, "dropout": True},
-            in_axes=nn.broadcast,
+            in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
             length=self.depth // len(pattern),
         )
         return scanned(self, x, context)[0]

@@ -82,7 +82,8 @@ def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module])
 
     Example:
         ```python
-        >>> from blocks import LayerNorm, MLP, RMSNorm, MultiHeadAttention, TransformerBlock, replace
+        >>> from blocks import LayerNorm, MLP, MultiHeadAttention, RMSNorm, TransformerBlock
+        >>> from blocks import replace
         >>> block = TransformerBlock(attention=MultiHeadAttention(num_heads=2), mlp=MLP(hidden=8))
         >>> replace(block, LayerNorm, lambda norm: RMSNorm(epsilon=norm.epsilon)).norm
         RMSNorm(epsilon=1e-05)

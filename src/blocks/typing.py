@@ -79,7 +79,7 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -
 def _where(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
     """The path of the block in its model, or the name of the function."""
     if not (args and isinstance(args[0], nn.Module)):
-        return function.__qualname__
+        return function.__qualname__.lstrip("_")
     module = args[0]
     path = ".".join(module.path) if module.scope is not None else ""
     name = type(module).__name__
@@ -89,4 +89,9 @@ def _where(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
 def _readable(annotation: str) -> str:
     """An annotation as it stands in the source, without what Python wraps around it."""
     bare = re.sub(r"<class '(.*?)'>", r"\1", annotation.strip())
-    return bare.replace("jaxtyping.", "").replace("(jax)", "").replace("(numpy)", " of numpy")
+    return (
+        bare.replace("jaxtyping.", "")
+        .replace("jaxlib._jax.", "")
+        .replace("(jax)", "")
+        .replace("(numpy)", " of numpy")
+    )

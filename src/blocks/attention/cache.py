@@ -9,8 +9,7 @@ from blocks.context import Coordinates
 from blocks.typing import Array, Bool, Dtype, Float, Int, typed
 
 
-@flax.struct.dataclass
-class KeyValueCache:
+class KeyValueCache(flax.struct.PyTreeNode):
     """Keys and values of the tokens so far, in slots of a fixed number.
 
     Attributes:

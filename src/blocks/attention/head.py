@@ -90,7 +90,7 @@ class AttentionHead(Block, kw_only=True):
             )(x)
 
         query, key, value = project("query"), project("key"), project("value")
-        at = locate(context, *x.shape[:2])
+        at = locate(context, x.shape[0], x.shape[1])
         seen = visible(self.mask, at, at)
         scores = jnp.einsum("bqd,bsd->bqs", query, key, preferred_element_type=jnp.float32)
         weights = masked_softmax(

@@ -90,12 +90,11 @@ def dot_product_attention(
     """
     batch, q_seq, heads, head_dim = query.shape
     kv_seq, kv_heads = key.shape[1:3]
-    scale = head_dim**-0.5 if scale is None else scale
     grouped = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, head_dim)
     scores = jnp.einsum(
         "bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32
     ).reshape(batch, heads, q_seq, kv_seq)
-    scores = scores * scale
+    scores = scores * (head_dim**-0.5 if scale is None else scale)
     for change in changes:
         scores = change(scores, query_at, key_at)
     weights = masked_softmax(scores, visible(mask, query_at, key_at)).astype(value.dtype)

@@ -66,8 +66,8 @@ class MultiHeadAttention(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import Causal, MultiHeadAttention, RoPE
-        >>> attention = MultiHeadAttention(num_heads=4, num_kv_heads=2, position=RoPE(), mask=Causal())
+        >>> from blocks import Causal, MultiHeadAttention
+        >>> attention = MultiHeadAttention(num_heads=4, num_kv_heads=2, mask=Causal())
         >>> x = jnp.ones((1, 3, 32))
         >>> variables = attention.init(jax.random.key(0), x)
         >>> jax.tree.map(jnp.shape, variables["params"]["key"])
@@ -146,7 +146,7 @@ class MultiHeadAttention(Block, kw_only=True):
 
         cache = self._cache(context, key, value)
         start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
-        at = key_at = locate(context, *x.shape[:2], start, seen)
+        at = key_at = locate(context, x.shape[0], x.shape[1], start, seen)
         for transform in transforms:
             query, key = transform(query, key, at, at)
         if cache is not None:

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
 from blocks.base import Block
 from blocks.checks import check_values
@@ -67,5 +68,5 @@ class LearnedPositions(Block, kw_only=True):
         )
         shape = (self.max_length, x.shape[-1])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
-        x, table = nn.dtypes.promote_dtype(x, table, dtype=self.dtype)
+        x, table = promote_dtype(x, table, dtype=self.dtype)
         return x + table[positions]

@@ -60,7 +60,7 @@ class RoPE(QKTransform, kw_only=True):
         ```python
         >>> from blocks import Causal, MultiHeadAttention, RoPE
         >>> MultiHeadAttention(num_heads=4, position=RoPE(theta=500_000.0), mask=Causal()).position
-        RoPE(theta=500000.0, fraction=1.0, interleaved=False)
+        RoPE(theta=500000.0)
 
         ```
 
