@@ -1,7 +1,6 @@
 """Token ids to batches: shuffled windows to train on, every target once to evaluate on."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import grain
 import numpy as np
@@ -11,6 +10,10 @@ from recipes.errors import RecipeError
 
 Batch = dict[str, np.ndarray]
 Tokens = npt.NDArray[np.integer]
+
+# Grain counts batches in floats, which are exact up to here: a million windows a second for 285
+# years. Its own endless repetition overflows when a batch is one window.
+_ENDLESS = 2**53
 
 
 def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
@@ -38,8 +41,11 @@ class TrainingBatches(Iterator[Batch]):
     stream the one it is, so that a position in another stream is refused.
     """
 
-    def __init__(self, batches: grain.DatasetIterator[Batch], stream: dict[str, int]):
-        self._batches = batches
+    def __init__(self, batches: grain.MapDataset[Batch], stream: dict[str, int]):
+        self._length = len(batches)
+        # A batch takes a fraction of a millisecond: threads would cost more than they hide.
+        inline = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+        self._batches = iter(batches.to_iter_dataset(inline))
         self._stream = stream
 
     def __next__(self) -> Batch:
@@ -56,7 +62,12 @@ class TrainingBatches(Iterator[Batch]):
             RecipeError: The state is damaged or of another stream; the position stays as it was.
         """
         expected = {"next_batch", *self._stream}
-        if not isinstance(state, dict) or state.keys() != expected or not _all_counts(state):
+        if (
+            not isinstance(state, dict)
+            or state.keys() != expected
+            or not all(map(_is_count, state.values()))
+            or state["next_batch"] > self._length
+        ):
             raise RecipeError(
                 f"The saved data position {state!r} is damaged: "
                 f"it must hold {', '.join(sorted(expected))}, integers from 0.",
@@ -69,7 +80,7 @@ class TrainingBatches(Iterator[Batch]):
                     f"and this run has {name}={value}.",
                     "Resume with the corpus and the settings of the run, or start a new run.",
                 )
-        self._batches.set_state({"next_index": int(state["next_batch"])})
+        self._batches.set_state({"next_index": state["next_batch"]})
 
 
 def training_batches(
@@ -79,7 +90,9 @@ def training_batches(
 
     Window i is inputs `tokens[i : i + context]` and targets one token further. An epoch holds
     each of the `len(tokens) - context` windows once. A batch that an epoch's end cuts short is
-    filled with the first windows of the next epoch, so no window is dropped.
+    filled with the first windows of the next epoch, so no window is dropped. Grain computes the
+    order window by window, so an epoch takes no memory; below some thousand windows each costs
+    more, up to a millisecond.
 
     Args:
         tokens: Ids, more than `context` of them.
@@ -112,13 +125,11 @@ def training_batches(
     batches = (
         grain.MapDataset.range(windows)
         .shuffle(seed=seed)
-        .repeat()
+        .repeat(_ENDLESS // windows)
         .batch(batch_size, batch_fn=gather)
-        # A batch takes a fraction of a millisecond: threads would cost more than they hide.
-        .to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     )
     stream = {"windows": windows, "context": context, "batch_size": batch_size, "seed": seed}
-    return TrainingBatches(iter(batches), stream)
+    return TrainingBatches(batches, stream)
 
 
 def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list[Batch]:
@@ -141,7 +152,7 @@ def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list
     count = len(tokens) - 1
     shape = (-(-count // (batch_size * context)), batch_size, context)
 
-    def stacked(values: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+    def stacked(values: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarray:
         padded = np.zeros(shape, dtype)
         padded.flat[:count] = values
         return padded
@@ -149,7 +160,7 @@ def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list
     columns = {
         "inputs": stacked(tokens[:-1], np.int32),
         "targets": stacked(tokens[1:], np.int32),
-        "weights": stacked(np.ones(count), np.float32),
+        "weights": stacked(1, np.float32),
     }
     return [{name: column[i] for name, column in columns.items()} for i in range(shape[0])]
 
@@ -160,8 +171,5 @@ def _too_few(tokens: Tokens, needed: int) -> RecipeError:
     )
 
 
-def _all_counts(state: dict[str, Any]) -> bool:
-    return all(
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
-        for value in state.values()
-    )
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -48,7 +48,7 @@ def load_corpus(
 
     - `manual`: the reference topics that CPython's `help()` shows, sorted by topic (0.5 MB);
     - `stdlib`: the sources of the running interpreter's library without its tests, sorted by path
-      (12 MB); files that are not UTF-8 text are left out;
+      (12 MB); files that cannot be read as UTF-8 text are left out;
     - `shakespeare`: Tiny Shakespeare (1.1 MB), downloaded once, verified and cached.
 
     The first two differ between versions of Python, hence the digest. A name wins over a file of
@@ -98,7 +98,7 @@ def _stdlib(root: Path) -> str:
     for path in paths:
         try:
             texts.append(_decode(path.read_bytes(), str(path)))
-        except RecipeError:
+        except (OSError, RecipeError):
             continue
     if not texts:
         raise RecipeError(
@@ -124,17 +124,16 @@ def _user_cache_dir() -> Path:
 
 
 def _file(name: str) -> str:
-    path = Path(name).expanduser()
-    if not name or not path.exists():
-        raise _unknown(name)
-    if path.is_dir():
-        raise RecipeError(f"{name!r} is a folder, not a text file.", "Name one file in it.")
     try:
-        data = path.read_bytes()
+        data = Path(os.path.expanduser(name)).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _unknown(name) from error
+    except IsADirectoryError as error:
+        fix = "Give the path of one text file."
+        raise RecipeError(f"{name!r} is a folder, not a text file.", fix) from error
     except OSError as error:
-        raise RecipeError(
-            f"{name!r} cannot be read: {error.strerror}.", "Make the file readable."
-        ) from error
+        fix = "Give a text file that can be read."
+        raise RecipeError(f"{name!r} cannot be read: {error.strerror}.", fix) from error
     return _decode(data, name)
 
 
