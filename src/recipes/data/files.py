@@ -80,7 +80,8 @@ def _fetch(url: str, max_bytes: int, timeout: float) -> bytes:
     except (OSError, HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        reason = " ".join(str(error).split()).rstrip(".")
+        said = error.reason if type(error) is urllib.error.URLError else error
+        reason = " ".join(str(said).split()).rstrip(".")
         raise RecipeError(
             f"Downloading {url} failed: {reason}.",
             "Check the connection, or download the file by other means and give its path.",

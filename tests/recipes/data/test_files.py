@@ -133,7 +133,7 @@ def test_an_unreachable_server_is_named(monkeypatch, kept):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/good"
-        with pytest.raises(RecipeError, match=re.escape(f"Downloading {url} failed")):
+        with pytest.raises(RecipeError, match=re.escape(f"Downloading {url} failed: [Errno ")):
             fetch(url, kept)
 
 
