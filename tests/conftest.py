@@ -1,6 +1,20 @@
 """Settings that every test runs under."""
 
+from collections.abc import Iterator
+
+import chex
 import jax
+import pytest
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
+jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(autouse=True)
+def _count_traces_anew() -> Iterator[None]:
+    """`chex.assert_max_traces` counts by name: tests that share a helper must not add up."""
+    chex.clear_trace_counter()
+    yield

@@ -70,4 +70,5 @@ class TransformerBlock(Block, kw_only=True):
             return fresh(self.norm, parent=self, name=name)
 
         sublayers = {"attention": sublayer(self.attention), "mlp": sublayer(self.mlp)}
-        return self.residual(x, sublayers, norm)
+        # The stream keeps the dtype it came in, so that layers can be scanned.
+        return self.residual(x, sublayers, norm).astype(x.dtype)

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import chex
 import jax
+import jax.numpy as jnp
 from jax.core import Tracer
 from jax.experimental import checkify
 
@@ -71,4 +72,4 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
         if not holds:
             raise ValueError(message.format(**values))
     elif _checking.get():
-        checkify.check(holds, message, **values)
+        checkify.check(holds, message, **{name: jnp.asarray(v) for name, v in values.items()})

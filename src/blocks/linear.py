@@ -26,7 +26,7 @@ class Linear(Block, kw_only=True):
         kernel_init: of $W$, drawn as a matrix of inputs x outputs.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or an input without features.
 
     Example:
         ```python
@@ -60,6 +60,8 @@ class Linear(Block, kw_only=True):
     @typed
     def __call__(self, x: Float[Array, "*inputs"]) -> Float[Array, "*outputs"]:
         """Maps every position of the leading axes alone."""
+        if x.ndim < self.axes or 0 in x.shape[-self.axes :]:
+            raise ValueError(f"x of shape {x.shape} has no axes={self.axes} features to map.")
         leading, consumed = x.shape[: -self.axes], x.shape[-self.axes :]
         fan_in, fan_out = math.prod(consumed), math.prod(self.features)
 

@@ -106,8 +106,8 @@ class RMSNorm(Block, kw_only=True):
         ```python
         >>> import jax.numpy as jnp
         >>> from blocks import RMSNorm
-        >>> RMSNorm(use_scale=False).apply({}, jnp.array([[3.0, 4.0]])).round(3)
-        Array([[0.849, 1.131]], dtype=float32)
+        >>> RMSNorm(use_scale=False).apply({}, jnp.array([[2.0, 2.0]])).round(3)
+        Array([[1., 1.]], dtype=float32)
 
         ```
 

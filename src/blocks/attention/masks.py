@@ -126,12 +126,15 @@ class Segments(Mask):
         return query.segments[:, None, :, None] == key.segments[:, None, None, :]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class And(Mask):
     """Sees what both masks let through."""
 
     left: Mask
     right: Mask
+
+    def __repr__(self) -> str:
+        return f"({self.left} & {self.right})"
 
     @property
     def causal(self) -> bool:
@@ -145,12 +148,15 @@ class And(Mask):
         return self.left(query, key) & self.right(query, key)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Or(Mask):
     """Sees what either mask lets through."""
 
     left: Mask
     right: Mask
+
+    def __repr__(self) -> str:
+        return f"({self.left} | {self.right})"
 
     @property
     def causal(self) -> bool:
@@ -164,11 +170,14 @@ class Or(Mask):
         return self.left(query, key) | self.right(query, key)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Not(Mask):
     """Sees what the mask hides."""
 
     mask: Mask
+
+    def __repr__(self) -> str:
+        return f"~{self.mask}"
 
     def __call__(
         self, query: Coordinates, key: Coordinates

@@ -1,0 +1,171 @@
+"""Laws 4, 5 and 6: what a token may know of the others."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from laws.cases import BATCH, CASES, EMBED, SEQ, Case, jitted, run
+
+from blocks import Block, CausalLM, Context, Stack, find, override, stack_layers
+
+MIXING = [case for case in CASES if case.mixes]
+CAUSAL = [
+    case for case in MIXING if not any(part.sees_ahead for part in find(case.block, Block).values())
+]
+CACHING = [case for case in CASES if case.caches]
+
+
+def test_the_bidirectional_blocks_are_two() -> None:
+    assert [case.name for case in MIXING if case not in CAUSAL] == ["head", "attention"]
+
+
+def influence(case: Case) -> np.ndarray:
+    """How much the output at each position (rows) depends on each input (columns)."""
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    block, x = case.block, arguments[0]
+    if isinstance(block, CausalLM):
+        block = block.stack
+        variables = {"params": variables["params"]["stack"]}
+        x = jax.random.normal(jax.random.key(1), (1, SEQ, EMBED))
+
+    def gradient(position: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: jnp.square(block.apply(variables, x)[0, position]).sum())(x)[0]
+
+    return np.abs(jax.jit(jax.vmap(gradient))(jnp.arange(SEQ))).sum(axis=-1)
+
+
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_no_gradient_comes_from_the_future(case: Case) -> None:
+    future = np.triu(influence(case), 1)
+    if case in CAUSAL:
+        assert (future == 0.0).all()
+    else:
+        assert (future[np.triu_indices(SEQ, 1)] > 0.0).all()
+
+
+@pytest.mark.parametrize("case", CAUSAL, ids=str)
+def test_later_tokens_change_nothing_before_them(case: Case) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    changed = x.at[:, -1].set(x[:, 0])
+    before, after = jitted(case, variables, (x,)), jitted(case, variables, (changed,))
+    chex.assert_trees_all_equal(before[:, :-1], after[:, :-1])
+
+
+@pytest.mark.parametrize("chunks", [(6,), (1,) * 6, (3, 1, 2), (1, 5)], ids=str)
+@pytest.mark.parametrize("case", CACHING, ids=str)
+def test_cached_equals_uncached(case: Case, chunks: tuple[int, ...]) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    cache, outputs, start = {}, [], 0
+    for chunk in chunks:
+        out, cache = jitted(
+            case,
+            {**variables, **cache},
+            (x[:, start : start + chunk],),
+            Context(cache_size=9),
+            mutable=("cache",),
+        )
+        outputs.append(out)
+        start += chunk
+    chex.assert_trees_all_close(
+        jnp.concatenate(outputs, axis=1), jitted(case, variables, (x,)), rtol=2e-5, atol=2e-5
+    )
+
+
+@pytest.mark.parametrize("case", CACHING, ids=str)
+def test_decoding_compiles_once(case: Case) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    context = Context(cache_size=SEQ)
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def decode(cache: dict, x: jax.Array) -> tuple[jax.Array, dict]:
+        return run(case, {**variables, **cache}, (x,), context, mutable=["cache"])
+
+    first, cache = jitted(case, variables, (x[:, :1],), context, mutable=("cache",))
+    outputs = [first]
+    for t in range(1, SEQ):
+        out, cache = decode(cache, x[:, t : t + 1])
+        outputs.append(out)
+    chex.assert_trees_all_close(
+        jnp.concatenate(outputs, axis=1), jitted(case, variables, (x,)), rtol=2e-5, atol=2e-5
+    )
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_padding_changes_nothing_for_real_tokens(case: Case, side: str) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    junk = case.arguments(seed=5)[0][:, :2]
+    pad, real = jnp.zeros((BATCH, 2), bool), jnp.ones((BATCH, SEQ), bool)
+    parts = (junk, x) if side == "left" else (x, junk)
+    marks = (pad, real) if side == "left" else (real, pad)
+    padded = jitted(
+        case,
+        variables,
+        (jnp.concatenate(parts, axis=1),),
+        Context(valid=jnp.concatenate(marks, axis=1)),
+    )
+    kept = padded[:, 2:] if side == "left" else padded[:, :-2]
+    assert jnp.isfinite(padded).all()
+    chex.assert_trees_all_close(kept, jitted(case, variables, (x,)), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_packed_documents_do_not_see_each_other(case: Case) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    row = x.reshape(1, BATCH * SEQ, *x.shape[2:])
+    document = jnp.repeat(jnp.arange(BATCH), SEQ)[None]
+    position = jnp.tile(jnp.arange(SEQ), BATCH)[None]
+    packed = jitted(case, variables, (row,), Context(positions=position, segments=document))
+    alone = jitted(case, variables, (x,))
+    chex.assert_trees_all_close(packed.reshape(alone.shape), alone, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_a_row_that_sees_nothing_is_finite(case: Case) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    context = Context(valid=jnp.zeros((BATCH, SEQ), bool))
+
+    def total(variables: dict) -> jax.Array:
+        return run(case, variables, (x,), context).sum()
+
+    chex.assert_tree_all_finite(jax.jit(jax.value_and_grad(total))(variables))
+
+
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_the_order_of_a_batch_does_not_matter(case: Case) -> None:
+    (x,) = case.arguments()
+    variables = case.init(x)
+    chex.assert_trees_all_close(
+        jitted(case, variables, (x[::-1],))[::-1],
+        jitted(case, variables, (x,)),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
+@pytest.mark.parametrize("remat", [True, jax.checkpoint_policies.dots_saveable], ids=str)
+def test_scan_and_remat_change_no_gradient(scan: bool, remat: object) -> None:
+    plain = next(case for case in CASES if case.name == "stack")
+    (x,) = plain.arguments()
+    params = plain.init(x)["params"]
+
+    def gradient(stack: Stack, params: dict) -> dict:
+        loss = jax.grad(lambda p: jnp.square(stack.apply({"params": p}, x)).sum())
+        return jax.jit(loss)(params)
+
+    expected = gradient(plain.block, params)
+    changed = override(plain.block, scan=scan, remat=remat)
+    got = gradient(changed, stack_layers(params) if scan else params)
+    chex.assert_trees_all_close(
+        got, stack_layers(expected) if scan else expected, rtol=1e-4, atol=1e-4
+    )

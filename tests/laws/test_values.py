@@ -1,0 +1,225 @@
+"""Laws 1, 2, 3, 9 and 10: what a block computes, from what, and with how many parameters."""
+
+import dataclasses
+import inspect
+import json
+import pathlib
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+from flax import nnx
+from flax.nnx import bridge
+from laws.cases import BATCH, CASES, SEQ, Case, jitted, run
+from laws.references import reference
+
+import blocks
+from blocks import MLP, Context, GatedMLP, LayerNorm, Linear, RMSNorm, find, override
+
+NAMES = pathlib.Path(__file__).parent / "parameter_names.json"
+every_block = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def test_every_public_block_is_on_the_list() -> None:
+    kinds = {
+        kind
+        for name in blocks.__all__
+        if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
+    }
+    abstract = {blocks.Block, blocks.Residual, blocks.QKTransform, blocks.ScoreChange}
+    listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
+    assert kinds - abstract - listed == set()
+
+
+@every_block
+def test_matches_a_reference_in_float64(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables.get("params", {}))
+    got = jitted(case, variables, arguments)
+    others = [np.asarray(other, np.float64) for other in arguments[1:]]
+    for row in range(BATCH):
+        x = np.asarray(arguments[0][row])
+        x = x if np.issubdtype(x.dtype, np.integer) else x.astype(np.float64)
+        np.testing.assert_allclose(
+            got[row], reference(case.block, params, x, *others), rtol=2e-5, atol=2e-5
+        )
+
+
+@every_block
+def test_a_missing_axis_is_refused_by_name(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    if isinstance(case.block, Linear):
+        with pytest.raises(ValueError, match=r"x of shape \(\) has no axes=1 features"):
+            run(case, variables, (arguments[0][0, 0, 0],))
+        return
+    # Pointwise blocks take any number of leading axes, but not none.
+    pointwise = isinstance(case.block, (LayerNorm, RMSNorm, MLP, GatedMLP))
+    first = arguments[0][0, 0, 0] if pointwise else arguments[0][0]
+    with pytest.raises(TypeError, match=f"argument `{case.argument}`.*\n  expected: .*batch"):
+        run(case, variables, (first, *arguments[1:]))
+
+
+@every_block
+def test_a_wrong_dtype_is_refused_by_name(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    other = jnp.float32 if jnp.issubdtype(arguments[0].dtype, jnp.integer) else jnp.int32
+    with pytest.raises(TypeError, match=f"argument `{case.argument}`[^`]*\n  actual:   [fi]32"):
+        run(case, variables, (arguments[0].astype(other), *arguments[1:]))
+
+
+@every_block
+def test_a_wrong_width_is_refused(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    if not variables.get("params") or jnp.issubdtype(arguments[0].dtype, jnp.integer):
+        pytest.skip("no parameter fixes the width")
+    with pytest.raises((TypeError, ValueError, nn.module.errors.ScopeParamShapeError)):
+        run(case, variables, (arguments[0][..., :-2], *arguments[1:]))
+
+
+@every_block
+def test_jit_equals_eager(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    eager = run(case, variables, arguments)
+    chex.assert_trees_all_close(jitted(case, variables, arguments), eager, rtol=1e-5, atol=1e-5)
+
+
+@every_block
+def test_vmap_equals_a_loop(case: Case) -> None:
+    first, *others = case.arguments()
+    variables = case.init(first, *others)
+    several = jnp.stack([case.arguments(seed)[0] for seed in range(3)])
+    mapped = jax.jit(jax.vmap(lambda x: run(case, variables, (x, *others))))(several)
+    looped = jnp.stack([jitted(case, variables, (x, *others)) for x in several])
+    chex.assert_trees_all_close(mapped, looped, rtol=1e-5, atol=1e-5)
+
+
+@every_block
+def test_checks_leave_no_operation_behind(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+
+    def jaxpr() -> str:
+        return str(jax.make_jaxpr(lambda v, *a: run(case, v, a))(variables, *arguments))
+
+    with_checks = jaxpr()
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        without_checks = jaxpr()
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+    assert with_checks == without_checks
+
+
+@every_block
+def test_bfloat16_is_close_to_float32(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    exact = jitted(case, variables, arguments)
+    low = dataclasses.replace(case, block=override(case.block, dtype=jnp.bfloat16))
+    got = jitted(low, variables, arguments)
+    error = jnp.linalg.norm(got.astype(jnp.float32) - exact) / jnp.linalg.norm(exact)
+    assert 0 < error < 0.04, error
+
+
+@every_block
+def test_gradients_are_finite_at_extreme_inputs(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    floats = not jnp.issubdtype(arguments[0].dtype, jnp.integer)
+
+    def grow(path: tuple, leaf: jax.Array, scale: jax.Array) -> jax.Array:
+        return leaf * scale if not floats and "embedding" in str(path[-1]) else leaf
+
+    def total(variables: dict, scale: jax.Array) -> jax.Array:
+        first = arguments[0] * scale if floats else arguments[0]
+        grown = jax.tree_util.tree_map_with_path(lambda p, x: grow(p, x, scale), variables)
+        return run(case, grown, (first, *arguments[1:])).sum()
+
+    gradient = jax.jit(jax.grad(total, argnums=(0, 1)))
+    for scale in (1e4, 1e-4, 0.0):
+        gradients = gradient(variables, jnp.float32(scale))
+        chex.assert_tree_all_finite(gradients)
+
+
+@every_block
+def test_parameters_are_as_many_as_the_formula_says(case: Case) -> None:
+    params = case.init(*case.arguments()).get("params", {})
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == case.parameters
+
+
+@every_block
+def test_parameter_names_are_stable(case: Case) -> None:
+    params = case.init(*case.arguments()).get("params", {})
+    names = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): list(leaf.shape)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+    assert json.loads(NAMES.read_text())[case.name] == names
+
+
+@every_block
+def test_equal_values_make_equal_parameters(case: Case) -> None:
+    arguments = case.arguments()
+    twin = eval(repr(case.block), {**vars(blocks), "gelu": blocks.gelu, "silu": nn.silu})
+    assert twin == case.block
+    chex.assert_trees_all_equal(
+        jax.jit(twin.init)(jax.random.key(3), *arguments),
+        jax.jit(case.block.init)(jax.random.key(3), *arguments),
+    )
+
+
+@every_block
+def test_works_through_the_nnx_bridge(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    module = bridge.ToNNX(case.block, rngs=nnx.Rngs(params=jax.random.key(0)))
+    bridge.lazy_init(module, *arguments)
+    state = nnx.state(module)
+    assert len(jax.tree.leaves(state)) >= len(jax.tree.leaves(variables))
+    chex.assert_shape(module(*arguments), jitted(case, variables, arguments).shape)
+
+
+@every_block
+def test_dropout_follows_its_key(case: Case) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    rates = [getattr(part, "dropout_rate", 0.0) for part in find(case.block, nn.Module).values()]
+    if not any(rates):
+        pytest.skip("has no dropout")
+
+    def dropped(seed: int, rate: float | None = None) -> jax.Array:
+        block = case.block if rate is None else override(case.block, dropout_rate=rate)
+        changed = dataclasses.replace(case, block=block)
+        return jitted(changed, variables, arguments, None, False, jax.random.key(seed))
+
+    still = jitted(case, variables, arguments)
+    chex.assert_trees_all_equal(dropped(0), dropped(0))
+    assert not np.array_equal(dropped(0), dropped(1))
+    assert not np.array_equal(dropped(0), still)
+    chex.assert_trees_all_close(dropped(0, rate=0.0), still, rtol=1e-6, atol=1e-6)
+
+
+def test_shapes_of_results_are_those_of_the_signature() -> None:
+    for case in CASES:
+        arguments = case.arguments()
+        out = jitted(case, case.init(*arguments), arguments)
+        assert out.shape[:2] == (BATCH, SEQ), case.name
+        assert out.dtype == jnp.float32, case.name
+
+
+def test_context_may_be_left_out() -> None:
+    for case in (case for case in CASES if case.shared):
+        arguments = case.arguments()
+        variables = case.init(*arguments)
+        chex.assert_trees_all_equal(
+            jitted(case, variables, arguments), jitted(case, variables, arguments, Context())
+        )
