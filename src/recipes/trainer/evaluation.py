@@ -1,0 +1,42 @@
+"""Evaluation: the mean loss over every target of a split."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from recipes.trainer.step import LossFunction
+
+
+@functools.partial(jax.jit, static_argnames=("apply_fn", "loss"))
+def evaluation_step(
+    params: Any, batch: dict[str, jax.Array], *, apply_fn: Callable[..., Any], loss: LossFunction
+) -> dict[str, jax.Array]:
+    """The loss' metrics of one batch, without dropout."""
+    value, metrics = loss(apply_fn, params, batch, None)
+    return {**metrics, "loss": value}
+
+
+def evaluate(
+    apply_fn: Callable[..., Any],
+    params: Any,
+    batches: Iterable[dict[str, np.ndarray]],
+    loss: LossFunction,
+) -> dict[str, float]:
+    """Means over all batches, each counted by its weight, summed in float64.
+
+    Returns:
+        `loss` and the loss' own metrics; `weight` is the number of targets counted.
+    """
+    # All batches are dispatched before the first result is waited for.
+    results = [evaluation_step(params, batch, apply_fn=apply_fn, loss=loss) for batch in batches]
+    rows = jax.device_get(results)
+    weights = np.array([row["weight"] for row in rows], np.float64)
+    means = {
+        name: float(np.array([row[name] for row in rows], np.float64) @ weights / weights.sum())
+        for name in rows[0]
+        if name != "weight"
+    }
+    return {**means, "weight": float(weights.sum())}

@@ -1,0 +1,130 @@
+"""The training loop: a generator of metrics around a pure step."""
+
+import functools
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from recipes.errors import RecipeError
+from recipes.trainer.settings import TrainerSettings
+from recipes.trainer.state import TrainState
+from recipes.trainer.step import LossFunction, train_steps
+
+Row = dict[str, Any]
+
+
+class Batches(Protocol):
+    """Batches without an end, and where in them one is."""
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        """The next batch; all have the same shapes."""
+        ...
+
+    def get_state(self) -> dict[str, int]:
+        """A position fit for JSON."""
+        ...
+
+
+class Trainer:
+    """Trains a state on batches, and holds what a checkpoint needs after every row.
+
+    Attributes:
+        state: After the last row; its buffers are donated to the next one, so keep copies only.
+        position: Of the batches after the last row.
+        tokens: Targets that all steps so far counted.
+        seconds: Spent on all steps so far, compiling left out.
+        compile_seconds: Spent compiling in this session.
+    """
+
+    def __init__(
+        self,
+        state: TrainState,
+        *,
+        loss: LossFunction,
+        settings: TrainerSettings,
+        tokens: int = 0,
+        seconds: float = 0.0,
+    ):
+        self.state = state
+        self.position: dict[str, int] = {}
+        self.tokens = tokens
+        self.seconds = seconds
+        self.compile_seconds = 0.0
+        self._loss = loss
+        self._settings = settings
+
+    def train(self, batches: Batches) -> Iterator[Row]:
+        """Yields a row per `log_every` steps, and where an evaluation or the end comes before.
+
+        A row holds `step`, means of the loss' metrics over its steps, `tokens` and `seconds`.
+        While the device works on one group of steps the host prepares the next.
+
+        Raises:
+            RecipeError: The gradient was not finite too many times in a row; the state keeps the
+                last parameters that were.
+        """
+        step, last = int(self.state.step), self._settings.max_steps
+        if step >= last:
+            return
+        run = None
+        group, count = self._group(batches, step)
+        while step < last:
+            self.position = batches.get_state()
+            if run is None:
+                run = self._compile(group)
+            started = time.perf_counter()
+            self.state, metrics = run(self.state, group, np.int32(count))
+            step += count
+            if step < last:
+                group, following = self._group(batches, step)
+            rows = jax.device_get(metrics)
+            self.seconds += time.perf_counter() - started
+            yield self._row(step, {name: values[:count] for name, values in rows.items()})
+            if step < last:
+                count = following
+
+    def _group(self, batches: Batches, step: int) -> tuple[dict[str, np.ndarray], int]:
+        """The batches up to the next row, stacked, and their number."""
+        settings = self._settings
+        ends = (
+            settings.max_steps,
+            *(_after(step, n) for n in (settings.log_every, settings.eval_every)),
+        )
+        count = min(ends) - step
+        taken = [next(batches) for _ in range(count)]
+        taken += [taken[-1]] * (settings.log_every - count)
+        return {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}, count
+
+    def _compile(self, group: dict[str, np.ndarray]) -> Any:
+        """One program for every group: ahead of time, so that its cost is known."""
+        started = time.perf_counter()
+        steps = functools.partial(
+            train_steps, loss=self._loss, accumulate=self._settings.accumulate
+        )
+        compiled = jax.jit(steps, donate_argnums=0).lower(self.state, group, np.int32(0)).compile()
+        self.compile_seconds += time.perf_counter() - started
+        return compiled
+
+    def _row(self, step: int, metrics: dict[str, np.ndarray]) -> Row:
+        self.tokens += round(float(metrics.pop("weight").sum(dtype=np.float64)))
+        skipped = metrics.pop("skipped")
+        finite = skipped == 0
+        row: Row = {"step": step}
+        for name, values in metrics.items():
+            kept = values[finite] if finite.any() else values
+            row[name] = float(kept.mean(dtype=np.float64))
+        row |= {"skipped": int((~finite).sum()), "tokens": self.tokens, "seconds": self.seconds}
+        if skipped[-1] >= self._settings.max_skipped:
+            raise RecipeError(
+                f"The gradient was not finite in the last {skipped[-1]} steps, up to step {step}.",
+                "Lower the learning rate or lengthen the warm-up, and resume from a checkpoint.",
+            )
+        return row
+
+
+def _after(step: int, every: int) -> int:
+    """The first multiple of `every` after a step."""
+    return (step // every + 1) * every

@@ -1,0 +1,94 @@
+"""The trainer's settings as plain values, without JAX, so that a command line can read them."""
+
+from dataclasses import dataclass
+
+from recipes.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """How long to train and how often to look.
+
+    Attributes:
+        max_steps: Optimiser steps in all.
+        log_every: Steps in one dispatch to the device and one row of metrics.
+        eval_every: Steps between evaluations, samples and checkpoints.
+        accumulate: Parts that a batch is split into, to save memory; gradients are averaged.
+        max_skipped: Steps in a row whose gradient may not be finite before training stops.
+
+    Raises:
+        RecipeError: A number that cannot be.
+    """
+
+    max_steps: int = 2000
+    log_every: int = 10
+    eval_every: int = 250
+    accumulate: int = 1
+    max_skipped: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "log_every", "eval_every", "accumulate", "max_skipped"):
+            if getattr(self, name) < 1:
+                raise RecipeError(
+                    f"{name}={getattr(self, name)} must be at least 1.", f"Give {name} a count."
+                )
+
+
+@dataclass(frozen=True)
+class AdamWSettings:
+    """AdamW with linear warm-up, cosine decay, clipping, and weight decay on matrices only.
+
+    Attributes:
+        learning_rate: At the end of the warm-up.
+        min_learning_rate: At the end of the decay and after it; None keeps `learning_rate`.
+        warmup_steps: Steps in which the rate grows from 0.
+        decay_steps: Step at which the decay ends; None takes the length of the training.
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of the mean of their squares.
+        epsilon: Added to the root of that mean.
+        weight_decay: Share of each weight taken away per unit of learning rate.
+        clip_norm: Norm that the gradient is scaled down to; None leaves it.
+
+    Raises:
+        RecipeError: A number that cannot be.
+    """
+
+    learning_rate: float = 1e-3
+    min_learning_rate: float | None = 1e-4
+    warmup_steps: int = 100
+    decay_steps: int | None = None
+    beta1: float = 0.9
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+    weight_decay: float = 0.1
+    clip_norm: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0.0:
+            raise RecipeError(
+                f"learning_rate={self.learning_rate} must be above 0.", "1e-3 suits small models."
+            )
+        if self.min_learning_rate is not None and not (
+            0.0 <= self.min_learning_rate <= self.learning_rate
+        ):
+            raise RecipeError(
+                f"min_learning_rate={self.min_learning_rate} must be from 0 to "
+                f"learning_rate={self.learning_rate}.",
+                "A tenth of learning_rate is usual.",
+            )
+        for name in ("beta1", "beta2"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise RecipeError(
+                    f"{name}={getattr(self, name)} must be at least 0 and below 1.",
+                    "0.9 and 0.99 are usual.",
+                )
+        if self.warmup_steps < 0 or self.weight_decay < 0.0:
+            raise RecipeError(
+                f"warmup_steps={self.warmup_steps} and weight_decay={self.weight_decay} must be "
+                "at least 0.",
+                "Use 0 for none.",
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0.0:
+            raise RecipeError(
+                f"clip_norm={self.clip_norm} must be above 0.", "Leave it out to clip nothing."
+            )

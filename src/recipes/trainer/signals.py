@@ -1,0 +1,42 @@
+"""Interrupts: the first lets a step finish and be saved, the second stops at once."""
+
+import signal
+from types import FrameType, TracebackType
+
+
+class Interrupt:
+    """Within this context, SIGINT and SIGTERM are noted instead of killing the process.
+
+    A second SIGINT raises `KeyboardInterrupt`.
+
+    Attributes:
+        received: The signal, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> "Interrupt":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  # as it was
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal ended: 128 and its number."""
+        return 0 if self.received is None else 128 + self.received
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received is signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)

@@ -1,0 +1,38 @@
+"""What training carries from step to step."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax.training import train_state
+
+
+class TrainState(train_state.TrainState):
+    """Parameters, optimiser state and step of Flax's `TrainState`, and a random key.
+
+    Attributes:
+        key: Never changes; a step folds its number into it, so that every step has noise of its
+            own and any step can be repeated.
+        skipped: Steps in a row, up to the last, whose gradient was not finite.
+    """
+
+    key: jax.Array
+    skipped: jax.Array
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        apply_fn: Any,
+        params: Any,
+        tx: optax.GradientTransformation,
+        key: jax.Array,
+        **fields: Any,
+    ) -> "TrainState":
+        """The state before the first step; training takes `params` over."""
+        # Training donates the state's buffers: the caller's key must not be one of them.
+        fields |= {"key": jnp.copy(key), "skipped": jnp.zeros((), jnp.int32)}
+        state = super().create(apply_fn=apply_fn, params=params, tx=tx, **fields)
+        # A Python integer would be traced as another type than the array that a step returns.
+        return state.replace(step=jnp.zeros((), jnp.int32))
