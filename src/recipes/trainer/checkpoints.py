@@ -55,8 +55,8 @@ class Checkpoints:
         """The step with the lowest validation loss, or the last one where none was evaluated."""
         steps = self.steps()
         losses = {step: self._record(step).get("val_loss") for step in steps}
-        measured = [step for step in steps if losses[step] is not None]
-        return min(measured, key=lambda s: losses[s]) if measured else (steps or [None])[-1]
+        measured = [(loss, step) for step, loss in losses.items() if loss is not None]
+        return min(measured)[1] if measured else (steps or [None])[-1]
 
     def save(self, state: TrainState, record: dict[str, Any]) -> Path:
         """Writes the checkpoint of `state.step`, then drops the ones that need not be kept.

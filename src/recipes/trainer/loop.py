@@ -77,14 +77,12 @@ class Trainer:
                 run = self._compile(group)
             started = time.perf_counter()
             self.state, metrics = run(self.state, group, np.int32(count))
-            step += count
+            step, done = step + count, count
             if step < last:
-                group, following = self._group(batches, step)
+                group, count = self._group(batches, step)
             rows = jax.device_get(metrics)
             self.seconds += time.perf_counter() - started
-            yield self._row(step, {name: values[:count] for name, values in rows.items()})
-            if step < last:
-                count = following
+            yield self._row(step, {name: values[:done] for name, values in rows.items()})
 
     def _group(self, batches: Batches, step: int) -> tuple[dict[str, np.ndarray], int]:
         """The batches up to the next row, stacked, and their number."""

@@ -26,7 +26,8 @@ def schedule(settings: AdamWSettings, max_steps: int) -> optax.Schedule:
     low = peak if settings.min_learning_rate is None else settings.min_learning_rate
     end = settings.decay_steps or max_steps
 
-    def rate(step: jax.Array) -> jax.Array:
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        step = jnp.asarray(step)
         ratio = jnp.clip((step - warmup) / max(end - warmup, 1), 0.0, 1.0)
         decayed = low + 0.5 * (1.0 + jnp.cos(jnp.pi * ratio)) * (peak - low)
         return jnp.where(step < warmup, peak * (step + 1) / (warmup + 1), decayed)
