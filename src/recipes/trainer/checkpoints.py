@@ -120,7 +120,25 @@ class Checkpoints:
                     raise
         raise AssertionError("unreachable: the last candidate returned or raised")
 
-    def _restore(self, step: int, template: TrainState) -> Restored:
+    def restore_params(self) -> Any:
+        """The parameters with the lowest validation loss, whatever optimiser made them.
+
+        Raises:
+            RecipeError: There is no checkpoint, or its files are damaged.
+        """
+        step = self.best()
+        if step is None:
+            raise RecipeError(
+                f"There is no checkpoint in {str(self.directory)!r} yet.", "Train the run first."
+            )
+        arrays, _ = self._checked(step)
+        with ocp.StandardCheckpointer() as checkpointer:
+            found = checkpointer.metadata(arrays).item_metadata
+            target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), found)
+            return checkpointer.restore(arrays, target)["params"]
+
+    def _checked(self, step: int) -> tuple[Path, dict[str, Any]]:
+        """The folder of a checkpoint's arrays and its record, once its files were found whole."""
         record = self._record(step)
         if record.get("format") != FORMAT:
             raise RecipeError(
@@ -134,6 +152,10 @@ class Checkpoints:
                     f"The checkpoint of step {step} is damaged: {name} is not what was written.",
                     "Use --resume auto, which takes the step before.",
                 )
+        return arrays, record
+
+    def _restore(self, step: int, template: TrainState) -> Restored:
+        arrays, record = self._checked(step)
         expected = jax.eval_shape(lambda: _arrays(template))
         with ocp.StandardCheckpointer() as checkpointer:
             _check_leaves(expected, checkpointer.metadata(arrays).item_metadata, step)

@@ -1,0 +1,160 @@
+"""Writing: tokens drawn one after the other from a model, with its cache."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from blocks import Context
+from recipes.sampling import Sampling
+
+Cache = dict[str, Any]
+
+# Tokens per call into the compiled loop: enough to hide the call, few enough to read along.
+CHUNK = 16
+
+
+def keep_top_k(logits: jax.Array, k: int) -> jax.Array:
+    """Sets all logits but the `k` largest to -inf; those equal to the k-th stay too.
+
+    Example:
+        >>> keep_top_k(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
+        [-inf, 3.0, 2.0]
+    """
+    smallest = jax.lax.top_k(logits, min(k, logits.shape[-1]))[0][..., -1:]
+    return jnp.where(logits < smallest, -jnp.inf, logits)
+
+
+def keep_top_p(logits: jax.Array, p: float) -> jax.Array:
+    r"""Sets all logits to -inf but the fewest, most probable, that hold a probability of `p`.
+
+    Ordered by probability, token $i$ stays if $\sum_{j<i} p_j < p$, and so does its equal.
+
+    Example:
+        >>> keep_top_p(jnp.log(jnp.array([0.2, 0.5, 0.3])), 0.6)[0].item()
+        -inf
+
+    References:
+        Holtzman et al., The Curious Case of Neural Text Degeneration, 2019, arXiv:1904.09751.
+    """
+    ordered = jnp.sort(logits, axis=-1, descending=True)
+    probabilities = jax.nn.softmax(ordered, axis=-1)
+    before = jnp.cumsum(probabilities, axis=-1) - probabilities
+    # The most probable token has nothing before it: it stays whatever p is.
+    smallest = jnp.min(jnp.where(before < p, ordered, jnp.inf), axis=-1, keepdims=True)
+    return jnp.where(logits < smallest, -jnp.inf, logits)
+
+
+def sample_token(key: jax.Array, logits: jax.Array, sampling: Sampling) -> jax.Array:
+    r"""Draws token ids from $\mathrm{softmax}(z / T)$, cut to its top k and then its top p."""
+    if sampling.temperature == 0.0:
+        return jnp.argmax(logits, axis=-1)
+    logits = logits / sampling.temperature
+    if sampling.top_k is not None:
+        logits = keep_top_k(logits, sampling.top_k)
+    if sampling.top_p is not None:
+        logits = keep_top_p(logits, sampling.top_p)
+    return jax.random.categorical(key, logits, axis=-1)
+
+
+def generate(
+    model: nn.Module,
+    params: Any,
+    prompt: npt.ArrayLike,
+    *,
+    tokens: int,
+    context: int,
+    key: jax.Array,
+    sampling: Sampling = Sampling(),
+) -> Iterator[np.ndarray]:
+    """Continues a batch of prompts; yields the new token ids a few columns at a time.
+
+    Up to the context every token is drawn given all tokens before it. A full cache slides: the
+    last half of the context is read anew and drawing goes on from there. So the time per token
+    does not grow with the position, and a token past the context is drawn given at least half of
+    the context before it. Of a prompt longer than the context the end counts.
+
+    The i-th token is drawn with the key folded with i, however the calls are cut.
+
+    Args:
+        model: A `CausalLM`, or another module that is called as one and keeps a cache.
+        params: Its parameters.
+        prompt: Token ids, `[batch, seq]`, one at least.
+        tokens: How many to draw for each row.
+        context: The most tokens that the model sees.
+        key: The same key draws the same tokens.
+        sampling: How to draw.
+
+    References:
+        Xiao et al., Efficient Streaming Language Models with Attention Sinks, 2023,
+        arXiv:2309.17453, section 3.1, compares ways past the context; this is re-computation, done
+        once per half context.
+    """
+    seen = np.asarray(prompt, np.int32)
+    half = max(1, context // 2)
+    # Prompts are padded to one of two lengths, and the cache has room for the padding: every
+    # prompt uses the same compiled functions.
+    size = context + half
+    cache: Cache = {}
+    drawn = room = 0
+    while drawn < tokens:
+        if room == 0:
+            window = seen[:, -context:] if drawn == 0 else seen[:, -half - 1 :]
+            # All but the last token, which the first draw reads.
+            read = window.shape[1] - 1
+            padded = half if read <= half else context - 1
+            valid = np.broadcast_to(np.arange(padded) >= padded - read, (len(seen), padded))
+            text = np.pad(window[:, :-1], ((0, 0), (padded - read, 0)))
+            cache = _read(model, params, text, valid, size=size)
+            room = context - read
+        count = min(CHUNK, room, tokens - drawn)
+        chunk, cache = _draw(
+            model, params, cache, seen[:, -1], key, drawn, count, size=size, sampling=sampling
+        )
+        chunk = np.asarray(chunk)[:, :count]
+        drawn += count
+        room -= count
+        seen = np.concatenate([seen, chunk], axis=1)[:, -context:]
+        yield chunk
+
+
+@functools.partial(jax.jit, static_argnames=("model", "size"))
+def _read(
+    model: nn.Module, params: Any, tokens: jax.Array, valid: jax.Array, *, size: int
+) -> Cache:
+    """The cache of a text, padded where it is not valid."""
+    shared = Context(valid=valid, cache_size=size)
+    return model.apply({"params": params}, tokens, shared, mutable=["cache"])[1]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "size", "sampling"), donate_argnames="cache")
+def _draw(
+    model: nn.Module,
+    params: Any,
+    cache: Cache,
+    token: jax.Array,
+    key: jax.Array,
+    index: jax.Array,
+    count: jax.Array,
+    *,
+    size: int,
+    sampling: Sampling,
+) -> tuple[jax.Array, Cache]:
+    """Draws `count` tokens after `token`, at most `CHUNK`: one compiled loop for every count."""
+
+    def step(i: jax.Array, carry: tuple[Cache, jax.Array, jax.Array]) -> tuple:
+        cache, token, drawn = carry
+        logits, cache = model.apply(
+            {"params": params, **cache}, token[:, None], Context(cache_size=size), mutable=["cache"]
+        )
+        token = sample_token(jax.random.fold_in(key, index + i), logits[:, -1], sampling)
+        return cache, token, drawn.at[:, i].set(token)
+
+    drawn = jnp.zeros((token.shape[0], CHUNK), token.dtype)
+    cache, _, drawn = jax.lax.fori_loop(0, count, step, (cache, token, drawn))
+    return drawn, cache

@@ -1,0 +1,161 @@
+"""Named settings of whole runs, each with where its numbers come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recipes.errors import RecipeError, nearest_of
+from recipes.nanogpt import GPTConfig
+from recipes.trainer.settings import AdamWSettings, TrainerSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run depends on.
+
+    Attributes:
+        data: Name or path of the corpus.
+        tokenizer: What a token is.
+        batch_size: Sequences of `model.context` tokens in a step.
+        seed: Of parameters, dropout, the order of batches and samples.
+        model: The GPT.
+        optimizer: How its parameters move.
+        trainer: How long, and how often to look.
+    """
+
+    data: str = "manual"
+    tokenizer: Literal["characters", "bytes"] = "characters"
+    batch_size: int = 12
+    seed: int = 1337
+    model: GPTConfig = field(default_factory=GPTConfig)
+    optimizer: AdamWSettings = field(default_factory=AdamWSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
+        if not 0 <= self.seed < 2**32:
+            raise RecipeError(
+                f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."
+            )
+        if self.batch_size % self.trainer.accumulate:
+            raise RecipeError(
+                f"trainer.accumulate={self.trainer.accumulate} must divide "
+                f"batch_size={self.batch_size}.",
+                "Choose a divisor of the batch.",
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as `config.json` holds them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Recipe:
+        """The settings of a `config.json`.
+
+        Raises:
+            RecipeError: A name that this version does not know, or a value that cannot be.
+        """
+        try:
+            return cls(
+                **{
+                    **content,
+                    "model": GPTConfig(**content["model"]),
+                    "optimizer": AdamWSettings(**content["optimizer"]),
+                    "trainer": TrainerSettings(**content["trainer"]),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise RecipeError(
+                f"config.json is damaged or of another version: {error}.",
+                "Use the version of linen-blocks that wrote it; env.json names it.",
+            ) from error
+
+
+# What each preset is for, in a line of its own for `presets`.
+ABOUT = {
+    "quick": "a first impression on a laptop CPU, in about a minute",
+    "lecture": "the final model of Karpathy's lecture",
+    "shakespeare-char": "nanoGPT's baby model for a GPU",
+    "shakespeare-char-cpu": "nanoGPT's settings for a CPU",
+    "gpt2-124m": "the smallest GPT-2; byte-pair tokens come later",
+}
+
+PRESETS = {
+    "quick": Recipe(
+        batch_size=16,
+        model=GPTConfig(num_layers=3, num_heads=4, features=128, context=128),
+        optimizer=AdamWSettings(learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
+        trainer=TrainerSettings(max_steps=600, log_every=10, eval_every=200),
+    ),
+    # Karpathy, Let's build GPT, 2023, gpt.py: torch.optim.AdamW with its defaults, biases but in
+    # queries, keys and values, no dropout of embeddings.
+    "lecture": Recipe(
+        data="shakespeare",
+        batch_size=64,
+        model=GPTConfig(
+            num_layers=6,
+            num_heads=6,
+            features=384,
+            context=256,
+            dropout_rate=0.2,
+            embedding_dropout=False,
+            activation="relu",
+            use_bias=True,
+            tied_head=False,
+            scaled_residual_init=False,
+        ),
+        optimizer=AdamWSettings(
+            learning_rate=3e-4,
+            min_learning_rate=None,
+            warmup_steps=0,
+            beta2=0.999,
+            weight_decay=0.01,
+            clip_norm=None,
+        ),
+        trainer=TrainerSettings(max_steps=5000, log_every=10, eval_every=500),
+    ),
+    # Karpathy, nanoGPT, 2022, config/train_shakespeare_char.py.
+    "shakespeare-char": Recipe(
+        data="shakespeare",
+        batch_size=64,
+        model=GPTConfig(num_layers=6, num_heads=6, features=384, context=256, dropout_rate=0.2),
+        optimizer=AdamWSettings(decay_steps=5000),
+        trainer=TrainerSettings(max_steps=5000, log_every=10, eval_every=250),
+    ),
+    # The same with the arguments that its README gives for a CPU.
+    "shakespeare-char-cpu": Recipe(
+        data="shakespeare",
+        batch_size=12,
+        model=GPTConfig(num_layers=4, num_heads=4, features=128, context=64),
+        optimizer=AdamWSettings(decay_steps=2000),
+        trainer=TrainerSettings(max_steps=2000, log_every=10, eval_every=250),
+    ),
+    # Radford et al., GPT-2, 2019; optimiser of nanoGPT's config/train_gpt2.py.
+    "gpt2-124m": Recipe(
+        data="stdlib",
+        batch_size=480,
+        model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True),
+        optimizer=AdamWSettings(
+            learning_rate=6e-4,
+            min_learning_rate=6e-5,
+            warmup_steps=2000,
+            decay_steps=600_000,
+            beta2=0.95,
+        ),
+        trainer=TrainerSettings(max_steps=600_000, log_every=10, eval_every=1000, accumulate=40),
+    ),
+}
+
+
+def preset(name: str) -> Recipe:
+    """The settings of that name.
+
+    Raises:
+        RecipeError: There is none; the nearest is offered.
+    """
+    if name not in PRESETS:
+        raise RecipeError(f"There is no preset {name!r}.", f"Use {nearest_of(name, PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,170 @@
+"""A run as a folder: everything to go on with it, wherever it is moved.
+
+config.json      the resolved settings          samples/       text at every evaluation
+env.json         corpus, versions, devices      checkpoints/   last and best
+metrics.jsonl    one row per logged step        tokenizer.json
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipes.data.files import write_atomically
+from recipes.errors import RecipeError
+
+# Only POSIX locks files as `flock`, only Windows as `locking`; both let go when a process dies.
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved settings, which make a folder a run."""
+        return self.path / "config.json"
+
+    @property
+    def env(self) -> Path:
+        """The corpus' hash, and where each session of the run ran."""
+        return self.path / "env.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row of metrics per line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer."""
+        return self.path / "tokenizer.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def sample(self, step: int) -> Path:
+        """The text written after a step."""
+        return self.path / "samples" / f"step_{step:06d}.txt"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return self.config.is_file()
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings that the run was started with.
+
+        Raises:
+            RecipeError: There is no run, or its settings are damaged.
+        """
+        if not self.exists:
+            raise RecipeError(
+                f"{str(self.path)!r} holds no run: {self.config.name} is missing.",
+                "Give the folder that `train` printed.",
+            )
+        return _read_json(self.config)
+
+    def read_env(self) -> dict[str, Any]:
+        """What was recorded with the run."""
+        return _read_json(self.env)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes readable JSON, completely or not at all."""
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
+    """The folder of a run, made if need be, and no other run's until the context ends.
+
+    A run that was killed keeps no claim: the lock belongs to the process, not to the file.
+
+    Raises:
+        RecipeError: The path is a file or cannot be written, another process is using it, or
+            there are files in it and `resume` is False.
+    """
+    if path.exists() and not path.is_dir():
+        raise RecipeError(f"{str(path)!r} is a file, not a folder.", "Give --run-dir another path.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("a+")
+    except OSError as error:
+        raise RecipeError(
+            f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
+            "Give --run-dir a folder that can be written.",
+        ) from error
+    with lock:
+        try:
+            _lock(lock.fileno())
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise RecipeError(
+                f"Another process ({holder}) is training in {str(path)!r}.",
+                "Wait for it, stop it, or give --run-dir another folder.",
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        if not resume and any(entry.name != ".lock" for entry in path.iterdir()):
+            raise RecipeError(
+                f"The run folder {str(path)!r} is not empty.",
+                "Use --resume auto to go on with its run, or give --run-dir another folder.",
+            )
+        yield RunFolder(path)
+
+
+def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
+    """The settings in which two runs differ, one line each.
+
+    Example:
+        >>> differences({"model": {"features": 64}}, {"model": {"features": 96}})
+        ['model.features is 64 in the run and 96 now']
+    """
+    lines = []
+    for name in [*recorded, *(name for name in given if name not in recorded)]:
+        old, new = recorded.get(name, "absent"), given.get(name, "absent")
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            lines.append(f"{prefix}{name} is {old} in the run and {new} now")
+    return lines
+
+
+def _lock(descriptor: int) -> None:
+    """Takes the lock of an open file, or raises `OSError` at once."""
+    if sys.platform == "win32":
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no table of names")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise RecipeError(
+            f"{str(path)!r} is damaged: {reason}.", "Restore it from a copy of the run."
+        ) from error
+    return content
