@@ -40,7 +40,13 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
         ```
     """
-    compiled = chex.chexify(jax.jit(function), async_check=False)
+
+    def own(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs)
+
+    # A function of its own: JAX keeps traces by function, and a trace made by `jax.jit(function)`
+    # holds no checks, as one made here holds checks that `jax.jit(function)` could not compile.
+    compiled = chex.chexify(jax.jit(own), async_check=False)
 
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         with _switched_on():
@@ -72,4 +78,5 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
         if not holds:
             raise ValueError(message.format(**values))
     elif _checking.get():
-        checkify.check(holds, message, **{name: jnp.asarray(v) for name, v in values.items()})
+        arrays: dict[str, Any] = {name: jnp.asarray(value) for name, value in values.items()}
+        checkify.check(holds, message, **arrays)
