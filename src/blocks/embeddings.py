@@ -76,12 +76,13 @@ class TokenEmbedding(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Embeds every token."""
+        limits = jnp.iinfo(tokens.dtype)  # where minimum and maximum of no tokens start
         check_values(
             (tokens >= 0).all() & (tokens < self.vocab_size).all(),
             "token ids from {low} to {high} do not fit vocab_size={size}; "
             "use the tokenizer that the model was made for.",
-            low=tokens.min(initial=0),
-            high=tokens.max(initial=0),
+            low=tokens.min(initial=limits.max),
+            high=tokens.max(initial=limits.min),
             size=self.vocab_size,
         )
         (table,) = promote_dtype(self.embedding, dtype=self.dtype)

@@ -58,12 +58,13 @@ class LearnedPositions(Block, kw_only=True):
                 f"seq={x.shape[1]} is longer than max_length={self.max_length}; "
                 "shorten the input or raise max_length."
             )
+        limits = jnp.iinfo(positions.dtype)  # where minimum and maximum of no tokens start
         check_values(
             (positions >= 0).all() & (positions < self.max_length).all(),
             "positions from {low} to {high} do not fit max_length={size}; "
             "shorten the input or raise max_length.",
-            low=positions.min(),
-            high=positions.max(),
+            low=positions.min(initial=limits.max),
+            high=positions.max(initial=limits.min),
             size=self.max_length,
         )
         shape = (self.max_length, x.shape[-1])
