@@ -1,7 +1,7 @@
 """Writing: tokens drawn one after the other from a model, with its cache."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from blocks import Context
 from recipes.sampling import Sampling
 
-Cache = dict[str, Any]
+Cache = Mapping[str, Any]
 
 # Tokens per call into the compiled loop: enough to hide the call, few enough to read along.
 CHUNK = 16

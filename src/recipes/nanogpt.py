@@ -20,9 +20,23 @@ from typing import TYPE_CHECKING, Any, Literal
 from recipes.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import jax
+    import numpy as np
 
     from blocks import CausalLM
+    from recipes.data import Corpus, Tokenizer
+    from recipes.presets import Recipe
+    from recipes.run_folder import RunFolder
+    from recipes.sampling import Sampling
+    from recipes.trainer.state import TrainState
+
+# An evaluation during training stops here, so that a large corpus does not spend its time on
+# them; `eval` reads the whole split.
+EVALUATION_TOKENS = 250_000
+EVALUATION_BATCH = 64
+SAMPLE_TOKENS = 300
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class GPTConfig:
         num_heads: Heads of attention in each; they share the features evenly.
         features: Width of a token's vector.
         context: The most tokens that the model sees at once.
-        vocab_size: Token ids; None, and training always, takes the tokenizer's number.
+        vocab_size: Token ids; training takes the tokenizer's number, whatever stands here.
         dropout_rate: Share dropped of embeddings, attention weights and sublayer outputs.
         embedding_dropout: Drop of the embeddings too.
         activation: Between the projections of the MLP, which is four times as wide as the model.
@@ -163,7 +177,156 @@ def next_token_loss(
     return (losses * weights).sum() / weight, {"weight": weight}
 
 
+def initial_state(recipe: Recipe, model: CausalLM) -> TrainState:
+    """Parameters, optimiser and key before the first step; the seed decides them all."""
+    import jax
+    import jax.numpy as jnp
+
+    from recipes.trainer.optimizers import adamw
+    from recipes.trainer.state import TrainState
+
+    for_parameters, for_training = jax.random.split(jax.random.key(recipe.seed))
+    tokens = jnp.zeros((1, 1), jnp.int32)
+    return TrainState.create(
+        apply_fn=model.apply,
+        params=jax.jit(model.init)(for_parameters, tokens)["params"],
+        tx=adamw(recipe.optimizer, recipe.trainer.max_steps),
+        key=for_training,
+    )
+
+
+def train(
+    recipe: Recipe,
+    corpus: Corpus,
+    folder: RunFolder,
+    *,
+    resume: int | Literal["auto"] | None = None,
+) -> int:
+    """Trains in the folder of a run, or goes on with it; returns the process' exit code.
+
+    Args:
+        recipe: The settings.
+        corpus: The text, nine tenths to train on and one to validate on.
+        folder: Claimed by this process.
+        resume: A step, or `"auto"` for the last one saved, if any.
+
+    Raises:
+        RecipeError: What the user can mend; before the first step unless the disk fails later.
+    """
+    import jax
+
+    from recipes.data import build_tokenizer
+    from recipes.data.batches import evaluation_batches, split_tokens, training_batches
+    from recipes.report import closing, opening, stopped
+    from recipes.run_record import record
+    from recipes.trainer.checkpoints import Checkpoints
+    from recipes.trainer.evaluation import evaluate
+    from recipes.trainer.loop import Trainer
+    from recipes.trainer.metrics import MetricsFile
+    from recipes.trainer.progress import TrainingProgress
+    from recipes.trainer.signals import Interrupt
+
+    # The text becomes token ids, and these become windows.
+    tokenizer = build_tokenizer(recipe.tokenizer, corpus.text)
+    tokens, held_out = split_tokens(tokenizer.encode(corpus.text), recipe.model.context)
+    recipe = record(recipe, folder, tokenizer, corpus)
+    sizes = {"context": recipe.model.context, "batch_size": recipe.batch_size}
+    batches = training_batches(tokens, **sizes, seed=recipe.seed)
+    held_out = held_out[: EVALUATION_TOKENS + 1]
+    validation = evaluation_batches(held_out, **sizes | {"batch_size": EVALUATION_BATCH})
+
+    # The model becomes a state: new, or as it was saved.
+    model = build_gpt(recipe.model)
+    state, saved, damaged = initial_state(recipe, model), {}, ()
+    checkpoints = Checkpoints(folder.checkpoints)
+    if isinstance(resume, int) or (resume == "auto" and checkpoints.steps()):
+        restored = checkpoints.restore(state, None if resume == "auto" else resume)
+        state, saved, damaged = restored.state, restored.record, restored.damaged
+        batches.set_state(saved["position"])
+
+    # Steps become rows of metrics; now and then they are looked at and kept.
+    start, end = int(state.step), recipe.trainer.max_steps
+    trainer = Trainer(
+        state,
+        loss=next_token_loss,
+        settings=recipe.trainer,
+        tokens=saved.get("tokens", 0),
+        seconds=saved.get("seconds", 0.0),
+    )
+    with TrainingProgress(end, start=start) as progress, Interrupt() as interrupt:
+        for sentence in damaged:
+            progress.say(f"{sentence} The one before it is used.")
+        progress.say(opening(recipe, corpus, folder, state))
+        if start >= end:
+            return 0
+        metrics = MetricsFile(folder.metrics, after_step=start)
+        for row in trainer.train(batches):
+            step = row["step"]
+            looks = step % recipe.trainer.eval_every == 0 or step == end
+            if looks:
+                found = evaluate(model.apply, trainer.state.params, validation, next_token_loss)
+                row["val_loss"] = found["loss"]
+            # Metrics before the checkpoint: resuming from it must find its row.
+            metrics.append(row)
+            progress.row(row, log=step % (10 * recipe.trainer.log_every) == 0)
+            if looks or interrupt.received:
+                so_far = {"position": trainer.position, "tokens": trainer.tokens}
+                so_far |= {"seconds": trainer.seconds, "val_loss": row.get("val_loss")}
+                checkpoints.save(trainer.state, so_far)
+            if looks:
+                # A text starts as the corpus does, and with the same key at every look.
+                prompt = corpus.text[:1]
+                pieces = write(
+                    model,
+                    trainer.state.params,
+                    tokenizer,
+                    tokenizer.encode(prompt),
+                    tokens=SAMPLE_TOKENS,
+                    context=recipe.model.context,
+                    key=jax.random.key(recipe.seed),
+                )
+                text = "".join([prompt, *pieces])
+                folder.keep_sample(step, text)
+                progress.say(text if step == end else text[:160], style="dim")
+            if step == end:
+                progress.say(closing(trainer, row, tokenizer, held_out, folder))
+            elif interrupt.received:
+                progress.say(stopped(interrupt.received, step, folder))
+                return interrupt.exit_code
+    return 0
+
+
+def write(
+    model: CausalLM,
+    params: Any,
+    tokenizer: Tokenizer,
+    prompt: np.ndarray,
+    *,
+    tokens: int,
+    context: int,
+    key: jax.Array,
+    sampling: Sampling | None = None,
+) -> Iterator[str]:
+    """Continues a prompt, token ids, with a text that comes piece by piece as it is drawn."""
+    from recipes.generate import generate
+    from recipes.sampling import Sampling
+
+    stream = tokenizer.stream()
+    for chunk in generate(
+        model,
+        params,
+        prompt[None],
+        tokens=tokens,
+        context=context,
+        key=key,
+        sampling=sampling or Sampling(),
+    ):
+        yield stream.push(chunk[0])
+    yield stream.flush()
+
+
 if __name__ == "__main__":
+    # The command line imports this file by its name: run as a script it is another module.
     from recipes.commands import main
 
     sys.exit(main())

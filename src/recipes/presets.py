@@ -100,6 +100,7 @@ PRESETS = {
             num_heads=6,
             features=384,
             context=256,
+            vocab_size=65,
             dropout_rate=0.2,
             embedding_dropout=False,
             activation="relu",
@@ -121,7 +122,9 @@ PRESETS = {
     "shakespeare-char": Recipe(
         data="shakespeare",
         batch_size=64,
-        model=GPTConfig(num_layers=6, num_heads=6, features=384, context=256, dropout_rate=0.2),
+        model=GPTConfig(
+            num_layers=6, num_heads=6, features=384, context=256, vocab_size=65, dropout_rate=0.2
+        ),
         optimizer=AdamWSettings(decay_steps=5000),
         trainer=TrainerSettings(max_steps=5000, log_every=10, eval_every=250),
     ),
@@ -129,7 +132,7 @@ PRESETS = {
     "shakespeare-char-cpu": Recipe(
         data="shakespeare",
         batch_size=12,
-        model=GPTConfig(num_layers=4, num_heads=4, features=128, context=64),
+        model=GPTConfig(num_layers=4, num_heads=4, features=128, context=64, vocab_size=65),
         optimizer=AdamWSettings(decay_steps=2000),
         trainer=TrainerSettings(max_steps=2000, log_every=10, eval_every=250),
     ),

@@ -17,11 +17,9 @@ from typing import Any
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
 
-# Only POSIX locks files as `flock`, only Windows as `locking`; both let go when a process dies.
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+LOCK = ".lock"
+# What a start that was cut short leaves: config.json is written last.
+UNFINISHED = {"env.json", "tokenizer.json"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,16 @@ class RunFolder:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
 
-    def sample(self, step: int) -> Path:
-        """The text written after a step."""
-        return self.path / "samples" / f"step_{step:06d}.txt"
+    def keep_sample(self, step: int, text: str) -> None:
+        """Writes the text that was drawn after a step.
+
+        Raises:
+            RecipeError: The disk refuses.
+        """
+        try:
+            write_atomically(self.path / "samples" / f"step_{step:06d}.txt", text.encode())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     @property
     def exists(self) -> bool:
@@ -98,62 +103,67 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     A run that was killed keeps no claim: the lock belongs to the process, not to the file.
 
     Raises:
-        RecipeError: The path is a file or cannot be written, another process is using it, or
-            there are files in it and `resume` is False.
+        RecipeError: The path is a file or cannot be written, another process is using it, or it
+            holds files: any without `resume`, others than a run's with it.
     """
     if path.exists() and not path.is_dir():
         raise RecipeError(f"{str(path)!r} is a file, not a folder.", "Give --run-dir another path.")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("a+")
+        _check_contents(path, resume)
+        lock = (path / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise RecipeError(
-            f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
-            "Give --run-dir a folder that can be written.",
-        ) from error
+        raise _cannot_write(path, error) from error
     with lock:
         try:
             _lock(lock.fileno())
         except OSError as error:
             lock.seek(0)
-            holder = lock.read().strip() or "unknown"
+            holder = lock.read().strip() or "of unknown number"
             raise RecipeError(
-                f"Another process ({holder}) is training in {str(path)!r}.",
+                f"Another process, {holder}, is training in {str(path)!r}.",
                 "Wait for it, stop it, or give --run-dir another folder.",
             ) from error
+        # The folder may have been filled between the look and the lock.
+        _check_contents(path, resume)
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        if not resume and any(entry.name != ".lock" for entry in path.iterdir()):
-            raise RecipeError(
-                f"The run folder {str(path)!r} is not empty.",
-                "Use --resume auto to go on with its run, or give --run-dir another folder.",
-            )
         yield RunFolder(path)
 
 
-def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
-    """The settings in which two runs differ, one line each.
+def _check_contents(path: Path, resume: bool) -> None:
+    """Refuses to start a run among files, and to take a folder of other files for a run."""
+    found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    if resume and "config.json" not in found and found - UNFINISHED:
+        raise RecipeError(
+            f"The folder {str(path)!r} holds files, but no run: config.json is missing.",
+            "Give --run-dir the folder of a run, or an empty one.",
+        )
+    if not resume and found:
+        raise RecipeError(
+            f"The run folder {str(path)!r} is not empty.",
+            "Use --resume auto to go on with its run, or give --run-dir another folder.",
+        )
 
-    Example:
-        >>> differences({"model": {"features": 64}}, {"model": {"features": 96}})
-        ['model.features is 64 in the run and 96 now']
-    """
-    lines = []
-    for name in [*recorded, *(name for name in given if name not in recorded)]:
-        old, new = recorded.get(name, "absent"), given.get(name, "absent")
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            lines.append(f"{prefix}{name} is {old} in the run and {new} now")
-    return lines
+
+def _cannot_write(path: Path, error: OSError) -> RecipeError:
+    return RecipeError(
+        f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
+        "Make room or mend the permissions, or give --run-dir another folder.",
+    )
 
 
 def _lock(descriptor: int) -> None:
     """Takes the lock of an open file, or raises `OSError` at once."""
+    # Only POSIX locks files as `flock`, only Windows as `locking`; both let go when a process dies.
     if sys.platform == "win32":
+        import msvcrt
+
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     else:
+        import fcntl
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

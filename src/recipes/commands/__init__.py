@@ -1,0 +1,5 @@
+"""The command line of the nanogpt recipe: a file per command, and the line that chooses."""
+
+from recipes.commands.line import main
+
+__all__ = ["main"]

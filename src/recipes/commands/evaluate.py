@@ -1,0 +1,59 @@
+"""`eval RUN`: the loss on a whole validation split."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from recipes.data import load_corpus, load_tokenizer
+from recipes.presets import Recipe
+from recipes.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Measure the best parameters of a run on a whole validation split, without dropout.
+
+    Attributes:
+        run: Folder of the run.
+        data: Another text, by name or path, of which the last tenth is read; the run's own if left
+            out.
+    """
+
+    run: tyro.conf.Positional[Path]
+    data: str | None = None
+
+    def __call__(self) -> int:
+        """Measures, and prints a table."""
+        folder = RunFolder(self.run)
+        recipe = Recipe.from_json(folder.read_config())
+        corpus = load_corpus(self.data or recipe.data)
+        tokenizer = load_tokenizer(folder.tokenizer)
+        ids = tokenizer.encode(corpus.text)
+
+        from recipes.data.batches import evaluation_batches, split_tokens
+        from recipes.nanogpt import EVALUATION_BATCH, build_gpt, next_token_loss
+        from recipes.report import bits_per_byte
+        from recipes.run_record import check_same_corpus
+        from recipes.trainer.checkpoints import Checkpoints
+        from recipes.trainer.evaluation import evaluate
+
+        if self.data is None:
+            check_same_corpus(folder, corpus)
+        _, held_out = split_tokens(ids, recipe.model.context)
+        batches = evaluation_batches(
+            held_out, context=recipe.model.context, batch_size=EVALUATION_BATCH
+        )
+        params = Checkpoints(folder.checkpoints).restore_params()
+        found = evaluate(build_gpt(recipe.model).apply, params, batches, next_token_loss)
+        loss = found["loss"]
+        print(f"text            {corpus.name}, validation split")
+        print(f"tokens          {found['weight']:,.0f}")
+        print(
+            f"nats per token  {loss:.4f}   (a uniform guess: {math.log(tokenizer.vocab_size):.4f})"
+        )
+        print(f"bits per byte   {bits_per_byte(loss, held_out, tokenizer):.4f}")
+        return 0

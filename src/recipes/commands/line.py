@@ -1,0 +1,103 @@
+"""The line: which command its words mean, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from recipes.commands.evaluate import Eval
+from recipes.commands.sample import Sample
+from recipes.commands.size import Presets, Size
+from recipes.commands.train import Train
+from recipes.errors import RecipeError
+from recipes.presets import Recipe, preset
+from recipes.report import PROGRAM
+from recipes.run_folder import RunFolder
+
+DESCRIPTION = (
+    "Train a GPT on a text, write with it, measure it. Without a command: train quick. "
+    "With --debug a mistake shows its traceback."
+)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """The options of `train` that decide the defaults of all others."""
+
+    run_dir: Path | None = None
+    resume: str = "never"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code.
+
+    A `RecipeError` becomes two lines on the standard error and exit code 2.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"] or ["train", "quick"]
+    try:
+        return parse(words)()
+    except RecipeError as error:
+        if debug:
+            raise
+        print(f"error: {error.cause}\nfix:   {error.fix}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\nStopped at once.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has what it wanted, as `head` does; Python would complain while it ends.
+        sys.stdout = None
+        return 0
+
+
+def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets:
+    """The command that words spell out; ends the process on `--help` and on misspelt options.
+
+    Raises:
+        RecipeError: An unknown preset, or a setting that cannot be.
+    """
+    name, recipe = _starting_point(words)
+    settings = {field: getattr(recipe, field) for field in Recipe.__dataclass_fields__}
+    commands: Any = (
+        Annotated[Train, tyro.conf.subcommand("train", default=Train(**settings, preset=name))]
+        | Annotated[Sample, tyro.conf.subcommand("sample")]
+        | Annotated[Eval, tyro.conf.subcommand("eval")]
+        | Annotated[Size, tyro.conf.subcommand("size")]
+        | Annotated[Presets, tyro.conf.subcommand("presets")]
+    )
+    command = tyro.cli(commands, prog=PROGRAM, description=DESCRIPTION, args=list(words))
+    if isinstance(command, Train):
+        if command.preset != name:
+            raise RecipeError(
+                f"The preset {command.preset!r} stands after an option.",
+                f"Write it first: train {command.preset} --option value.",
+            )
+        if command.model.vocab_size != recipe.model.vocab_size:
+            raise RecipeError(
+                "--model.vocab-size is not for training: the tokenizer says how many tokens "
+                "there are.",
+                "Leave it out.",
+            )
+    return command
+
+
+def _starting_point(words: Sequence[str]) -> tuple[str, Recipe]:
+    """The settings that options of `train` change: a preset's, or those of the run to resume."""
+    if list(words[:1]) != ["train"]:
+        return "quick", preset("quick")
+    options = [word for word in words[1:] if word not in ("-h", "--help")]
+    if options and not options[0].startswith("-"):
+        return options[0], preset(options[0])
+    where, _ = tyro.cli(_Where, args=options, return_unknown_args=True, add_help=False)
+    if where.resume != "never" and where.run_dir and RunFolder(where.run_dir).exists:
+        return "", Recipe.from_json(RunFolder(where.run_dir).read_config())
+    return "quick", preset("quick")

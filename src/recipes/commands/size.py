@@ -1,0 +1,71 @@
+"""`size PRESET` and `presets`: what there is, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import tyro
+
+from recipes.data import build_tokenizer, load_corpus
+from recipes.presets import ABOUT, PRESETS, preset
+
+
+@dataclass(frozen=True)
+class Size:
+    """Count a preset's parameters, memory and work, without building it.
+
+    Attributes:
+        preset: Which; `presets` lists them.
+    """
+
+    preset: tyro.conf.Positional[str] = "quick"
+
+    def __call__(self) -> int:
+        """Counts, and prints a table."""
+        recipe = preset(self.preset)
+        model = recipe.model
+        if model.vocab_size is None:
+            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(recipe.data).text)
+            model = replace(model, vocab_size=tokenizer.vocab_size)
+
+        from recipes.size import size_of
+
+        size = size_of(model)
+        print(
+            f"{self.preset}: {model.num_layers} layers, {model.num_heads} heads, "
+            f"{model.features} features, context {model.context}, vocabulary {model.vocab_size}\n"
+        )
+        for part, count in size.parameters.items():
+            print(f"{part:<22}{count:>15,}{100 * count / size.total:>8.1f} %")
+        print(f"{'parameters':<22}{size.total:>15,}\n")
+        print(f"{'weights':<22}{_bytes(size.weight_bytes):>15}   float32")
+        print(f"{'training':<22}{_bytes(size.training_bytes):>15}   + activations")
+        print(f"{'cache':<22}{_bytes(size.cache_bytes):>15}   per sequence\n")
+        print(f"{'forward':<22}{size.forward_flops / 1e6:>9,.1f} MFLOP   per token")
+        print(f"{'training':<22}{size.training_flops / 1e6:>9,.1f} MFLOP   per token")
+        return 0
+
+
+@dataclass(frozen=True)
+class Presets:
+    """List the presets."""
+
+    def __call__(self) -> int:
+        """Lists them, two lines each."""
+        for name, recipe in PRESETS.items():
+            model = recipe.model
+            print(f"{name:<22}{ABOUT[name]}")
+            print(
+                f"{'':<22}{model.num_layers} layers, {model.num_heads} heads, "
+                f"{model.features} features, context {model.context}; "
+                f"{recipe.trainer.max_steps} steps of {recipe.batch_size} on {recipe.data}"
+            )
+        return 0
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:,.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} GiB"

@@ -1,0 +1,79 @@
+"""`train PRESET`: a run from a text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from recipes.data import load_corpus
+from recipes.data.corpora import NAMES
+from recipes.errors import RecipeError
+from recipes.presets import Recipe
+from recipes.run_folder import RunFolder, claimed
+
+
+@dataclass(frozen=True)
+class Train(Recipe):
+    """Train a GPT on a text; every setting of the preset can be changed.
+
+    Attributes:
+        preset: Settings to start from; `presets` lists them. Without one, those of the run that is
+            resumed, or quick.
+        run_dir: Folder of the run; a new one below runs/ if left out.
+        resume: never; auto goes on from the last checkpoint, if there is one; or a step.
+        max_steps: Short for trainer.max_steps.
+    """
+
+    preset: tyro.conf.Positional[str] = "quick"
+    run_dir: Path | None = None
+    resume: str = "never"
+    max_steps: int | None = None
+
+    def __call__(self) -> int:
+        """Trains; what can be wrong without JAX is found before it is imported."""
+        resume = self._resume()
+        corpus = load_corpus(self.data)
+        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        if self.data not in NAMES:
+            # The run must find its text again from another folder.
+            recipe = replace(recipe, data=str(Path(self.data).expanduser().absolute()))
+        if self.max_steps is not None:
+            recipe = replace(recipe, trainer=replace(recipe.trainer, max_steps=self.max_steps))
+        path = self.run_dir or _new_folder(self.preset)
+        if isinstance(resume, int):
+            # A step to resume at exists only where there is a run.
+            RunFolder(path).read_config()
+        with claimed(path, resume=resume is not None) as folder:
+            from recipes.nanogpt import train
+
+            return train(recipe, corpus, folder, resume=resume)
+
+    def _resume(self) -> int | Literal["auto"] | None:
+        """What to resume: a step, the last one, nothing."""
+        if self.resume == "never":
+            return None
+        if self.run_dir is None:
+            raise RecipeError(
+                f"--resume {self.resume} needs the folder of a run.", "Add --run-dir FOLDER."
+            )
+        if self.resume == "auto":
+            return "auto"
+        if not self.resume.isdecimal():
+            raise RecipeError(
+                f"--resume {self.resume} is no step.", "Use never, auto or the number of a step."
+            )
+        return int(self.resume)
+
+
+def _new_folder(name: str) -> Path:
+    """A folder below runs/ that does not exist yet, named by the preset and the time."""
+    path = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 2
+    while path.exists():
+        path = path.with_name(f"{path.name.partition('_')[0]}_{number}")
+        number += 1
+    return path

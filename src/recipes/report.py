@@ -1,0 +1,80 @@
+"""What training says about itself: at its start, at its end, when it is stopped."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from signal import Signals
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from recipes.data import Corpus, Tokenizer
+    from recipes.presets import Recipe
+    from recipes.run_folder import RunFolder
+    from recipes.trainer.loop import Row, Trainer
+    from recipes.trainer.state import TrainState
+
+PROGRAM = "python -m recipes.nanogpt"
+
+
+def bits_per_byte(nats_per_token: float, tokens: np.ndarray, tokenizer: Tokenizer) -> float:
+    r"""A loss that does not depend on the tokenizer: $\frac{\mathrm{nats}}{\ln 2}$ per byte.
+
+    Args:
+        nats_per_token: The mean loss of all tokens but the first, which nothing predicts.
+        tokens: The ids of the text.
+        tokenizer: Which made them.
+    """
+    targets = tokens[1:]
+    text = tokenizer.decode(targets)
+    return nats_per_token * len(targets) / math.log(2.0) / len(text.encode())
+
+
+def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, state: TrainState) -> str:
+    """The lines before the first step."""
+    import jax
+
+    model, start, end = recipe.model, int(state.step), recipe.trainer.max_steps
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    if start >= end:
+        return f"The run in {folder.path} is done: it has {start} of {end} steps."
+    begin = f"from step {start} to {end}" if start else f"{end} steps"
+    return (
+        f"model   {model.num_layers} layers, {model.num_heads} heads, {model.features} features, "
+        f"context {model.context}: {count:,} parameters\n"
+        f"text    {corpus.name}: {len(corpus.text):,} characters, {model.vocab_size} kinds of "
+        "tokens\n"
+        f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"
+    )
+
+
+def stopped(signal: Signals, step: int, folder: RunFolder) -> str:
+    """The line after an interrupt."""
+    return (
+        f"Stopped by {signal.name} after step {step}, which is saved. Go on with:\n"
+        f"{PROGRAM} train --run-dir {quoted(folder.path)} --resume auto"
+    )
+
+
+def closing(
+    trainer: Trainer, row: Row, tokenizer: Tokenizer, held_out: np.ndarray, folder: RunFolder
+) -> str:
+    """The lines after the last step."""
+    loss = row["val_loss"]
+    return (
+        f"validation loss {loss:.3f} nats per token, "
+        f"{bits_per_byte(loss, held_out, tokenizer):.3f} bits per byte; "
+        f"a uniform guess has {math.log(tokenizer.vocab_size):.3f} nats\n"
+        f"time            {trainer.seconds:.0f} s to train, {trainer.compile_seconds:.0f} s to "
+        "compile\n"
+        f"next            {PROGRAM} sample {quoted(folder.path)}"
+    )
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))

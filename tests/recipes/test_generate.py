@@ -1,0 +1,87 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from recipes.generate import generate, keep_top_k, keep_top_p, sample_token
+from recipes.nanogpt import GPTConfig, build_gpt
+from recipes.sampling import Sampling
+
+CONTEXT = 8
+MODEL = build_gpt(GPTConfig(num_layers=1, num_heads=2, features=16, context=CONTEXT, vocab_size=7))
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    made = MODEL.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
+    return jax.tree.map(lambda x: x + 0.5 * jax.random.normal(jax.random.key(1), x.shape), made)
+
+
+def drawn(params: dict, prompt: list[int], tokens: int, seed: int = 0, **options) -> list[int]:
+    sampling = Sampling(**options)
+    chunks = generate(
+        MODEL, params, np.array([prompt]), tokens=tokens, context=CONTEXT,
+        key=jax.random.key(seed), sampling=sampling,
+    )  # fmt: skip
+    return [int(token) for chunk in chunks for token in chunk[0]]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_greedy_tokens_are_those_of_the_uncached_model(params: dict, length: int) -> None:
+    text = [3, 1, 4, 1, 5][:length]
+    expected = list(text)
+    while len(expected) <= CONTEXT:
+        logits = MODEL.apply({"params": params}, jnp.array([expected]))
+        expected.append(int(logits[0, -1].argmax()))
+    got = drawn(params, text, CONTEXT + 1 - length, temperature=0.0)
+    assert got == expected[length:]
+
+
+def test_past_the_context_the_window_slides_by_half(params: dict) -> None:
+    """After the cache is full, a token is the model's on the last half and what followed."""
+    half = CONTEXT // 2
+    text = [3]
+    window = [3]
+    for token in drawn(params, text, 30, temperature=0.0):
+        if len(window) > CONTEXT:
+            window = window[-half - 1 :]
+        logits = MODEL.apply({"params": params}, jnp.array([window]))
+        assert token == int(logits[0, -1].argmax())
+        window.append(token)
+
+
+def test_the_same_key_draws_the_same_and_another_key_other_tokens(params: dict) -> None:
+    assert drawn(params, [1], 20) == drawn(params, [1], 20)
+    assert drawn(params, [1], 20, seed=1) != drawn(params, [1], 20)
+
+
+def test_asking_for_fewer_tokens_gives_the_beginning(params: dict) -> None:
+    assert drawn(params, [1], 7) == drawn(params, [1], 20)[:7]
+
+
+def test_a_long_prompt_counts_by_its_end(params: dict) -> None:
+    long = [1, 2, 3, 4, 5, 6] * 3
+    assert drawn(params, long, 5) == drawn(params, long[-CONTEXT:], 5)
+
+
+def test_top_k_and_top_p_keep_what_their_definitions_say() -> None:
+    logits = np.log(np.array([0.1, 0.4, 0.2, 0.3]))
+    assert np.isfinite(keep_top_k(jnp.array(logits), 2)).tolist() == [False, True, False, True]
+    for p in (0.05, 0.4, 0.41, 0.7, 0.71, 1.0):
+        order = np.argsort(-logits)
+        total, kept = 0.0, set()
+        for index in order:
+            if total < p - 1e-6:
+                kept.add(int(index))
+            total += float(np.exp(logits[index]))
+        finite = np.isfinite(keep_top_p(jnp.array(logits, jnp.float32), p))
+        assert set(np.flatnonzero(finite)) == kept, p
+
+
+def test_frequencies_follow_the_softmax_at_the_temperature() -> None:
+    logits = np.array([0.0, 1.0, 2.0])
+    keys = jax.random.split(jax.random.key(0), 20_000)
+    sampling = Sampling(temperature=0.5)
+    tokens = jax.vmap(lambda key: sample_token(key, jnp.array(logits), sampling))(keys)
+    expected = np.exp(logits / 0.5) / np.exp(logits / 0.5).sum()
+    np.testing.assert_allclose(np.bincount(tokens, minlength=3) / 20_000, expected, atol=0.015)
