@@ -76,58 +76,59 @@ class GPT(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-def learning_rate(step: int, settings: dict) -> float:
+def learning_rate(step: int, optimizer: dict) -> float:
     """Linear warm-up, then a cosine down to the smallest rate."""
-    if step < settings["warmup_steps"]:
-        return settings["learning_rate"] * (step + 1) / (settings["warmup_steps"] + 1)
-    progress = (step - settings["warmup_steps"]) / max(
-        1, settings["decay_steps"] - settings["warmup_steps"]
-    )
-    span = settings["learning_rate"] - settings["min_learning_rate"]
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-    return settings["min_learning_rate"] + span * cosine
+    high, low = optimizer["learning_rate"], optimizer["min_learning_rate"]
+    warmup, end = optimizer["warmup_steps"], optimizer["decay_steps"]
+    if step < warmup:
+        return high * (step + 1) / (warmup + 1)
+    progress = min(1.0, (step - warmup) / (end - warmup))
+    return low + 0.5 * (1.0 + math.cos(math.pi * progress)) * (high - low)
 
 
 def main() -> None:
-    """Trains for some steps and prints one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=Path, required=True, help="the corpus as raw int64")
-    parser.add_argument("--settings", type=json.loads, required=True, help="sizes and rates, JSON")
+    parser.add_argument("--settings", type=json.loads, required=True, help="a recipe as JSON")
     parser.add_argument("--warmup", type=int, required=True, help="steps before the clock starts")
     parser.add_argument("--steps", type=int, required=True, help="steps under the clock")
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
-    settings = arguments.settings
+    recipe = arguments.settings
+    sizes, rates = recipe["model"], recipe["optimizer"]
 
     torch.set_num_threads(arguments.threads)
-    torch.manual_seed(settings["seed"])
+    torch.manual_seed(recipe["seed"])
     tokens = torch.frombuffer(bytearray(arguments.tokens.read_bytes()), dtype=torch.int64)
-    context, batch_size = settings["context"], settings["batch_size"]
     model = GPT(
-        settings["vocab"], context, settings["layers"], settings["heads"], settings["width"]
+        vocab=sizes["vocab_size"],
+        context=sizes["context"],
+        layers=sizes["num_layers"],
+        heads=sizes["num_heads"],
+        width=sizes["features"],
     )
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": settings["weight_decay"]},
+            {"params": matrices, "weight_decay": rates["weight_decay"]},
             {"params": vectors, "weight_decay": 0.0},
         ],
-        lr=settings["learning_rate"],
-        betas=(settings["beta1"], settings["beta2"]),
-        eps=settings["epsilon"],
+        lr=rates["learning_rate"],
+        betas=(rates["beta1"], rates["beta2"]),
+        eps=rates["epsilon"],
     )
-    offsets = torch.arange(context + 1)
+    offsets = torch.arange(sizes["context"] + 1)
 
     def step(number: int) -> Tensor:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(number, settings)
-        starts = torch.randint(len(tokens) - context, (batch_size, 1))
+            group["lr"] = learning_rate(number, rates)
+        starts = torch.randint(len(tokens) - sizes["context"], (recipe["batch_size"], 1))
         windows = tokens[starts + offsets]
         optimizer.zero_grad(set_to_none=True)
         loss = model(windows[:, :-1], windows[:, 1:])
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), settings["clip_norm"])
+        nn.utils.clip_grad_norm_(model.parameters(), rates["clip_norm"])
         optimizer.step()
         return loss.detach()
 
