@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blocks import Context
+from recipes.data import Tokenizer
+from recipes.errors import RecipeError
 from recipes.sampling import Sampling
 
 Cache = Mapping[str, Any]
@@ -121,6 +123,35 @@ def generate(
         room -= count
         seen = np.concatenate([seen, chunk], axis=1)[:, -context:]
         yield chunk
+
+
+def write(
+    model: nn.Module,
+    params: Any,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    tokens: int,
+    context: int,
+    key: jax.Array,
+    sampling: Sampling = Sampling(),
+) -> Iterator[str]:
+    """Continues a text; yields the prompt and then what follows, as it is drawn.
+
+    The arguments are those of `generate`, but for text instead of token ids.
+
+    Raises:
+        RecipeError: The prompt is empty or has characters that the tokenizer lacks.
+    """
+    ids = tokenizer.encode(prompt)
+    if len(ids) == 0:
+        raise RecipeError("The prompt is empty.", "Give a text to continue.")
+    yield prompt
+    stream = tokenizer.stream()
+    options = {"tokens": tokens, "context": context, "key": key, "sampling": sampling}
+    for chunk in generate(model, params, ids[None], **options):
+        yield stream.push(chunk[0])
+    yield stream.flush()
 
 
 @functools.partial(jax.jit, static_argnames=("model", "size"))

@@ -1,7 +1,7 @@
 """A GPT from a text to a text: Karpathy's lecture and nanoGPT, told with blocks.
 
-    python -m recipes.nanogpt                  trains on the manual inside every CPython
-    python -m recipes.nanogpt --help           says what else there is
+    python -m recipes.nanogpt             trains on the manual inside every CPython
+    python -m recipes.nanogpt --help      says what else there is
 
 References:
     Karpathy, Let's build GPT: from scratch, in code, spelled out, 2023, and nanoGPT, 2022.
@@ -15,21 +15,17 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from recipes.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import jax
-    import numpy as np
 
     from blocks import CausalLM
-    from recipes.data import Corpus, Tokenizer
+    from recipes.data import Corpus
     from recipes.presets import Recipe
     from recipes.run_folder import RunFolder
-    from recipes.sampling import Sampling
     from recipes.trainer.state import TrainState
 
 # An evaluation during training stops here, so that a large corpus does not spend its time on
@@ -37,6 +33,8 @@ if TYPE_CHECKING:
 EVALUATION_TOKENS = 250_000
 EVALUATION_BATCH = 64
 SAMPLE_TOKENS = 300
+
+Resume: TypeAlias = int | Literal["auto"] | None
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,10 @@ class GPTConfig:
             if size is not None and size < 1:
                 raise RecipeError(f"{name}={size} must be at least 1.", f"Give {name} a size.")
         if self.features % self.num_heads:
-            divisors = [str(n) for n in range(1, self.features + 1) if self.features % n == 0]
+            divisors = [n for n in range(1, self.features + 1) if self.features % n == 0]
             raise RecipeError(
                 f"num_heads={self.num_heads} must divide features={self.features}.",
-                f"Use num_heads of {', '.join(divisors[:-1])} or {divisors[-1]}.",
+                f"Use one of {', '.join(map(str, divisors))}.",
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise RecipeError(
@@ -185,38 +183,33 @@ def initial_state(recipe: Recipe, model: CausalLM) -> TrainState:
     from recipes.trainer.optimizers import adamw
     from recipes.trainer.state import TrainState
 
-    for_parameters, for_training = jax.random.split(jax.random.key(recipe.seed))
+    initial, training = jax.random.split(jax.random.key(recipe.seed))
     tokens = jnp.zeros((1, 1), jnp.int32)
     return TrainState.create(
         apply_fn=model.apply,
-        params=jax.jit(model.init)(for_parameters, tokens)["params"],
+        params=jax.jit(model.init)(initial, tokens)["params"],
         tx=adamw(recipe.optimizer, recipe.trainer.max_steps),
-        key=for_training,
+        key=training,
     )
 
 
-def train(
-    recipe: Recipe,
-    corpus: Corpus,
-    folder: RunFolder,
-    *,
-    resume: int | Literal["auto"] | None = None,
-) -> int:
-    """Trains in the folder of a run, or goes on with it; returns the process' exit code.
+def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume = None) -> int:
+    """Trains in the folder of a run, which this process has claimed; returns the exit code.
 
     Args:
         recipe: The settings.
         corpus: The text, nine tenths to train on and one to validate on.
-        folder: Claimed by this process.
+        folder: Of the run.
         resume: A step, or `"auto"` for the last one saved, if any.
 
     Raises:
-        RecipeError: What the user can mend; before the first step unless the disk fails later.
+        RecipeError: What the user can mend; before the first step, unless the disk fails later.
     """
     import jax
 
     from recipes.data import build_tokenizer
     from recipes.data.batches import evaluation_batches, split_tokens, training_batches
+    from recipes.generate import write
     from recipes.report import closing, opening, stopped
     from recipes.run_record import record
     from recipes.trainer.checkpoints import Checkpoints
@@ -230,10 +223,12 @@ def train(
     tokenizer = build_tokenizer(recipe.tokenizer, corpus.text)
     tokens, held_out = split_tokens(tokenizer.encode(corpus.text), recipe.model.context)
     recipe = record(recipe, folder, tokenizer, corpus)
-    sizes = {"context": recipe.model.context, "batch_size": recipe.batch_size}
-    batches = training_batches(tokens, **sizes, seed=recipe.seed)
+    context = recipe.model.context
+    batches = training_batches(
+        tokens, context=context, batch_size=recipe.batch_size, seed=recipe.seed
+    )
     held_out = held_out[: EVALUATION_TOKENS + 1]
-    validation = evaluation_batches(held_out, **sizes | {"batch_size": EVALUATION_BATCH})
+    validation = evaluation_batches(held_out, context=context, batch_size=EVALUATION_BATCH)
 
     # The model becomes a state: new, or as it was saved.
     model = build_gpt(recipe.model)
@@ -263,66 +258,38 @@ def train(
         for row in trainer.train(batches):
             step = row["step"]
             looks = step % recipe.trainer.eval_every == 0 or step == end
+            # Read once: a signal that comes later belongs to the next row.
+            signal = interrupt.received
             if looks:
                 found = evaluate(model.apply, trainer.state.params, validation, next_token_loss)
                 row["val_loss"] = found["loss"]
             # Metrics before the checkpoint: resuming from it must find its row.
             metrics.append(row)
             progress.row(row, log=step % (10 * recipe.trainer.log_every) == 0)
-            if looks or interrupt.received:
+            if looks or signal:
                 so_far = {"position": trainer.position, "tokens": trainer.tokens}
                 so_far |= {"seconds": trainer.seconds, "val_loss": row.get("val_loss")}
                 checkpoints.save(trainer.state, so_far)
             if looks:
-                # A text starts as the corpus does, and with the same key at every look.
-                prompt = corpus.text[:1]
+                # A text starts as the corpus does, and has the same key at every look.
                 pieces = write(
                     model,
                     trainer.state.params,
                     tokenizer,
-                    tokenizer.encode(prompt),
+                    corpus.text[:1],
                     tokens=SAMPLE_TOKENS,
-                    context=recipe.model.context,
+                    context=context,
                     key=jax.random.key(recipe.seed),
                 )
-                text = "".join([prompt, *pieces])
+                text = "".join(pieces)
                 folder.keep_sample(step, text)
                 progress.say(text if step == end else text[:160], style="dim")
             if step == end:
                 progress.say(closing(trainer, row, tokenizer, held_out, folder))
-            elif interrupt.received:
-                progress.say(stopped(interrupt.received, step, folder))
+            elif signal:
+                progress.say(stopped(signal, step, folder))
                 return interrupt.exit_code
     return 0
-
-
-def write(
-    model: CausalLM,
-    params: Any,
-    tokenizer: Tokenizer,
-    prompt: np.ndarray,
-    *,
-    tokens: int,
-    context: int,
-    key: jax.Array,
-    sampling: Sampling | None = None,
-) -> Iterator[str]:
-    """Continues a prompt, token ids, with a text that comes piece by piece as it is drawn."""
-    from recipes.generate import generate
-    from recipes.sampling import Sampling
-
-    stream = tokenizer.stream()
-    for chunk in generate(
-        model,
-        params,
-        prompt[None],
-        tokens=tokens,
-        context=context,
-        key=key,
-        sampling=sampling or Sampling(),
-    ):
-        yield stream.push(chunk[0])
-    yield stream.flush()
 
 
 if __name__ == "__main__":

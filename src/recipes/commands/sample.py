@@ -53,11 +53,13 @@ class Sample:
         recipe = Recipe.from_json(folder.read_config())
         tokenizer = load_tokenizer(folder.tokenizer)
         prompt = sys.stdin.read() if self.prompt == "-" else self.prompt
-        ids = tokenizer.encode(prompt or _neutral(tokenizer))
+        prompt = prompt or _neutral(tokenizer)
+        tokenizer.encode(prompt)  # An unknown character is found before JAX is imported.
 
         import jax
 
-        from recipes.nanogpt import build_gpt, write
+        from recipes.generate import write
+        from recipes.nanogpt import build_gpt
         from recipes.trainer.checkpoints import Checkpoints
 
         model = build_gpt(recipe.model)
@@ -67,14 +69,13 @@ class Sample:
                 model,
                 params,
                 tokenizer,
-                ids,
+                prompt,
                 tokens=self.tokens,
                 context=recipe.model.context,
                 key=jax.random.fold_in(jax.random.key(self.seed), index),
                 sampling=sampling,
             )
             print(end="\n---\n" if index else "")
-            print(end=prompt)
             for piece in pieces:
                 print(end=piece, flush=True)
             print(flush=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
 from recipes.data import load_corpus
 from recipes.data.corpora import NAMES
 from recipes.errors import RecipeError
+from recipes.nanogpt import Resume, train
 from recipes.presets import Recipe
 from recipes.run_folder import RunFolder, claimed
 
@@ -48,11 +48,9 @@ class Train(Recipe):
             # A step to resume at exists only where there is a run.
             RunFolder(path).read_config()
         with claimed(path, resume=resume is not None) as folder:
-            from recipes.nanogpt import train
-
             return train(recipe, corpus, folder, resume=resume)
 
-    def _resume(self) -> int | Literal["auto"] | None:
+    def _resume(self) -> Resume:
         """What to resume: a step, the last one, nothing."""
         if self.resume == "never":
             return None
