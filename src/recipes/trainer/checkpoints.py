@@ -1,22 +1,28 @@
 """Checkpoints: the state of a run as folders that are complete or absent."""
 
-import hashlib
 import json
+import logging
+import math
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-import orbax.checkpoint as ocp
 
 from recipes.errors import RecipeError
+from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
+from recipes.trainer.digests import find_damage, write_digests
 from recipes.trainer.state import TrainState
 
 FORMAT = 1
 ARRAYS, RECORD = "arrays", "record.json"
+# Hidden, so that nothing half made or half deleted is ever listed.
+HALF, DROPPED = ".half", ".dropped"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,40 +32,53 @@ class Restored:
     Attributes:
         state: The training state, equal to the one that was saved.
         record: What was saved with it: `step`, `val_loss`, and the caller's own.
+        damaged: What was wrong with later checkpoints, which were passed over.
     """
 
     state: TrainState
     record: dict[str, Any]
+    damaged: tuple[str, ...] = ()
+
+
+class DamagedError(RecipeError):
+    """A checkpoint whose files are not what was written."""
 
 
 class Checkpoints:
     """The last and the best checkpoints in a folder, one folder each: `step_000250`.
 
-    A checkpoint is written beside its place and moved there when its arrays and their digest are
-    complete, so that a process killed at any moment leaves no half step.
+    A checkpoint is written beside its place and moved there when its arrays, its record and the
+    digests of both are complete, so that a process killed at any moment leaves no half step.
 
     Attributes:
         directory: The folder.
         keep: Last checkpoints to keep; the best by validation loss is kept besides.
+
+    Raises:
+        ValueError: `keep` below 1.
     """
 
     def __init__(self, directory: Path, *, keep: int = 2):
+        if keep < 1:
+            raise ValueError(f"keep={keep} must be at least 1; use 1 for the last step alone.")
         self.directory = directory.absolute()
         self.keep = keep
 
     def steps(self) -> list[int]:
         """The steps that there are, in order."""
-        return sorted(int(path.name[5:]) for path in self.directory.glob("step_*[0-9]"))
+        names = (re.fullmatch(r"step_(\d+)", path.name) for path in self.directory.glob("step_*"))
+        return sorted(int(name[1]) for name in names if name)
 
     def best(self) -> int | None:
         """The step with the lowest validation loss, or the last one where none was evaluated."""
         steps = self.steps()
-        losses = {step: self._record(step).get("val_loss") for step in steps}
-        measured = [(loss, step) for step, loss in losses.items() if loss is not None]
+        measured = [(loss, step) for step in steps if (loss := self._val_loss(step)) is not None]
         return min(measured)[1] if measured else (steps or [None])[-1]
 
     def save(self, state: TrainState, record: dict[str, Any]) -> Path:
         """Writes the checkpoint of `state.step`, then drops the ones that need not be kept.
+
+        Later steps are dropped too: they belong to a course that was left by resuming before them.
 
         Args:
             state: To save.
@@ -69,24 +88,29 @@ class Checkpoints:
             RecipeError: The disk refuses; the checkpoints before this one stay.
         """
         step = int(state.step)
-        place, half = self._path(step), self.directory / f".step_{step:06d}.half"
+        content = json.dumps({**record, "step": step, "format": FORMAT}, indent=1)
+        place, half = self._path(step), self.directory / HALF
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(half, ignore_errors=True)
+            if half.exists():
+                shutil.rmtree(half)
             half.mkdir()
-            with ocp.StandardCheckpointer() as checkpointer:
-                checkpointer.save(half / ARRAYS, _arrays(state))
-            content = {**record, "step": step, "format": FORMAT, "digests": _digests(half / ARRAYS)}
-            (half / RECORD).write_text(json.dumps(content, indent=1), "utf-8")
+            write_arrays(half / ARRAYS, _arrays(state))
+            (half / RECORD).write_text(content, encoding="utf-8")
+            write_digests(half)
             if place.exists():
-                shutil.rmtree(place)
+                self._drop(step)
             os.replace(half, place)
+        # Orbax passes faults of the disk on as ValueError.
         except (OSError, ValueError) as error:
+            shutil.rmtree(half, ignore_errors=True)
+            # What follows the first bracket is for those who debug Orbax.
+            reason = str(error).partition("\n")[0].partition(" [")[0]
             raise RecipeError(
-                f"The checkpoint of step {step} could not be written: {error}.",
+                f"The checkpoint of step {step} could not be written: {reason}.",
                 "Make room or mend the permissions, then use --resume auto.",
             ) from error
-        self._prune()
+        self._prune(step)
         return place
 
     def restore(self, template: TrainState, step: int | None = None) -> Restored:
@@ -101,24 +125,22 @@ class Checkpoints:
                 files are damaged.
         """
         steps = self.steps()
+        if not steps:
+            raise self._none()
         if step is not None and step not in steps:
-            listed = ", ".join(map(str, steps)) or "none"
             raise RecipeError(
                 f"There is no checkpoint of step {step} in {str(self.directory)!r}.",
-                f"There are: {listed}.",
+                f"There are: {', '.join(map(str, steps))}.",
             )
-        candidates = [step] if step is not None else steps[::-1]
-        if not candidates:
-            raise RecipeError(
-                f"There is no checkpoint in {str(self.directory)!r}.", "Start the run anew."
-            )
-        for position, candidate in enumerate(candidates):
+        passed: list[DamagedError] = []
+        for candidate in steps[::-1] if step is None else [step]:
             try:
-                return self._restore(candidate, template)
-            except DamagedError:
-                if position == len(candidates) - 1:
-                    raise
-        raise AssertionError("unreachable: the last candidate returned or raised")
+                state, record = self._restore(candidate, template)
+            except DamagedError as error:
+                passed.append(error)
+            else:
+                return Restored(state, record, tuple(error.cause for error in passed))
+        raise passed[0]
 
     def restore_params(self) -> Any:
         """The parameters with the lowest validation loss, whatever optimiser made them.
@@ -128,65 +150,73 @@ class Checkpoints:
         """
         step = self.best()
         if step is None:
-            raise RecipeError(
-                f"There is no checkpoint in {str(self.directory)!r} yet.", "Train the run first."
-            )
-        arrays, _ = self._checked(step)
-        with ocp.StandardCheckpointer() as checkpointer:
-            found = checkpointer.metadata(arrays).item_metadata
-            target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), found)
-            return checkpointer.restore(arrays, target)["params"]
+            raise self._none()
+        self._checked_record(step)
+        arrays = self._path(step) / ARRAYS
+        return read_arrays(arrays, {"params": stored_leaves(arrays)["params"]})["params"]
 
-    def _checked(self, step: int) -> tuple[Path, dict[str, Any]]:
-        """The folder of a checkpoint's arrays and its record, once its files were found whole."""
-        record = self._record(step)
-        if record.get("format") != FORMAT:
+    def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        record = self._checked_record(step)
+        arrays, like = self._path(step) / ARRAYS, _arrays(template)
+        if differing := differing_leaves(stored_leaves(arrays), like):
             raise RecipeError(
-                f"The checkpoint of step {step} has format {record.get('format')}, not {FORMAT}.",
+                f"The checkpoint of step {step} is of another model or optimiser: {differing}.",
+                "Resume with the settings that the run was started with.",
+            )
+        tree = read_arrays(arrays, like)
+        key = jax.random.wrap_key_data(tree["key"], impl=jax.random.key_impl(template.key))
+        return template.replace(**{**tree, "key": key}), record
+
+    def _checked_record(self, step: int) -> dict[str, Any]:
+        """The record of a checkpoint, once its files were found whole and of a known format."""
+        if damage := find_damage(self._path(step)):
+            raise DamagedError(
+                f"The checkpoint of step {step} is damaged: {damage}.",
+                "Use --resume auto, which passes over damaged ones, or delete its folder.",
+            )
+        record = json.loads((self._path(step) / RECORD).read_bytes())
+        if (found := record.pop("format", None)) != FORMAT:
+            raise RecipeError(
+                f"The checkpoint of step {step} has format {found}, and this version reads "
+                f"{FORMAT}.",
                 "Use the version of linen-blocks that wrote it; env.json names it.",
             )
-        arrays = self._path(step) / ARRAYS
-        for name, digest in {**record["digests"], **_digests(arrays)}.items():
-            if record["digests"].get(name) != digest or not (arrays / name).is_file():
-                raise DamagedError(
-                    f"The checkpoint of step {step} is damaged: {name} is not what was written.",
-                    "Use --resume auto, which takes the step before.",
-                )
-        return arrays, record
+        return record
 
-    def _restore(self, step: int, template: TrainState) -> Restored:
-        arrays, record = self._checked(step)
-        expected = jax.eval_shape(lambda: _arrays(template))
-        with ocp.StandardCheckpointer() as checkpointer:
-            _check_leaves(expected, checkpointer.metadata(arrays).item_metadata, step)
-            tree = checkpointer.restore(arrays, expected)
-        key = jax.random.wrap_key_data(tree["key"], impl=jax.random.key_impl(template.key))
-        state = template.replace(**{**tree, "key": key})
-        return Restored(state, {k: v for k, v in record.items() if k not in ("format", "digests")})
+    def _val_loss(self, step: int) -> float | None:
+        """The loss that a checkpoint was saved with; None where there is none to compare."""
+        try:
+            loss = json.loads((self._path(step) / RECORD).read_bytes()).get("val_loss")
+        except (OSError, ValueError, AttributeError):
+            return None
+        return loss if isinstance(loss, float | int) and math.isfinite(loss) else None
+
+    def _prune(self, last: int) -> None:
+        for later in [step for step in self.steps() if step > last]:
+            self._drop(later)
+        steps = self.steps()
+        kept = {*steps[-self.keep :], self.best()}
+        for step in [step for step in steps if step not in kept]:
+            self._drop(step)
+
+    def _drop(self, step: int) -> None:
+        """Deletes a checkpoint; losing the fight with the disk is no reason to stop a run."""
+        dropped = self.directory / DROPPED
+        try:
+            if dropped.exists():
+                shutil.rmtree(dropped)
+            os.replace(self._path(step), dropped)
+            shutil.rmtree(dropped)
+        except OSError as error:
+            log.warning("The checkpoint of step %d could not be deleted: %s.", step, error)
+
+    def _none(self) -> RecipeError:
+        return RecipeError(
+            f"There is no checkpoint in {str(self.directory)!r}.", "Start the run anew."
+        )
 
     def _path(self, step: int) -> Path:
         return self.directory / f"step_{step:06d}"
-
-    def _record(self, step: int) -> dict[str, Any]:
-        try:
-            return json.loads((self._path(step) / RECORD).read_bytes())
-        except (OSError, ValueError) as error:
-            raise DamagedError(
-                f"The checkpoint of step {step} is damaged: {RECORD} cannot be read.",
-                "Use --resume auto, which takes the step before.",
-            ) from error
-
-    def _prune(self) -> None:
-        steps = self.steps()
-        kept = {*steps[-self.keep :], self.best()}
-        for step in steps:
-            if step not in kept:
-                # Losing an old checkpoint to a fault of the disk is no reason to stop a run.
-                shutil.rmtree(self._path(step), ignore_errors=True)
-
-
-class DamagedError(RecipeError):
-    """A checkpoint whose files are not what was written."""
 
 
 def _arrays(state: TrainState) -> dict[str, Any]:
@@ -198,34 +228,3 @@ def _arrays(state: TrainState) -> dict[str, Any]:
         "key": jax.random.key_data(state.key),
         "skipped": state.skipped,
     }
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file in a folder, by its path there."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def _check_leaves(expected: Any, found: Any, step: int) -> None:
-    """Compares names, shapes and dtypes, which the store would partly cast in silence."""
-
-    def described(tree: Any) -> dict[str, str]:
-        leaves = jax.tree_util.tree_leaves_with_path(tree)
-        return {
-            jax.tree_util.keystr(path, simple=True, separator="."): (
-                f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-            )
-            for path, leaf in leaves
-        }
-
-    want, have = described(expected), described(found)
-    for name in sorted(want.keys() | have.keys()):
-        if want.get(name) != have.get(name):
-            raise RecipeError(
-                f"The checkpoint of step {step} has {have.get(name, 'no leaf')} at {name}, and "
-                f"this model and optimiser have {want.get(name, 'none')}.",
-                "Resume with the settings that the run was started with.",
-            )

@@ -29,10 +29,16 @@ def evaluate(
 
     Returns:
         `loss` and the loss' own metrics; `weight` is the number of targets counted.
+
+    Raises:
+        ValueError: No batch has a target that counts.
     """
     # All batches are dispatched before the first result is waited for.
     results = [evaluation_step(params, batch, apply_fn=apply_fn, loss=loss) for batch in batches]
-    rows = jax.device_get(results)
+    # The mean of a batch in which nothing counts is no number.
+    rows = [row for row in jax.device_get(results) if row["weight"] > 0]
+    if not rows:
+        raise ValueError("There is nothing to evaluate on: use batches with targets that count.")
     weights = np.array([row["weight"] for row in rows], np.float64)
     means = {
         name: float(np.array([row[name] for row in rows], np.float64) @ weights / weights.sum())

@@ -1,6 +1,7 @@
 """The training loop: a generator of metrics around a pure step."""
 
 import functools
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -14,12 +15,13 @@ from recipes.trainer.state import TrainState
 from recipes.trainer.step import LossFunction, train_steps
 
 Row = dict[str, Any]
+Batch = dict[str, np.ndarray]
 
 
 class Batches(Protocol):
     """Batches without an end, and where in them one is."""
 
-    def __next__(self) -> dict[str, np.ndarray]:
+    def __next__(self) -> Batch:
         """The next batch; all have the same shapes."""
         ...
 
@@ -63,8 +65,9 @@ class Trainer:
         While the device works on one group of steps the host prepares the next.
 
         Raises:
-            RecipeError: The gradient was not finite too many times in a row; the state keeps the
-                last parameters that were.
+            RecipeError: The gradient was not finite too many times in a row, and the state keeps
+                the last parameters that were; or the batches end before the last step.
+            ValueError: A batch whose arrays are not like those of the batch before.
         """
         step, last = int(self.state.step), self._settings.max_steps
         if step >= last:
@@ -79,12 +82,13 @@ class Trainer:
             self.state, metrics = run(self.state, group, np.int32(count))
             step, done = step + count, count
             if step < last:
-                group, count = self._group(batches, step)
+                before, (group, count) = group, self._group(batches, step)
+                _check_alike(before, group)
             rows = jax.device_get(metrics)
             self.seconds += time.perf_counter() - started
             yield self._row(step, {name: values[:done] for name, values in rows.items()})
 
-    def _group(self, batches: Batches, step: int) -> tuple[dict[str, np.ndarray], int]:
+    def _group(self, batches: Batches, step: int) -> tuple[Batch, int]:
         """The batches up to the next row, stacked, and their number."""
         settings = self._settings
         ends = (
@@ -92,11 +96,19 @@ class Trainer:
             *(_after(step, n) for n in (settings.log_every, settings.eval_every)),
         )
         count = min(ends) - step
-        taken = [next(batches) for _ in range(count)]
+        try:
+            taken = [next(batches) for _ in range(count)]
+        except StopIteration:
+            raise RecipeError(
+                f"The batches end before step {step + count} of {settings.max_steps}.",
+                "Repeat the data, or set max_steps lower.",
+            ) from None
+        for before, batch in itertools.pairwise(taken):
+            _check_alike(before, batch)
         taken += [taken[-1]] * (settings.log_every - count)
         return {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}, count
 
-    def _compile(self, group: dict[str, np.ndarray]) -> Any:
+    def _compile(self, group: Batch) -> Any:
         """One program for every group: ahead of time, so that its cost is known."""
         started = time.perf_counter()
         steps = functools.partial(
@@ -126,3 +138,16 @@ class Trainer:
 def _after(step: int, every: int) -> int:
     """The first multiple of `every` after a step."""
     return (step // every + 1) * every
+
+
+def _check_alike(before: Batch, after: Batch) -> None:
+    """One program is compiled for one kind of batch: refuses another."""
+
+    def described(batch: Batch) -> dict[str, str]:
+        return {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in batch.items()}
+
+    if described(before) != described(after):
+        raise ValueError(
+            f"A batch holds {described(after)} and the one before {described(before)}; "
+            "pad or drop the one that is cut short."
+        )

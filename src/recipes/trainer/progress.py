@@ -4,27 +4,30 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 
 class TrainingProgress:
-    """Shows rows as they come.
+    """Shows rows as they come: loss, rate, and the time that the remaining steps will take.
 
-    rich leaves out colour and motion where the output is no terminal or `NO_COLOR` is set.
+    The rate counts training alone, without compiling, evaluating and sampling. rich leaves out
+    colour and motion where the output is no terminal, and colour where `NO_COLOR` is set.
+
+    Attributes:
+        console: Where it all goes.
     """
 
     def __init__(self, max_steps: int, *, start: int = 0, console: Console | None = None):
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._max_steps = max_steps
-        self._start: tuple[int, int, float] | None = None
-        self._first_step = start
+        self._first: dict[str, Any] | None = None
         self._bar: Progress | None = None
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.description}"),
-                TimeRemainingColumn(),
                 console=self.console,
                 transient=True,
             )
@@ -46,35 +49,49 @@ class TrainingProgress:
 
     def row(self, row: dict[str, Any], *, log: bool) -> None:
         """Moves the bar; with `log`, or an evaluation in the row, leaves a line that stays."""
-        text = self._text(row)
+        text = "  ".join([*_measured(row), *self._rates(row)])
         if self._bar is not None:
             self._bar.update(self._task, completed=row["step"], description=text)
         if log or "val_loss" in row:
             width = len(str(self._max_steps))
-            self.console.print(f"step {row['step']:>{width}}/{self._max_steps}  {text}")
+            self.say(f"step {row['step']:>{width}}/{self._max_steps}  {text}")
 
-    def say(self, text: str, style: str | None = None) -> None:
+    def say(self, text: str, style: str = "") -> None:
         """Leaves text above the bar."""
-        self.console.print(text, style=style, markup=False)
+        # As a Text, whose style does not reach the bar and whose brackets are brackets.
+        self.console.print(Text(text, style=style))
 
-    def _text(self, row: dict[str, Any]) -> str:
-        text = f"loss {row['train_loss']:.3f}"
-        if "val_loss" in row:
-            text += f"  validation {row['val_loss']:.3f}"
-        if self._start is None:
-            # The first row has nothing before it to be measured against.
-            self._start = (row["step"], row["tokens"], row["seconds"])
-            steps, tokens, seconds = row["step"] - self._first_step, 0, row["seconds"]
-        else:
-            step, tokens_then, then = self._start
-            steps, tokens, seconds = (
-                row["step"] - step,
-                row["tokens"] - tokens_then,
-                row["seconds"] - then,
-            )
-        if steps and tokens and seconds > 0:
-            rate = steps / seconds
-            left = (self._max_steps - row["step"]) / rate
-            text += f"  {rate:.1f} steps/s  {tokens / seconds / 1000:.1f}k tokens/s"
-            text += f"  {left:.0f} s left" if left else ""
-        return text
+    def _rates(self, row: dict[str, Any]) -> list[str]:
+        """Steps and tokens per second since the first row, which pays for the start."""
+        if self._first is None:
+            self._first = row
+        steps, tokens, seconds = (
+            row[name] - self._first[name] for name in ("step", "tokens", "seconds")
+        )
+        if seconds <= 0.0:
+            return []
+        rates = [f"{steps / seconds:.1f} steps/s", f"{tokens / seconds / 1000:.1f}k tokens/s"]
+        remaining = self._max_steps - row["step"]
+        return [*rates, f"{duration(remaining * seconds / steps)} left"] if remaining else rates
+
+
+def duration(seconds: float) -> str:
+    """A time in words.
+
+    Example:
+        >>> duration(7.2), duration(754), duration(11_100)
+        ('7 s', '13 min', '3 h 05 min')
+    """
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _measured(row: dict[str, Any]) -> list[str]:
+    texts = [f"loss {row['train_loss']:.3f}"]
+    if "val_loss" in row:
+        texts.append(f"validation {row['val_loss']:.3f}")
+    if row["skipped"]:
+        texts.append(f"{row['skipped']} steps skipped")
+    return texts

@@ -82,6 +82,13 @@ class AdamWSettings:
                     f"{name}={getattr(self, name)} must be at least 0 and below 1.",
                     "0.9 and 0.99 are usual.",
                 )
+        if self.decay_steps is not None and self.decay_steps < 1:
+            raise RecipeError(
+                f"decay_steps={self.decay_steps} must be at least 1.",
+                "Leave it out to decay over the length of the training.",
+            )
+        if not self.epsilon > 0.0:
+            raise RecipeError(f"epsilon={self.epsilon} must be above 0.", "1e-8 is usual.")
         if self.warmup_steps < 0 or self.weight_decay < 0.0:
             raise RecipeError(
                 f"warmup_steps={self.warmup_steps} and weight_decay={self.weight_decay} must be "

@@ -27,18 +27,19 @@ def train_step(
         state: Before the step.
         batch: Arrays whose first axis is the batch.
         loss: The mean loss of a batch and the weight of that mean.
-        accumulate: Parts that the batch is split into, one after the other.
+        accumulate: Parts that the batch is split into, one after the other; each counts by its
+            weight, so that together they are the batch, and each has dropout of its own.
 
     Returns:
         The state after the step; `train_loss`, `grad_norm` before clipping, and the loss' own.
 
     Raises:
-        ValueError: A batch that `accumulate` does not divide.
+        ValueError: A batch that `accumulate` does not divide, or a loss without a weight.
     """
     key = jax.random.fold_in(state.key, state.step)
-    value, metrics, gradients = _gradients(state, batch, key, loss, accumulate)
-    norm = optax.global_norm(gradients)
-    finite = jnp.isfinite(norm) & jnp.isfinite(value)
+    metrics, gradients = _gradients(state, batch, key, loss, accumulate)
+    norm = optax.tree.norm(gradients)
+    finite = jnp.isfinite(norm) & jnp.isfinite(metrics["train_loss"])
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 
@@ -51,7 +52,7 @@ def train_step(
         opt_state=keep(opt_state, state.opt_state),
         skipped=jnp.where(finite, 0, state.skipped + 1),
     )
-    return state, {**metrics, "train_loss": value, "grad_norm": norm, "skipped": state.skipped}
+    return state, {**metrics, "grad_norm": norm, "skipped": state.skipped}
 
 
 def train_steps(
@@ -65,14 +66,17 @@ def train_steps(
     """The first `count` of stacked batches, one step each, in one dispatch.
 
     `count` is an array, so a shorter last group runs the same compiled program, and results do not
-    depend on how steps were grouped.
+    depend on how steps were grouped. Programs of two lengths would round differently.
 
     Returns:
         The state after them; metrics with a leading axis of steps, of which `count` are filled.
     """
     length = jax.tree.leaves(batches)[0].shape[0]
 
-    def one(state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics]:
+    # Jitted to be traced once, for the shapes of the metrics and for the loop, whose index starts
+    # at an array because a Python zero would be of another type than `count`.
+    @jax.jit
+    def one(state: TrainState, batches: Batch, index: jax.Array) -> tuple[TrainState, Metrics]:
         batch = jax.tree.map(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), batches
         )
@@ -80,27 +84,20 @@ def train_steps(
 
     def body(index: jax.Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, rows = carry
-        state, row = one(state, index)
+        state, row = one(state, batches, index)
         return state, jax.tree.map(lambda all_, new: all_.at[index].set(new), rows, row)
 
-    shapes = jax.eval_shape(one, state, count)[1]
+    shapes = jax.eval_shape(one, state, batches, count)[1]
     rows = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), shapes)
-    return jax.lax.fori_loop(0, count, body, (state, rows))
+    return jax.lax.fori_loop(jnp.zeros_like(count), count, body, (state, rows))
 
 
 def _gradients(
     state: TrainState, batch: Batch, key: jax.Array, loss: LossFunction, accumulate: int
-) -> tuple[jax.Array, Metrics, Any]:
-    """Loss, metrics and gradient of a batch, taken whole or in parts."""
-
-    def part(batch: Batch, key: jax.Array) -> tuple[jax.Array, Metrics, Any]:
-        (value, metrics), gradients = jax.value_and_grad(
-            lambda params: loss(state.apply_fn, params, batch, key), has_aux=True
-        )(state.params)
-        return value, metrics, gradients
-
+) -> tuple[Metrics, Any]:
+    """Metrics and gradient of a batch, taken whole or in parts."""
     if accumulate == 1:
-        return part(batch, key)
+        return _part(state.params, batch, key, state.apply_fn, loss)
     size = jax.tree.leaves(batch)[0].shape[0]
     if size % accumulate:
         fits = [str(n) for n in range(1, size + 1) if size % n == 0]
@@ -111,24 +108,38 @@ def _gradients(
         lambda leaf: leaf.reshape(accumulate, size // accumulate, *leaf.shape[1:]), batch
     )
 
-    def add(total: Any, index_and_part: tuple[jax.Array, Batch]) -> tuple[Any, None]:
-        index, own = index_and_part
-        value, metrics, gradients = part(own, jax.random.fold_in(key, index))
-        weight = metrics["weight"]
-        rest = {name: metric * weight for name, metric in metrics.items() if name != "weight"}
-        summed = (value * weight, rest, jax.tree.map(lambda g: g * weight, gradients), weight)
-        return jax.tree.map(jnp.add, total, summed), None
+    @jax.jit
+    def weighted(params: Any, key: jax.Array, index: jax.Array, batch: Batch) -> Any:
+        metrics, gradients = _part(
+            params, batch, jax.random.fold_in(key, index), state.apply_fn, loss
+        )
+        # A float32 weight makes the sums float32, also those of narrower gradients.
+        weight = metrics.pop("weight").astype(jnp.float32)
+        return weight, jax.tree.map(lambda leaf: leaf * weight, (metrics, gradients))
 
-    first = jax.tree.map(lambda leaf: leaf[0], parts)
-    shapes = jax.eval_shape(lambda: add_shapes(part(first, key)))
+    def add(total: Any, part: tuple[jax.Array, Batch]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, weighted(state.params, key, *part)), None
+
+    numbered = (jnp.arange(accumulate), parts)
+    first = jax.tree.map(lambda leaf: leaf[0], numbered)
+    shapes = jax.eval_shape(weighted, state.params, key, *first)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    (value, rest, gradients, weight), _ = jax.lax.scan(add, zeros, (jnp.arange(accumulate), parts))
-    mean = jax.tree.map(lambda leaf: leaf / weight, (value, rest, gradients))
-    return mean[0], {**mean[1], "weight": weight}, mean[2]
+    (weight, sums), _ = jax.lax.scan(add, zeros, numbered)
+    metrics, gradients = jax.tree.map(lambda leaf: leaf / weight, sums)
+    gradients = jax.tree.map(lambda new, old: new.astype(old.dtype), gradients, state.params)
+    return {**metrics, "weight": weight}, gradients
 
 
-def add_shapes(result: tuple[jax.Array, Metrics, Any]) -> tuple[Any, Any, Any, Any]:
-    """A part's result arranged as the sums are."""
-    value, metrics, gradients = result
-    rest = {name: metric for name, metric in metrics.items() if name != "weight"}
-    return value, rest, gradients, metrics["weight"]
+def _part(
+    params: Any, batch: Batch, key: jax.Array, apply_fn: Callable[..., Any], loss: LossFunction
+) -> tuple[Metrics, Any]:
+    """Metrics, the loss among them, and gradient of one call of the loss."""
+    (value, metrics), gradients = jax.value_and_grad(
+        lambda params: loss(apply_fn, params, batch, key), has_aux=True
+    )(params)
+    if "weight" not in metrics:
+        raise ValueError(
+            f"The metrics of the loss hold {sorted(metrics)}, and `weight` must be among them; "
+            "add the number of targets that the mean is of."
+        )
+    return {**metrics, "train_loss": value}, gradients

@@ -1,0 +1,77 @@
+"""Trees of arrays on disk, through Orbax, with the checks that it leaves out."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+# Differences that an error lists before it only counts them.
+LISTED = 5
+
+
+def write_arrays(folder: Path, tree: Any) -> None:
+    """Writes a tree of arrays into a new folder; it is complete when the call returns."""
+    _checkpointer().save(folder, args=ocp.args.PyTreeSave(tree))
+
+
+def read_arrays(folder: Path, like: Any) -> Any:
+    """Reads the arrays of a folder that stand in `like` too, each onto the devices of its model.
+
+    Shapes and dtypes must be those that were written: `differing_leaves` compares them.
+    """
+    target = jax.tree.map(_target, like)
+    arguments = ocp.args.PyTreeRestore(
+        target,
+        restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+        partial_restore=True,
+    )
+    return _checkpointer().restore(folder, args=arguments)
+
+
+def stored_leaves(folder: Path) -> Any:
+    """The tree of a folder, with the shape and dtype of each array instead of the array."""
+    metadata = _checkpointer().metadata(folder).item_metadata
+    if metadata is None:
+        raise ValueError(f"{str(folder)!r} holds no tree of arrays; give one of write_arrays.")
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), metadata.tree)
+
+
+def differing_leaves(stored: Any, like: Any) -> str:
+    """The leaves in which two trees differ by name, shape or dtype; empty where there are none.
+
+    Example:
+        >>> differing_leaves({"a": np.zeros(2)}, {"a": np.zeros(3)})
+        'a is float64[2] there and float64[3] here'
+    """
+    there, here = _described(stored), _described(like)
+    lines = [
+        f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    ]
+    rest = [f"{len(lines) - LISTED} more"] if len(lines) > LISTED else []
+    return "; ".join(lines[:LISTED] + rest)
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    # In the caller's thread: a write that fails raises here and not at some later call.
+    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+
+
+def _target(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape, dtype and place: without a place Orbax insists on the devices of the writer."""
+    sharding = getattr(leaf, "sharding", None)
+    if sharding is None:
+        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _described(tree: Any) -> dict[str, str]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): (
+            f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
+        )
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }

@@ -1,0 +1,77 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from recipes_tiny import Batches, loss, make_state, noiseless
+
+from recipes.trainer.step import train_step, train_steps
+
+
+def stacked(count: int, **options: object) -> dict[str, np.ndarray]:
+    batches = Batches(**options)
+    taken = [next(batches) for _ in range(count)]
+    return {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+
+
+def test_dropout_differs_at_every_step_and_is_reproducible() -> None:
+    state, batch = make_state(), next(Batches())
+    first = train_step(state, batch, loss=loss)[1]["train_loss"]
+    again = train_step(state, batch, loss=loss)[1]["train_loss"]
+    later = train_step(state.replace(step=state.step + 1), batch, loss=loss)[1]["train_loss"]
+    assert first == again
+    assert first != later
+
+
+def test_a_step_follows_the_gradient_of_the_loss() -> None:
+    state, batch = make_state(weight_decay=0.0, clip_norm=None), next(Batches())
+    gradient = jax.grad(lambda p: noiseless(state.apply_fn, p, batch, None)[0])(state.params)
+    new, metrics = train_step(state, batch, loss=noiseless)
+    # AdamW's first step is the learning rate times the sign of the gradient.
+    moved = jax.tree.map(lambda n, o: jnp.sign(o - n), new.params, state.params)
+    chex.assert_trees_all_close(moved, jax.tree.map(jnp.sign, gradient))
+    squares = sum(float((g**2).sum()) for g in jax.tree.leaves(gradient))
+    np.testing.assert_allclose(metrics["grad_norm"], squares**0.5, rtol=1e-5)
+    assert int(new.step) == 1
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
+    state, batch = make_state(), next(Batches())
+    whole = train_step(state, batch, loss=noiseless)
+    parts = train_step(state, batch, loss=noiseless, accumulate=4)
+    chex.assert_trees_all_close(parts[0].params, whole[0].params, rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_close(parts[1], whole[1], rtol=1e-5)
+
+
+def test_a_batch_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"accumulate=3 must divide the batch of 8; use 1, 2, 4, 8"
+    ):
+        train_step(make_state(), next(Batches()), loss=loss, accumulate=3)
+
+
+def test_grouping_of_steps_changes_no_bit_and_compiles_once() -> None:
+    def steps(state, batches, count):
+        return train_steps(state, batches, count, loss=loss)
+
+    run = jax.jit(chex.assert_max_traces(steps, n=1))
+    batches = stacked(6)
+    start = apart = make_state()
+    together, metrics = run(start, batches, np.int32(6))
+    losses = []
+    for first, count in ((0, 1), (1, 3), (4, 2)):
+        group = {name: np.roll(values, -first, axis=0) for name, values in batches.items()}
+        apart, rows = run(apart, group, np.int32(count))
+        losses += rows["train_loss"][:count].tolist()
+    chex.assert_trees_all_equal(together.params, apart.params)
+    chex.assert_trees_all_equal(together.opt_state, apart.opt_state)
+    assert losses == metrics["train_loss"].tolist()
+
+
+def test_a_gradient_that_is_not_finite_changes_only_the_count() -> None:
+    state = make_state()
+    new, metrics = train_step(state, next(Batches(bad=(1,))), loss=loss)
+    chex.assert_trees_all_equal(new.params, state.params)
+    chex.assert_trees_all_equal(new.opt_state, state.opt_state)
+    assert (int(new.step), int(metrics["skipped"])) == (1, 1)
+    assert int(train_step(new, next(Batches()), loss=loss)[0].skipped) == 0
