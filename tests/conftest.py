@@ -1,7 +1,5 @@
 """Settings that every test runs under."""
 
-from collections.abc import Iterator
-
 import chex
 import jax
 import pytest
@@ -14,7 +12,6 @@ jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(autouse=True)
-def _count_traces_anew() -> Iterator[None]:
+def _count_traces_anew() -> None:
     """`chex.assert_max_traces` counts by name: tests that share a helper must not add up."""
     chex.clear_trace_counter()
-    yield
