@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 import chex
+import jax
 import jax.numpy as jnp
 import pytest
 import recipes_tiny
-from recipes_tiny import make_state
+from recipes_tiny import SETTINGS, Batches, loss, make_state
 
 from recipes.errors import RecipeError
-from recipes.trainer.checkpoints import HALF, RECORD, Checkpoints, DamagedError
+from recipes.trainer.checkpoints import DROPPED, HALF, RECORD, Checkpoints, DamagedError
 from recipes.trainer.digests import write_digests
+from recipes.trainer.loop import Trainer
 
 
 def saved(path: Path, losses: dict[int, float | None]) -> Checkpoints:
@@ -21,6 +23,19 @@ def saved(path: Path, losses: dict[int, float | None]) -> Checkpoints:
     for step, value in losses.items():
         checkpoints.save(state.replace(step=jnp.int32(step)), {"val_loss": value})
     return checkpoints
+
+
+def run_python(code: str, path: Path, **environment: str) -> str:
+    """What code prints in a process of its own, which is given the path."""
+    support = {"PYTHONPATH": str(Path(recipes_tiny.__file__).parent)}
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(
+        command,
+        env={**os.environ, **support, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def data_file(checkpoints: Checkpoints, step: int) -> Path:
@@ -60,6 +75,108 @@ def test_damage_is_found_and_the_step_before_is_taken(tmp_path: Path, damage: st
     with pytest.raises(DamagedError, match="checkpoint of step 2 is damaged"):
         checkpoints.restore(make_state(), 2)
     assert int(checkpoints.restore(make_state()).state.step) == 1
+
+
+@pytest.mark.parametrize("kind", ["arrays", "record", "digests"])
+def test_one_flipped_bit_in_any_file_is_found(tmp_path: Path, kind: str) -> None:
+    checkpoints = saved(tmp_path, {1: 2.0})
+    files = [path for path in (tmp_path / "step_000001").rglob(f"*{kind}*/**/*") if path.is_file()]
+    files += list((tmp_path / "step_000001").glob(f"{kind}.json"))
+    assert files
+    for number, path in enumerate(files):
+        content = path.read_bytes()
+        place = 37 * number % max(len(content), 1)
+        path.write_bytes(bytes(b ^ (i == place) << number % 8 for i, b in enumerate(content)))
+        with pytest.raises(DamagedError, match="checkpoint of step 1 is damaged"):
+            checkpoints.restore(make_state())
+        path.write_bytes(content)
+    assert checkpoints.restore(make_state()).damaged == ()
+
+
+def test_what_was_passed_over_is_told(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: None, 2: None})
+    (tmp_path / "step_000002" / RECORD).unlink()
+    restored = checkpoints.restore(make_state())
+    assert restored.record["step"] == 1
+    (text,) = restored.damaged
+    assert text == "The checkpoint of step 2 is damaged: record.json cannot be read."
+
+
+def test_a_damaged_checkpoint_does_not_stop_the_next_ones(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: 1.0, 2: 2.0})
+    (tmp_path / "step_000002" / RECORD).write_text("{")
+    checkpoints.save(make_state().replace(step=jnp.int32(3)), {"val_loss": 3.0})
+    assert checkpoints.best() == 1
+    assert int(checkpoints.restore(make_state()).state.step) == 3
+
+
+def test_saving_an_earlier_step_ends_the_course_that_was_left(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: 1.0, 2: 3.0, 3: 2.0})
+    checkpoints.restore(make_state(), 1)
+    checkpoints.save(make_state().replace(step=jnp.int32(2)), {"val_loss": 4.0})
+    assert checkpoints.steps() == [1, 2]
+    assert checkpoints.restore(make_state()).record["val_loss"] == 4.0
+
+
+def test_a_loss_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: float("nan"), 2: 5.0, 3: float("inf"), 4: None})
+    assert checkpoints.best() == 2
+
+
+def test_an_old_step_that_cannot_be_deleted_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = saved(tmp_path, {1: None, 2: None})
+    (tmp_path / DROPPED).write_text("in the way")  # a file is not removed as a folder
+    checkpoints.save(make_state().replace(step=jnp.int32(3)), {})
+    assert checkpoints.steps() == [1, 2, 3]
+    assert "The checkpoint of step 1 could not be deleted" in caplog.text
+
+
+def test_other_names_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: None})
+    for name in ("step_best1", "step_000002.copy", "notes1"):
+        (tmp_path / name).mkdir()
+    assert checkpoints.steps() == [1]
+
+
+def test_keeping_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="keep=0 must be at least 1"):
+        Checkpoints(tmp_path, keep=0)
+
+
+def test_the_optimiser_comes_back_as_it_was_built(tmp_path: Path) -> None:
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
+    next(trainer.train(Batches()))
+    Checkpoints(tmp_path).save(trainer.state, {})
+    restored = Checkpoints(tmp_path).restore(make_state(seed=3)).state
+    chex.assert_trees_all_equal(restored.opt_state, trainer.state.opt_state)
+    chex.assert_trees_all_equal_dtypes(restored.opt_state, trainer.state.opt_state)
+    assert jax.random.key_impl(restored.key) == jax.random.key_impl(trainer.state.key)
+
+
+OTHER_DEVICE = """
+import sys
+from pathlib import Path
+import jax
+import jax.numpy as jnp
+from recipes_tiny import make_state
+from recipes.trainer.checkpoints import Checkpoints
+
+state = make_state()
+state = state.replace(params=jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.3), state.params))
+Checkpoints(Path(sys.argv[1])).save(jax.device_put(state, jax.devices()[3]), {})
+"""
+
+
+def test_a_checkpoint_of_another_device_is_read(tmp_path: Path) -> None:
+    environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    run_python(OTHER_DEVICE, tmp_path, **environment)
+    restored = Checkpoints(tmp_path).restore(make_state()).state.params
+    for params in (restored, Checkpoints(tmp_path).restore_params()):
+        kernel = params["Dense_0"]["kernel"]
+        chex.assert_trees_all_equal(kernel, jnp.full((4, 16), 0.3))
+        assert kernel.devices() == {jax.devices()[0]}
 
 
 def test_a_half_written_step_is_not_listed(tmp_path: Path) -> None:
@@ -123,15 +240,9 @@ def test_a_disk_that_is_full_is_an_error_and_keeps_the_last_step(tmp_path: Path)
     pytest.importorskip("resource", reason="limits on files are POSIX's")
     checkpoints = saved(tmp_path, {1: None})
     # A process of its own: Orbax leaves threads behind that end in exceptions.
-    ran = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(Path(recipes_tiny.__file__).parent)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = run_python(FULL_DISK, tmp_path)
     assert re.fullmatch(
-        r"The checkpoint of step 2 could not be written: .*File too large\.\n", ran.stdout
+        r"The checkpoint of step 2 could not be written: .*File too large\.\n", printed
     )
     assert checkpoints.steps() == [1]
     assert int(checkpoints.restore(make_state()).state.step) == 1

@@ -1,20 +1,19 @@
-import json
-import signal
+import itertools
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import chex
 import jax
 import numpy as np
 import pytest
-from recipes_tiny import NET, SETTINGS, Batches, loss, make_state
+from recipes_tiny import SETTINGS, Batches, loss, make_state
 
+from recipes.data.batches import TrainingBatches, training_batches
 from recipes.errors import RecipeError
 from recipes.trainer.checkpoints import Checkpoints
-from recipes.trainer.evaluation import evaluate
 from recipes.trainer.loop import Row, Trainer
-from recipes.trainer.metrics import MetricsFile, read_metrics
-from recipes.trainer.settings import AdamWSettings, TrainerSettings
-from recipes.trainer.signals import Interrupt
+from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.state import TrainState
 
 
@@ -62,6 +61,87 @@ def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path,
     assert (jax.random.key_data(second.state.key) == jax.random.key_data(whole.state.key)).all()
 
 
+@pytest.fixture
+def _optimised() -> Iterator[None]:
+    """The programs that a user runs, in which operations are fused."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.mark.usefixtures("_optimised")
+def test_resuming_is_exact_across_an_epochs_end_and_optimised(tmp_path: Path) -> None:
+    def windows() -> TrainingBatches:
+        # 57 windows: an epoch ends within the 8th batch, and the 15th, and the 22nd.
+        return training_batches(np.arange(61), context=4, batch_size=8, seed=0)
+
+    def windows_loss(apply_fn, params, batch, key):
+        scaled = {"x": batch["inputs"] / 61.0, "y": batch["targets"][:, :1] / 61.0}
+        return loss(apply_fn, params, scaled, key)
+
+    whole = Trainer(make_state(), loss=windows_loss, settings=SETTINGS)
+    expected = list(whole.train(windows()))
+
+    first = Trainer(make_state(), loss=windows_loss, settings=SETTINGS)
+    rows = list(itertools.islice(first.train(windows()), 3))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(first.state, {"position": first.position, "tokens": first.tokens})
+    restored = checkpoints.restore(make_state(seed=9))
+    batches = windows()
+    batches.set_state(restored.record["position"])
+    second = Trainer(
+        restored.state, loss=windows_loss, settings=SETTINGS, tokens=restored.record["tokens"]
+    )
+    rows += second.train(batches)
+
+    assert [row["step"] for row in rows] == [5, 10, 15, 20, 23]
+    assert without_time(rows) == without_time(expected)
+    assert second.position == whole.position
+    chex.assert_trees_all_equal(second.state.params, whole.state.params)
+    chex.assert_trees_all_equal(second.state.opt_state, whole.state.opt_state)
+
+
+def test_a_run_compiles_one_program() -> None:
+    # Groups of 5 and, at the end, of 3.
+    trainer = Trainer(make_state(), loss=chex.assert_max_traces(loss, n=1), settings=SETTINGS)
+    assert len(list(trainer.train(Batches()))) == 5
+    assert trainer.compile_seconds > 0.0
+
+
+def test_the_time_of_a_row_is_that_of_the_steps_so_far() -> None:
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS, seconds=100.0)
+    times = []
+    for row in trainer.train(Batches()):
+        times.append(row["seconds"])
+        time.sleep(0.3)  # what is done with a row is not training
+    assert times == sorted(times)
+    assert 100.0 < times[-1] < 100.0 + 4 * 0.3
+
+
+def test_batches_that_end_are_an_error() -> None:
+    class Short(Batches):
+        def __next__(self) -> dict[str, np.ndarray]:
+            if self.position == 12:
+                raise StopIteration
+            return super().__next__()
+
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
+    with pytest.raises(RecipeError, match="The batches end before step 15 of 23"):
+        list(trainer.train(Short()))
+
+
+@pytest.mark.parametrize("odd", [{3}, {6}, {6, 7, 8, 9, 10}])
+def test_a_batch_unlike_the_one_before_is_refused(odd: set[int]) -> None:
+    class Odd(Batches):
+        def __next__(self) -> dict[str, np.ndarray]:
+            batch = super().__next__()
+            return {k: v[:7] for k, v in batch.items()} if self.position in odd else batch
+
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
+    with pytest.raises(ValueError, match=r"A batch holds .*float32\[.* and the one before"):
+        list(trainer.train(Odd()))
+
+
 def test_a_finished_state_trains_no_further() -> None:
     state = make_state()
     assert trained(state.replace(step=state.step + 23))[1] == []
@@ -82,55 +162,3 @@ def test_single_bad_gradients_are_counted_and_left_out_of_the_mean() -> None:
     rows = list(trainer.train(Batches(bad=(3, 12))))
     assert [row["skipped"] for row in rows] == [1, 0, 1, 0, 0]
     assert all(np.isfinite(row["train_loss"]) for row in rows)
-
-
-def test_evaluation_is_the_weighted_mean_over_all_batches() -> None:
-    def counted(apply_fn, params, batch, key):
-        return batch["v"].mean(), {"weight": batch["w"][0]}
-
-    batches = [
-        {"v": np.float32([1.0]), "w": np.float32([3.0])},
-        {"v": np.float32([5.0]), "w": np.float32([1.0])},
-    ]
-    assert evaluate(NET.apply, {}, batches, counted) == {"loss": 2.0, "weight": 4.0}
-
-
-def test_metrics_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    metrics = MetricsFile(path)
-    for step in (5, 10, 15):
-        metrics.append({"step": step})
-    path.write_text(path.read_text() + '{"step": 2')  # killed while writing
-    MetricsFile(path, after_step=10).append({"step": 11})
-    assert [row["step"] for row in read_metrics(path)] == [5, 10, 11]
-    assert [json.loads(line) for line in path.read_text().splitlines()] == read_metrics(path)
-
-
-def test_the_first_interrupt_is_noted_and_the_second_raises() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupt.exit_code == 130
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-    with Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGTERM)
-    assert interrupt.exit_code == 143
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: TrainerSettings(max_steps=0), "max_steps=0 must be at least 1"),
-        (lambda: TrainerSettings(log_every=-1), "log_every=-1 must be at least 1"),
-        (lambda: AdamWSettings(learning_rate=0.0), "learning_rate=0.0 must be above 0"),
-        (lambda: AdamWSettings(min_learning_rate=1.0), "must be from 0 to learning_rate=0.001"),
-        (lambda: AdamWSettings(beta2=1.0), "beta2=1.0 must be at least 0 and below 1"),
-        (lambda: AdamWSettings(clip_norm=0.0), "clip_norm=0.0 must be above 0"),
-        (lambda: AdamWSettings(weight_decay=-0.1), "weight_decay=-0.1 must be"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(make, message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        make()

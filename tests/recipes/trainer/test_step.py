@@ -2,9 +2,11 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from recipes_tiny import Batches, loss, make_state, noiseless
 
+from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step, train_steps
 
 
@@ -75,3 +77,69 @@ def test_a_gradient_that_is_not_finite_changes_only_the_count() -> None:
     chex.assert_trees_all_equal(new.opt_state, state.opt_state)
     assert (int(new.step), int(metrics["skipped"])) == (1, 1)
     assert int(train_step(new, next(Batches()), loss=loss)[0].skipped) == 0
+
+
+def test_parts_count_by_their_weight() -> None:
+    def counted(apply_fn, params, batch, key):
+        weight = batch["w"].sum()
+        errors = (params["a"] - batch["y"]) ** 2
+        return (batch["w"] * errors).sum() / weight, {"weight": weight}
+
+    batch = {"y": jnp.array([1.0, 2.0, 4.0, 8.0]), "w": jnp.array([1.0, 0.0, 3.0, 2.0])}
+    state = TrainState.create(
+        apply_fn=counted, params={"a": jnp.float32(0.0)}, tx=optax.sgd(1.0), key=jax.random.key(0)
+    )
+    new, metrics = train_step(state, batch, loss=counted, accumulate=2)
+    # The mean of y with these weights is (1 + 12 + 16) / 6; of its squares, (1 + 48 + 128) / 6.
+    np.testing.assert_allclose(new.params["a"], 2 * 29 / 6, rtol=1e-6)
+    np.testing.assert_allclose(metrics["train_loss"], 177 / 6, rtol=1e-6)
+    assert metrics["weight"] == 6.0
+
+
+def test_each_part_has_dropout_of_its_own() -> None:
+    def noise(apply_fn, params, batch, key):
+        drawn = jax.random.uniform(key)
+        return params["a"] * drawn, {"weight": jnp.float32(1.0), "square": drawn**2}
+
+    state = TrainState.create(
+        apply_fn=noise, params={"a": jnp.float32(1.0)}, tx=optax.sgd(1.0), key=jax.random.key(0)
+    )
+    metrics = train_step(state, {"x": jnp.zeros(2)}, loss=noise, accumulate=2)[1]
+    # The mean of squares is the square of the mean only where both parts drew the same.
+    assert metrics["square"] > metrics["train_loss"] ** 2 * (1 + 1e-4)
+
+
+def test_narrow_parameters_and_whole_numbers_accumulate() -> None:
+    def tenths(apply_fn, params, batch, key):
+        metrics = {"weight": jnp.float32(1.0), "correct": jnp.int32(1)}
+        return (params["a"] * batch["x"].mean()).astype(jnp.bfloat16), metrics
+
+    params = {"a": jnp.zeros((), jnp.bfloat16)}
+    state = TrainState.create(
+        apply_fn=tenths, params=params, tx=optax.sgd(1.0), key=jax.random.key(0)
+    )
+    batch = {"x": jnp.full(512, 0.1, jnp.bfloat16)}
+    new, metrics = train_step(state, batch, loss=tenths, accumulate=512)
+    assert new.params["a"].dtype == jnp.bfloat16
+    assert metrics["correct"] == 1.0
+    # Summed in bfloat16, tenths stop adding up at 32, which would give 0.06.
+    np.testing.assert_allclose(np.float32(new.params["a"]), -0.1, rtol=1e-2)
+
+
+def test_a_loss_without_a_weight_is_refused() -> None:
+    def bare(apply_fn, params, batch, key):
+        return loss(apply_fn, params, batch, key)[0], {"accuracy": jnp.float32(1.0)}
+
+    with pytest.raises(ValueError, match=r"hold \['accuracy'\], and `weight` must be among them"):
+        train_step(make_state(), next(Batches()), loss=bare)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_loss_is_traced_once_for_groups_of_any_length(accumulate: int) -> None:
+    def steps(state, batches, count):
+        counted = chex.assert_max_traces(loss, n=1)
+        return train_steps(state, batches, count, loss=counted, accumulate=accumulate)
+
+    run, state = jax.jit(steps), make_state()
+    for count in (6, 2):
+        run(state, stacked(6), np.int32(count))

@@ -1,0 +1,85 @@
+"""Processes that are killed at any moment, saves included, and started again."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import recipes_tiny
+
+from recipes.trainer.metrics import read_metrics
+
+# Saves at every row: most of the time is spent saving. `ready` says when the imports are done.
+RUN = """
+import hashlib, sys
+from pathlib import Path
+import jax, numpy as np
+from recipes_tiny import Batches, loss, make_state
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.loop import Trainer
+from recipes.trainer.metrics import MetricsFile
+from recipes.trainer.settings import TrainerSettings
+
+print("ready", flush=True)
+folder = Path(sys.argv[1])
+checkpoints, state, saved = Checkpoints(folder / "checkpoints"), make_state(), {}
+if checkpoints.steps():
+    restored = checkpoints.restore(state)
+    assert restored.damaged == ()
+    state, saved = restored.state, restored.record
+metrics = MetricsFile(folder / "metrics.jsonl", after_step=int(state.step))
+settings = TrainerSettings(max_steps=200, log_every=10, eval_every=15)
+trainer = Trainer(state, loss=loss, settings=settings, tokens=saved.get("tokens", 0))
+for row in trainer.train(Batches(saved.get("position", 0))):
+    metrics.append(row)
+    checkpoints.save(trainer.state, {"tokens": trainer.tokens, **trainer.position})
+leaves = jax.tree.leaves((trainer.state.params, trainer.state.opt_state))
+print(hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest())
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    support = str(Path(recipes_tiny.__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(folder)],
+        env={**os.environ, "PYTHONPATH": support},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    return printed
+
+
+def rows(folder: Path) -> list[str]:
+    found = read_metrics(folder / "metrics.jsonl")
+    return [json.dumps({k: v for k, v in row.items() if k != "seconds"}) for row in found]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_resumed_equals_never_killed(tmp_path: Path) -> None:
+    began = time.perf_counter()
+    expected = finished(start(tmp_path / "whole"))
+    length = time.perf_counter() - began
+    moments = random.Random(0)
+    kills = 0
+    for _ in range(6):
+        process = start(tmp_path / "killed")
+        time.sleep(moments.uniform(0.2, 0.5) * length)
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    assert finished(start(tmp_path / "killed")) == expected
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+    assert kills > 0
