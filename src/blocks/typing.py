@@ -62,7 +62,7 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -
     parameter = re.search(r"whilst typechecking parameter '(\w+)'", report)
     actual = re.search(r"^Actual value: (.*?)(?: Expected type:|$)", report, re.M)
     expected = re.search(r"^.*Expected type: (.*?)\.?$", report, re.M)
-    axes = re.search(r"each jaxtyping axis annotation are as follows\.\n(.*)", report)
+    axes = re.search(r"each jaxtyping axis annotation are as follows\.\n((?:\w+=.*\n?)+)", report)
     if not (actual and expected):
         return report
     what = f"argument `{parameter[1]}`" if parameter else "the result"
@@ -71,8 +71,9 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -
         f"  expected: {_readable(expected[1])}\n"
         f"  actual:   {_readable(actual[1])}"
     )
-    if axes and axes[1].strip():
-        text += f"\n  with:     {axes[1].strip()} (bound by the arguments before it)"
+    if axes:
+        bound = ", ".join(axes[1].splitlines())
+        text += f"\n  with:     {bound} (bound by the arguments before it)"
     return text
 
 
