@@ -60,10 +60,16 @@ class KeyValueCache(flax.struct.PyTreeNode):
         """Writes new tokens into the next free slots; in place where the cache is donated.
 
         Raises:
-            ValueError: no room is left; at once in an eager call and inside `checked`. Elsewhere
-                under `jit` nothing can be raised, and the values become NaN instead.
+            ValueError: more tokens than slots, or no room left for them. The second is known at
+                once in an eager call and inside `checked`; elsewhere under `jit` nothing can be
+                raised, and the values become NaN instead.
         """
         batch, seq = key.shape[:2]
+        if seq > self.size:
+            raise ValueError(
+                f"seq={seq} tokens do not fit into a cache of {self.size} slots; "
+                "make it larger with Context(cache_size=...)."
+            )
         room = self.length + seq <= self.size
         check_values(
             room,
