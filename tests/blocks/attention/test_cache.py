@@ -93,9 +93,15 @@ def test_a_full_cache_is_an_error_at_once() -> None:
         full.append(*entries(1), at(1, start=ROOM))
 
 
-def test_a_prompt_longer_than_the_cache_is_an_error() -> None:
+def test_a_chunk_longer_than_the_room_left_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"the cache is full: 3 more tokens after 2 "):
         empty().append(*entries(2), at(2)).append(*entries(3), at(3, start=2))
+
+
+def test_more_tokens_than_slots_are_refused_even_under_jit() -> None:
+    match = r"seq=5 tokens do not fit into a cache of 4 slots; make it larger with Context\(cache"
+    with pytest.raises(ValueError, match=match):
+        jax.jit(lambda key, value: empty().append(key, value, at(5)))(*entries(5))
 
 
 def test_what_does_not_fit_a_cache_is_refused_by_name() -> None:

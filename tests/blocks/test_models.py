@@ -1,0 +1,163 @@
+"""The causal language model: its parts in order, tying, and what it refuses."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    MLP,
+    AttentionHead,
+    Causal,
+    CausalLM,
+    Context,
+    LayerNorm,
+    LearnedPositions,
+    LMHead,
+    MultiHeadAttention,
+    RMSNorm,
+    SlidingWindow,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    override,
+)
+
+EMBED, VOCAB = 4, 7
+TOKENS = jnp.array([[1, 2, 3, 6], [0, 5, 4, 1]])
+
+
+def layer(mask: Any = Causal()) -> TransformerBlock:
+    return TransformerBlock(attention=MultiHeadAttention(num_heads=2, mask=mask), mlp=MLP(hidden=6))
+
+
+def model(**fields: Any) -> CausalLM:
+    parts = {
+        "embed": TokenEmbedding(
+            vocab_size=VOCAB, features=EMBED, position=LearnedPositions(max_length=8)
+        ),
+        "stack": Stack(block=layer(), depth=1),
+        "norm": LayerNorm(),
+        "head": LMHead(tied=True),
+    }
+    return CausalLM(**{**parts, **fields})
+
+
+def noisy(lm: CausalLM) -> dict[str, Any]:
+    leaves, tree = jax.tree.flatten(jax.eval_shape(lm.init, jax.random.key(0), TOKENS)["params"])
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    drawn = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, drawn)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("norm", [LayerNorm(), None], ids=repr)
+def test_is_its_parts_one_after_the_other(norm: nn.Module | None, tied: bool) -> None:
+    head = LMHead(tied=True) if tied else LMHead(vocab_size=VOCAB, use_bias=True)
+    lm = model(norm=norm, head=head)
+    params = noisy(lm)
+    assert set(params) == (
+        {"embed", "stack"} | ({"norm"} if norm else set()) | (set() if tied else {"head"})
+    )
+    x = lm.embed.apply({"params": params["embed"]}, TOKENS)
+    x = lm.stack.apply({"params": params["stack"]}, x)
+    if norm is not None:
+        x = norm.apply({"params": params["norm"]}, x)
+    table = params["embed"]["embedding"] if tied else None
+    want = head.apply({"params": params.get("head", {})}, x, table)
+    got = lm.apply({"params": params}, TOKENS)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_a_tied_table_learns_from_both_ends() -> None:
+    lm = model()
+    params = noisy(lm)
+    tokens = jnp.zeros((1, 2), jnp.int32)
+
+    def loss(params: Any) -> jax.Array:
+        return lm.apply({"params": params}, tokens)[..., 1:].sum()
+
+    gradient = jax.jit(jax.grad(loss))(params)["embed"]["embedding"]
+    # Token 0 is looked up, the others only scored: all rows learn.
+    assert gradient.any(axis=-1).all()
+
+
+def test_cached_positions_count_real_tokens_across_calls() -> None:
+    lm = model()
+    params = noisy(lm)
+    call = jax.jit(
+        lambda v, t, valid: lm.apply(v, t, Context(valid=valid, cache_size=6), mutable="cache")
+    )
+    valid = jnp.array([[False, True], [True, True]])
+    _, updated = call({"params": params}, TOKENS[:, :2], valid)
+    np.testing.assert_array_equal(updated["cache"]["seen"], [1, 2])
+    _, updated = call({"params": params, **updated}, TOKENS[:, 2:], jnp.ones((2, 2), bool))
+    np.testing.assert_array_equal(updated["cache"]["seen"], [3, 4])
+    inner = updated["cache"]["stack"]["layer_0"]["attention"]["key_value"]
+    np.testing.assert_array_equal(inner.positions[0, 1:4], [0, 1, 2])
+    np.testing.assert_array_equal(inner.positions[1, :4], [0, 1, 2, 3])
+
+
+def test_a_text_longer_than_the_positions_is_refused_while_decoding() -> None:
+    lm = model(
+        embed=TokenEmbedding(
+            vocab_size=VOCAB, features=EMBED, position=LearnedPositions(max_length=4)
+        )
+    )
+    params, context = noisy(lm), Context(cache_size=6)
+    _, cache = lm.apply({"params": params}, TOKENS, context, mutable="cache")
+    with pytest.raises(ValueError, match=r"positions from 4 to 4 do not fit max_length=4"):
+        lm.apply({"params": params, **cache}, TOKENS[:, :1], context, mutable="cache")
+
+
+def test_determinism_reaches_every_part() -> None:
+    lm = override(model(), dropout_rate=0.5)
+    params = noisy(lm)
+    got = [
+        lm.apply({"params": params}, TOKENS, None, False, rngs={"dropout": jax.random.key(seed)})
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(got[0], got[1])
+    assert not np.array_equal(got[0], got[2])
+    plain = model().apply({"params": params}, TOKENS)
+    np.testing.assert_array_equal(lm.apply({"params": params}, TOKENS), plain)
+
+
+def test_logits_are_float32_in_a_bfloat16_model() -> None:
+    lm = override(model(), dtype=jnp.bfloat16)
+    assert lm.apply({"params": noisy(lm)}, TOKENS).dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("stack", "where"),
+    [
+        (Stack(block=layer(mask=None), depth=1), r"stack\.block\.attention"),
+        (
+            Stack(block=(layer(), layer(mask=SlidingWindow(2))), depth=2),
+            r"stack\.block_1\.attention",
+        ),
+        (layer(mask=~Causal()), r"stack\.attention"),
+        (AttentionHead(head_dim=EMBED), "stack"),
+    ],
+    ids=["no_mask", "second_of_two", "not", "itself"],
+)
+def test_a_layer_that_sees_ahead_is_refused_by_name(stack: nn.Module, where: str) -> None:
+    match = rf"^{where} can see ahead \(mask=.*\), which a CausalLM must not; use mask=Causal\(\)"
+    with pytest.raises(ValueError, match=match):
+        model(stack=stack)
+
+
+def test_any_causal_block_is_a_stack() -> None:
+    lm = model(stack=AttentionHead(head_dim=EMBED, mask=Causal()), norm=RMSNorm())
+    assert lm.apply({"params": noisy(lm)}, TOKENS).shape == (2, 4, VOCAB)
+
+
+def test_what_does_not_fit_is_refused_by_name() -> None:
+    lm = model()
+    with pytest.raises(TypeError, match=r"CausalLM: argument `tokens`.*\n.*\n  actual:   i32\[4\]"):
+        lm.init(jax.random.key(0), TOKENS[0])
+    with pytest.raises(TypeError, match=r"CausalLM: argument `tokens`.*\n.*Int.*\n.*f32\[2,4\]"):
+        lm.init(jax.random.key(0), TOKENS.astype(jnp.float32))
