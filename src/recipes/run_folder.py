@@ -108,6 +108,7 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     """
     if path.exists() and not path.is_dir():
         raise RecipeError(f"{str(path)!r} is a file, not a folder.", "Give --run-dir another path.")
+    is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         _check_contents(path, resume)
@@ -115,13 +116,12 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     except OSError as error:
         raise _cannot_write(path, error) from error
     with lock:
+        lock.seek(0)
         try:
             _lock(lock.fileno())
         except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "of unknown number"
             raise RecipeError(
-                f"Another process, {holder}, is training in {str(path)!r}.",
+                f"Another process, {lock.read().strip()}, is training in {str(path)!r}.",
                 "Wait for it, stop it, or give --run-dir another folder.",
             ) from error
         # The folder may have been filled between the look and the lock.
@@ -129,7 +129,14 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        yield RunFolder(path)
+        try:
+            yield RunFolder(path)
+        finally:
+            # A start that failed before anything was written leaves no folder behind.
+            with contextlib.suppress(OSError):
+                if is_new and [entry.name for entry in path.iterdir()] == [LOCK]:
+                    (path / LOCK).unlink()
+                    path.rmdir()
 
 
 def _check_contents(path: Path, resume: bool) -> None:
@@ -160,7 +167,10 @@ def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
+        # Far behind what the file holds: a locked byte could not be read by others.
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
     else:
         import fcntl
 

@@ -3,12 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recipes.generate import generate, keep_top_k, keep_top_p, sample_token
+from blocks import MLP, replace
+from recipes.data import CharTokenizer
+from recipes.errors import RecipeError
+from recipes.generate import generate, keep_top_k, keep_top_p, sample_token, write
 from recipes.nanogpt import GPTConfig, build_gpt
 from recipes.sampling import Sampling
 
 CONTEXT = 8
 MODEL = build_gpt(GPTConfig(num_layers=1, num_heads=2, features=16, context=CONTEXT, vocab_size=7))
+
+UNCACHED = jax.jit(MODEL.apply)
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +31,18 @@ def drawn(params: dict, prompt: list[int], tokens: int, seed: int = 0, **options
     return [int(token) for chunk in chunks for token in chunk[0]]
 
 
+def most_probable(params: dict, text: list[int]) -> int:
+    """The next token by the uncached model; what follows the text cannot change it."""
+    padded = jnp.array([text + [0] * (CONTEXT - len(text))])
+    return int(UNCACHED({"params": params}, padded)[0, len(text) - 1].argmax())
+
+
 @pytest.mark.parametrize("length", [1, 2, 5])
 def test_greedy_tokens_are_those_of_the_uncached_model(params: dict, length: int) -> None:
     text = [3, 1, 4, 1, 5][:length]
     expected = list(text)
     while len(expected) <= CONTEXT:
-        logits = MODEL.apply({"params": params}, jnp.array([expected]))
-        expected.append(int(logits[0, -1].argmax()))
+        expected.append(most_probable(params, expected))
     got = drawn(params, text, CONTEXT + 1 - length, temperature=0.0)
     assert got == expected[length:]
 
@@ -45,8 +55,7 @@ def test_past_the_context_the_window_slides_by_half(params: dict) -> None:
     for token in drawn(params, text, 30, temperature=0.0):
         if len(window) > CONTEXT:
             window = window[-half - 1 :]
-        logits = MODEL.apply({"params": params}, jnp.array([window]))
-        assert token == int(logits[0, -1].argmax())
+        assert token == most_probable(params, window)
         window.append(token)
 
 
@@ -57,6 +66,70 @@ def test_the_same_key_draws_the_same_and_another_key_other_tokens(params: dict) 
 
 def test_asking_for_fewer_tokens_gives_the_beginning(params: dict) -> None:
     assert drawn(params, [1], 7) == drawn(params, [1], 20)[:7]
+
+
+def test_prompts_and_numbers_of_tokens_share_the_compiled_functions() -> None:
+    traces = []
+
+    def activation(x: jax.Array) -> jax.Array:
+        traces.append(x.shape)  # runs where a layer is traced, not where it is run
+        return jax.nn.relu(x)
+
+    mlp = MLP(hidden=8, activation=activation)
+    model = replace(MODEL, MLP, lambda old: mlp)
+    made = model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
+
+    def draw(prompt: list[int], tokens: int) -> None:
+        key = jax.random.key(tokens)
+        list(generate(model, made, [prompt], tokens=tokens, context=CONTEXT, key=key))
+
+    traces.clear()
+    draw([1], 30)
+    # The prompt and half a context are read as one shape, and one token is drawn in a loop.
+    assert {shape[1] for shape in traces} == {CONTEXT // 2, 1}
+    first = len(traces)
+    for prompt, tokens in (([1, 2, 3], 30), ([2], 1), ([1, 2, 3, 4], 17)):
+        draw(prompt, tokens)
+    assert len(traces) == first
+
+
+def test_tokens_come_a_few_at_a_time(params: dict) -> None:
+    options = {"context": CONTEXT, "key": jax.random.key(0)}
+    sizes = [c.shape for c in generate(MODEL, params, [[1], [2]], tokens=9, **options)]
+    assert all(batch == 2 for batch, _ in sizes)
+    assert sum(tokens for _, tokens in sizes) == 9
+    assert len(sizes) > 1
+
+
+def test_rows_of_a_batch_do_not_see_each_other(params: dict) -> None:
+    options = {"tokens": 20, "context": CONTEXT, "key": jax.random.key(0)}
+    greedy = Sampling(temperature=0.0)
+    prompts = [[1, 2], [5, 3], [6, 6]]
+    together = generate(MODEL, params, prompts, sampling=greedy, **options)
+    rows = np.concatenate(list(together), axis=1)
+    for prompt, row in zip(prompts, rows, strict=True):
+        assert drawn(params, prompt, 20, temperature=0.0) == row.tolist()
+
+
+@pytest.mark.parametrize("context", [1, 2, 3])
+def test_the_smallest_contexts_slide_too(params: dict, context: int) -> None:
+    key = jax.random.key(0)
+    chunks = generate(MODEL, params, [[1, 2]], tokens=7, context=context, key=key)
+    assert sum(chunk.shape[1] for chunk in chunks) == 7
+
+
+def test_text_comes_with_its_prompt_and_characters_whole(params: dict) -> None:
+    tokenizer = CharTokenizer("abcdeé日")
+    options = {"tokens": 12, "context": CONTEXT, "key": jax.random.key(0)}
+    text = "".join(write(MODEL, params, tokenizer, "日a", **options))
+    ids = drawn(params, tokenizer.encode("日a").tolist(), 12, temperature=0.8)
+    assert text == "日a" + tokenizer.decode(ids)
+
+
+def test_an_empty_prompt_is_refused(params: dict) -> None:
+    options = {"tokens": 1, "context": CONTEXT, "key": jax.random.key(0)}
+    with pytest.raises(RecipeError, match="The prompt is empty"):
+        list(write(MODEL, params, CharTokenizer("abcdefg"), "", **options))
 
 
 def test_a_long_prompt_counts_by_its_end(params: dict) -> None:

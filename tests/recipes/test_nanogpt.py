@@ -1,253 +1,333 @@
-"""The recipe end to end, in this process, on small models and texts."""
+"""The recipe from a text to a text, in this process, on a small model."""
 
 import json
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
-from recipes.nanogpt import GPTConfig, build_gpt
+from recipes.errors import RecipeError
+from recipes.nanogpt import GPTConfig, build_gpt, initial_state, next_token_loss
 from recipes.presets import PRESETS, Recipe
-from recipes.trainer.checkpoints import Checkpoints
-from recipes.trainer.metrics import read_metrics
-
-TEXT = "the cat sat on the mat and the dog sat on the log. " * 60
-SMALL = [
-    *("train", "quick", "--model.num-layers", "1", "--model.num-heads", "2"),
-    *("--model.features", "16", "--model.context", "16", "--batch-size", "4"),
-    *("--model.dropout-rate", "0.1", "--trainer.eval-every", "20"),
-]
+from recipes.trainer.checkpoints import Checkpoints, Restored
+from recipes.trainer.metrics import MetricsFile, read_metrics
 
 Run = Callable[..., int]
+SIXTY = ("--max-steps", "60", "--optimizer.decay-steps", "60")
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture
-def train(tmp_path: Path, corpus: Path) -> Run:
-    def run(name: str, *options: str) -> int:
-        return main([*SMALL, "--data", str(corpus), "--run-dir", str(tmp_path / name), *options])
-
-    return run
-
-
-def rows(path: Path) -> list[dict[str, float]]:
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The metrics of a run without the clock's."""
     return [
-        {k: v for k, v in row.items() if k != "seconds"}
+        {name: value for name, value in row.items() if name != "seconds"}
         for row in read_metrics(path / "metrics.jsonl")
     ]
 
 
-def test_a_run_folder_is_complete_and_can_be_moved(
-    tmp_path: Path, train: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train("a", "--max-steps", "40") == 0
-    printed = capsys.readouterr().out
-    assert "validation loss" in printed
-    assert "\x1b" not in printed
-    moved = tmp_path / "elsewhere"
-    shutil.move(tmp_path / "a", moved)
-    names = {path.name for path in moved.iterdir()} - {".lock"}
-    assert names == {
-        *("config.json", "env.json", "metrics.jsonl", "samples", "checkpoints", "tokenizer.json")
-    }
-    table = rows(moved)
-    assert [row["step"] for row in table] == [10, 20, 30, 40]
-    assert {"train_loss", "tokens"} <= table[0].keys()
-    assert [row["step"] for row in table if "val_loss" in row] == [20, 40]
-    assert sorted(path.name for path in (moved / "samples").iterdir()) == [
-        "step_000020.txt",
-        "step_000040.txt",
-    ]
-    assert json.loads((moved / "config.json").read_text())["model"]["vocab_size"] == len(set(TEXT))
-
-    assert main(["eval", str(moved)]) == 0
-    measured = float(capsys.readouterr().out.split("nats per token")[1].split()[0])
-    np.testing.assert_allclose(
-        measured, min(r["val_loss"] for r in table if "val_loss" in r), atol=1e-4
-    )
-
-    for _ in range(2):
-        assert main(["sample", str(moved), "--prompt", "the ", "--tokens", "40"]) == 0
-    text = capsys.readouterr().out
-    assert len(text) == 2 * 45
-    assert text[:45] == text[45:]
-    assert text.startswith("the ")
-    assert main([*SMALL, "--data", str(tmp_path / "text.txt"), "--run-dir", str(moved),
-                 "--max-steps", "60", "--resume", "auto"]) == 0  # fmt: skip
-    assert [row["step"] for row in rows(moved)] == [10, 20, 30, 40, 50, 60]
+def last_checkpoint(path: Path) -> Restored:
+    recipe = Recipe.from_json(json.loads((path / "config.json").read_text()))
+    template = initial_state(recipe, build_gpt(recipe.model))
+    return Checkpoints(path / "checkpoints").restore(template)
 
 
-def test_resuming_equals_never_stopping(tmp_path: Path, train: Run) -> None:
-    assert train("whole", "--max-steps", "60", "--optimizer.decay-steps", "60") == 0
-    # An interrupt in the middle: the row that is being computed is finished and saved.
-    first = tmp_path / "parts" / "metrics.jsonl"
-
-    def stop() -> None:
-        while not first.exists() or len(first.read_text().splitlines()) < 1:
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    code = train("parts", "--max-steps", "60", "--optimizer.decay-steps", "60")
-    stopper.join()
-    assert code == 143
-    done = rows(tmp_path / "parts")[-1]["step"]
-    assert done < 60
-    resume = ("--max-steps", "60", "--optimizer.decay-steps", "60", "--resume", "auto")
-    assert train("parts", *resume) == 0
-    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
-    chex.assert_trees_all_equal(
-        *(Checkpoints(tmp_path / n / "checkpoints").restore_params() for n in ("parts", "whole"))
-    )
-
-
-def test_a_finished_run_says_so(tmp_path: Path, train: Run, capsys) -> None:
-    assert train("a", "--max-steps", "20") == 0
-    capsys.readouterr()
-    assert train("a", "--max-steps", "20", "--resume", "auto") == 0
-    assert "is done: it has 20 of 20 steps" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "cause", "fix"),
-    [
-        (["train", "shakespear"], "no preset 'shakespear'", "Use 'shakespeare"),
-        (["train", "quick", "--data", "missing.txt"], "missing.txt", ""),
-        (["train", "quick", "--data", "shakespear"], "shakespear", "shakespeare"),
-        (["train", "quick", "--model.num-heads", "5"], "num_heads=5 must divide features=128", "8"),
-        (["train", "quick", "--model.context", "0"], "context=0 must be at least 1", ""),
-        (["train", "quick", "--model.dropout-rate", "1"], "dropout_rate=1.0 must be", ""),
-        (["train", "quick", "--trainer.log-every", "0"], "log_every=0 must be at least 1", ""),
-        (["train", "quick", "--optimizer.beta1", "2"], "beta1=2.0 must be", ""),
-        (["train", "quick", "--resume", "auto"], "needs the folder of a run", "--run-dir"),
-        (["train", "quick", "--resume", "x", "--run-dir", "RUN"], "--resume x is no step", "auto"),
-        (["train", "quick", "--run-dir", "RUN"], "is not empty", "--resume auto"),
-        (["train", "quick", "--run-dir", "FILE"], "is a file, not a folder", "--run-dir"),
-        (["sample", "nowhere"], "'nowhere' holds no run", "folder"),
-        (["sample", "RUN", "--prompt", "日本"], "'日', '本'", ""),
-        (["sample", "RUN", "--temperature", "-1"], "temperature=-1.0 must be at least 0", ""),
-        (["sample", "RUN", "--top-k", "0"], "top_k=0 must be at least 1", ""),
-        (["sample", "RUN", "--top-p", "2"], "top_p=2.0 must be above 0 and at most 1", ""),
-        (["sample", "RUN", "--tokens", "0"], "tokens=0 must be at least 1", ""),
-        (["eval", "RUN", "--data", "EMPTY"], "empty", ""),
-        (["size", "gpt3"], "no preset 'gpt3'", "gpt2-124m"),
-    ],
-)
-def test_bad_input_gets_a_cause_and_a_fix(
-    arguments: list[str], cause: str, fix: str, finished: Path, tmp_path: Path, capsys
-) -> None:
-    empty = tmp_path / "empty.txt"
-    empty.touch()
-    names = {"RUN": str(finished), "FILE": str(empty), "EMPTY": str(empty)}
-    assert main([names.get(word, word) for word in arguments]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 2
-    first, second = error.splitlines()
-    assert first.startswith("error: ")
-    assert cause in first
-    assert second.startswith("fix:   ")
-    assert fix in second
+def assert_same_course(path: Path, other: Path) -> None:
+    """Metrics, parameters, optimiser, key and position in the data are equal, bit for bit."""
+    assert rows(path) == rows(other)
+    one, two = last_checkpoint(path), last_checkpoint(other)
+    chex.assert_trees_all_equal(one.state.params, two.state.params)
+    chex.assert_trees_all_equal(one.state.opt_state, two.state.opt_state)
+    chex.assert_trees_all_equal(one.state.step, two.state.step)
+    assert one.record["position"] == two.record["position"]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of sixty steps that was never stopped; its text lies beside it."""
+    folder = tmp_path_factory.mktemp("whole")
     (folder / "text.txt").write_text(TEXT)
-    run = folder / "run"
-    assert (
-        main(
-            [*SMALL, "--data", str(folder / "text.txt"), "--run-dir", str(run), "--max-steps", "10"]
-        )
-        == 0
-    )
-    return run
+    arguments = ["--data", str(folder / "text.txt"), "--run-dir", str(folder / "run"), *SIXTY]
+    assert main([*SMALL, *arguments]) == 0
+    return folder / "run"
 
 
-def test_a_corpus_shorter_than_the_context_is_refused(tmp_path: Path, capsys) -> None:
-    (tmp_path / "short.txt").write_text("too short " * 10)
-    assert main(["train", "quick", "--data", str(tmp_path / "short.txt")]) == 2
-    assert "context=" in capsys.readouterr().err
+@pytest.fixture
+def send(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has this process send itself signals while the row of a step is written."""
+    append = MetricsFile.append
 
+    def at(step: int, *signals: signal.Signals) -> None:
 
-def test_other_settings_are_refused_field_by_field(train: Run, capsys) -> None:
-    assert train("a", "--max-steps", "10") == 0
-    assert train("a", "--max-steps", "20", "--resume", "auto", "--model.features", "32") == 2
-    assert "model.features is 16 in the run and 32 now" in capsys.readouterr().err
-    assert train("a", "--max-steps", "20", "--resume", "auto", "--seed", "1") == 2
-    assert "seed is 1337 in the run and 1 now" in capsys.readouterr().err
+        def append_and_send(self: MetricsFile, row: dict[str, Any]) -> None:
+            append(self, row)
+            if row["step"] == step:
+                for number in signals:
+                    os.kill(os.getpid(), number)
 
+        monkeypatch.setattr(MetricsFile, "append", append_and_send)
 
-def test_another_text_is_refused(tmp_path: Path, train: Run, corpus: Path, capsys) -> None:
-    assert train("a", "--max-steps", "10") == 0
-    corpus.write_text(TEXT[::-1])
-    assert train("a", "--max-steps", "20", "--resume", "auto") == 2
-    assert "is not the text that the run was trained on" in capsys.readouterr().err
-    assert main(["eval", str(tmp_path / "a")]) == 2
-    assert "is not the text that the run was trained on" in capsys.readouterr().err
-
-
-def test_a_folder_in_use_is_refused(train: Run, tmp_path: Path, capsys) -> None:
-    from recipes.run_folder import claimed
-
-    with claimed(tmp_path / "a", resume=False):
-        assert train("a") == 2
-    assert "is training in" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_survive_their_config_file(name: str) -> None:
-    assert Recipe.from_json(json.loads(json.dumps(PRESETS[name].as_json()))) == PRESETS[name]
+    return at
 
 
 @pytest.mark.parametrize(
     ("config", "parameters"),
     [
-        # By hand: vocabulary and positions, then per layer 12 d^2 and the norms and biases.
-        (PRESETS["gpt2-124m"].model, 124_439_808),  # as OpenAI's small GPT-2
+        # Embeddings, then per layer 12 d^2 and its norms and biases, then the last norm and head.
+        (PRESETS["gpt2-124m"].model, 124_439_808),  # as OpenAI's smallest GPT-2
+        (PRESETS["shakespeare-char"].model, 10_745_088),  # 10.65 M without positions, in its README
         (
-            GPTConfig(num_layers=4, num_heads=4, features=128, context=64, vocab_size=65),
-            65 * 128 + 64 * 128 + 4 * (12 * 128**2 + 2 * 128) + 128,
+            PRESETS["shakespeare-char-cpu"].model,
+            (65 + 64) * 128 + 4 * (12 * 128**2 + 2 * 128) + 128,
         ),
         (
-            PRESETS["lecture"].model.__class__(
-                **{**vars(PRESETS["lecture"].model), "vocab_size": 65}
-            ),
-            65 * 384 + 256 * 384
-            + 6 * (12 * 384**2 + 384 + 4 * 384 + 384 + 4 * 384)
-            + 2 * 384 + 65 * 384 + 65,
+            PRESETS["lecture"].model,
+            (65 + 256) * 384 + 6 * (12 * 384**2 + 10 * 384) + 2 * 384 + 65 * 384 + 65,
         ),
     ],
-    ids=["gpt2-124m", "shakespeare-char-cpu", "lecture"],
-)  # fmt: skip
+    ids=["gpt2-124m", "shakespeare-char", "shakespeare-char-cpu", "lecture"],
+)
 def test_models_have_the_parameters_of_the_originals(config: GPTConfig, parameters: int) -> None:
-    model = build_gpt(config)
-    tokens = jax.ShapeDtypeStruct((1, 1), np.int32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    shapes = jax.eval_shape(build_gpt(config).init, jax.random.key(0), tokens)["params"]
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == parameters
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "quik"]])
-def test_help_and_mistakes_are_answered_without_jax(arguments: list[str]) -> None:
-    code = (
-        "import sys\nfrom recipes.commands import main\n"
-        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
-        "assert not sys.modules.keys() & {'jax', 'flax', 'grain', 'orbax'}"
+def test_the_same_settings_are_the_same_model() -> None:
+    config = GPTConfig(vocab_size=65)
+    assert build_gpt(config) == build_gpt(config)
+    assert build_gpt(config) != build_gpt(replace(config, activation="relu"))
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_projections_to_the_residual_stream_start_smaller_with_depth(scaled: bool) -> None:
+    config = GPTConfig(
+        num_layers=8, features=96, context=8, vocab_size=50, scaled_residual_init=scaled
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    layers = build_gpt(config).init(jax.random.key(0), tokens)["params"]["stack"]
+    back = [layers[f"layer_{i}"]["mlp"]["down"]["kernel"] for i in range(8)]
+    out = [layers[f"layer_{i}"]["attention"]["out"]["kernel"] for i in range(8)]
+    inward = [layers[f"layer_{i}"]["mlp"]["up"]["kernel"] for i in range(8)]
+    np.testing.assert_allclose(np.std(inward), 0.02, rtol=0.02)
+    np.testing.assert_allclose(np.std(back), 0.02 / (4 if scaled else 1), rtol=0.02)
+    np.testing.assert_allclose(np.std(out), 0.02 / (4 if scaled else 1), rtol=0.02)
+
+
+def test_building_without_a_vocabulary_is_refused() -> None:
+    with pytest.raises(ValueError, match="vocab_size=None must be known to build"):
+        build_gpt(GPTConfig())
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"num_heads": 5, "features": 64}, "num_heads=5 must divide features=64"),
+        ({"context": 0}, "context=0 must be at least 1"),
+        ({"vocab_size": 0}, "vocab_size=0 must be at least 1"),
+        ({"dropout_rate": 1.0}, "dropout_rate=1.0 must be at least 0 and below 1"),
+        ({"dropout_rate": float("nan")}, "dropout_rate=nan must be"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], cause: str) -> None:
+    with pytest.raises(RecipeError, match=cause):
+        GPTConfig(**fields)
+
+
+def test_the_loss_is_the_mean_negative_log_probability_of_the_targets_that_count() -> None:
+    logits = np.log([[[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]]).astype(np.float32)
+    batch = {
+        "inputs": jnp.zeros((1, 3), jnp.int32),
+        "targets": jnp.array([[0, 2, 1]]),
+        "weights": jnp.array([[1.0, 1.0, 0.0]]),
+    }
+    calls = []
+
+    def apply_fn(variables: Any, tokens: Any, context: Any, deterministic: bool, rngs: Any) -> Any:
+        calls.append((deterministic, rngs))
+        return jnp.array(logits)
+
+    loss, metrics = next_token_loss(apply_fn, {}, batch, None)
+    np.testing.assert_allclose(loss, -(math.log(0.5) + math.log(0.7)) / 2, rtol=1e-6)
+    assert metrics["weight"] == 2.0
+    next_token_loss(apply_fn, {}, batch, jax.random.key(0))
+    assert calls[0] == (True, None)
+    assert calls[1][0] is False
+    assert set(calls[1][1]) == {"dropout"}
+
+
+def test_an_untrained_model_guesses_uniformly() -> None:
+    recipe = replace(PRESETS["quick"], model=replace(PRESETS["quick"].model, vocab_size=65))
+    model = build_gpt(recipe.model)
+    tokens = jax.random.randint(jax.random.key(0), (4, 33), 0, 65)
+    batch = {"inputs": tokens[:, :-1], "targets": tokens[:, 1:]}
+    loss, _ = next_token_loss(model.apply, initial_state(recipe, model).params, batch, None)
+    np.testing.assert_allclose(loss, math.log(65), atol=0.1)
+
+
+def test_a_run_folder_is_complete(
+    tmp_path: Path, train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("a", "--max-steps", "40") == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed  # plain where the output is no terminal
+    assert f"a uniform guess has {math.log(len(set(TEXT))):.3f} nats" in printed
+    assert f"next            python -m recipes.nanogpt sample {tmp_path / 'a'}" in printed
+
+    names = {path.name for path in (tmp_path / "a").iterdir() if path.name != ".lock"}
+    assert names == {
+        *("config.json", "env.json", "metrics.jsonl", "samples", "checkpoints", "tokenizer.json")
+    }
+    table = rows(tmp_path / "a")
+    assert [row["step"] for row in table] == [10, 20, 30, 40]
+    assert [row["tokens"] for row in table] == [4 * 16 * step for step in (10, 20, 30, 40)]
+    assert all("train_loss" in row for row in table)
+    assert [row["step"] for row in table if "val_loss" in row] == [20, 40]
+    texts = sorted((tmp_path / "a" / "samples").iterdir())
+    assert [path.name for path in texts] == ["step_000020.txt", "step_000040.txt"]
+    assert texts[1].read_text() in printed
+    settings = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert settings["model"]["vocab_size"] == len(set(TEXT))
+    assert settings["trainer"]["max_steps"] == 40
+
+
+def test_training_learns_the_text(tmp_path: Path, train: Run) -> None:
+    options = ("--optimizer.learning-rate", "0.01", "--model.dropout-rate", "0")
+    assert train("a", "--max-steps", "300", "--trainer.eval-every", "300", *options) == 0
+    # Words of a fixed sentence are certain once its place in it is known.
+    assert rows(tmp_path / "a")[-1]["val_loss"] < 0.2 * math.log(len(set(TEXT)))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_and_resumed_run_equals_one_that_never_stopped(
+    tmp_path: Path,
+    train: Run,
+    whole: Path,
+    send: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    send(20, number)
+    assert train("parts", *SIXTY) == code
+    folder = tmp_path / "parts"
+    assert f"Stopped by {number.name} after step 30, which is saved." in capsys.readouterr().out
+    assert [row["step"] for row in rows(folder)] == [10, 20, 30]
+    # In the words that it printed: the run knows its own settings.
+    assert main(["train", "--run-dir", str(folder), "--resume", "auto"]) == 0
+    assert_same_course(folder, whole)
+
+
+def test_a_second_interrupt_stops_at_once(
+    tmp_path: Path, train: Run, send: Callable[..., None]
+) -> None:
+    send(10, signal.SIGINT, signal.SIGINT)
+    assert train("a", *SIXTY) == 130
+    assert [row["step"] for row in rows(tmp_path / "a")] == [10]
+    assert Checkpoints(tmp_path / "a" / "checkpoints").steps() == []
+
+
+def test_a_run_that_never_saved_starts_anew(
+    tmp_path: Path, train: Run, whole: Path, send: Callable[..., None]
+) -> None:
+    send(10, signal.SIGINT, signal.SIGINT)
+    assert train("a", *SIXTY) == 130
+    send(0)
+    assert train("a", *SIXTY, "--resume", "auto") == 0
+    assert_same_course(tmp_path / "a", whole)
+
+
+def test_resuming_at_an_earlier_step_repeats_the_course(tmp_path: Path, whole: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(whole, again)
+    assert main(["train", "--run-dir", str(again), "--resume", "40"]) == 0
+    assert_same_course(again, whole)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(whole, again)
+    arrays = again / "checkpoints" / "step_000060"
+    largest = max((p for p in arrays.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    assert main(["train", "--run-dir", str(again), "--resume", "auto"]) == 0
+    printed = capsys.readouterr().out
+    assert "The checkpoint of step 60 is damaged" in printed
+    assert "from step 40 to 60" in printed
+    assert_same_course(again, whole)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_checkpoint(
+    tmp_path: Path, corpus: Path, train: Run, whole: Path
+) -> None:
+    folder = tmp_path / "parts"
+    arguments = [*SMALL, "--data", str(corpus), "--run-dir", str(folder), *SIXTY]
+    # Of the tests' settings, so that both compile the same program.
+    start = (
+        "import jax, sys; jax.config.update('jax_disable_most_optimizations', True); "
+        "from recipes.commands import main; main(sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, *arguments], stdout=subprocess.DEVNULL, text=True
+    )
+    while not list(folder.glob("checkpoints/step_*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert train("parts", *SIXTY, "--resume", "auto") == 0
+    assert_same_course(folder, whole)
+
+
+def test_a_moved_run_is_sampled_evaluated_and_trained_on(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "elsewhere" / "b"
+    shutil.copytree(whole, moved)
+
+    assert main(["eval", str(moved)]) == 0
+    measured = float(capsys.readouterr().out.split("nats per token")[1].split()[0])
+    best = min(row["val_loss"] for row in rows(moved) if "val_loss" in row)
+    np.testing.assert_allclose(measured, best, atol=1e-4)
+
+    assert main(["sample", str(moved), "--prompt", "the ", "--tokens", "40"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("the ")
+    assert len(text) == len("the ") + 40 + len("\n")
+
+    assert main(["train", "--run-dir", str(moved), "--resume", "auto", "--max-steps", "80"]) == 0
+    assert [row["step"] for row in rows(moved)] == [10, 20, 30, 40, 50, 60, 70, 80]
+
+
+def test_a_finished_run_says_so(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (whole / "metrics.jsonl").read_bytes()
+    assert main(["train", "--run-dir", str(whole), "--resume", "auto"]) == 0
+    assert "is done: it has 60 of 60 steps" in capsys.readouterr().out
+    assert (whole / "metrics.jsonl").read_bytes() == before
+
+
+def test_training_on_after_the_end_keeps_the_learning_rates_of_the_plan(
+    tmp_path: Path, train: Run, whole: Path
+) -> None:
+    """The decay was planned for 60 steps and stays so, however many are trained."""
+    assert train("a", "--max-steps", "20", "--optimizer.decay-steps", "60") == 0
+    again = tmp_path / "a"
+    assert main(["train", "--run-dir", str(again), "--resume", "auto", "--max-steps", "60"]) == 0
+    assert_same_course(again, whole)
