@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 
 from blocks import (
-    MLP,
     Causal,
-    CausalLM,
     Context,
-    LayerNorm,
-    LMHead,
     MultiHeadAttention,
     Stack,
     TokenEmbedding,
-    TransformerBlock,
     checked,
 )
 from blocks.checks import check_values
@@ -95,31 +90,20 @@ def test_keyword_arguments_pass_through() -> None:
 @pytest.mark.parametrize("remat", [False, True], ids=["plain", "remat"])
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
 def test_a_check_deep_in_a_model_is_heard(scan: bool, remat: bool) -> None:
-    model = CausalLM(
-        embed=TokenEmbedding(vocab_size=5, features=4),
-        stack=Stack(
-            block=TransformerBlock(
-                attention=MultiHeadAttention(num_heads=2, mask=Causal()), mlp=MLP(hidden=4)
-            ),
-            depth=2,
-            scan=scan,
-            remat=remat,
-        ),
-        norm=LayerNorm(),
-        head=LMHead(tied=True),
-    )
-    tokens = jnp.array([[1, 2]])
-    params = jax.jit(model.init)(jax.random.key(0), tokens)["params"]
+    attention = MultiHeadAttention(num_heads=2, mask=Causal())
+    stack = Stack(block=attention, depth=2, scan=scan, remat=remat)
+    x = jnp.ones((1, 2, 4))
+    params = jax.jit(stack.init)(jax.random.key(0), x)["params"]
 
-    def call(cache: dict[str, Any], tokens: jax.Array) -> tuple[jax.Array, dict[str, Any]]:
+    def call(cache: dict[str, Any], x: jax.Array) -> tuple[jax.Array, dict[str, Any]]:
         variables = {"params": params, **cache}
-        return model.apply(variables, tokens, Context(cache_size=2), mutable="cache")
+        return stack.apply(variables, x, Context(cache_size=2), mutable="cache")
 
     debug = checked(call)
-    _, cache = debug({}, tokens)
+    _, cache = debug({}, x)
     with pytest.raises(ValueError, match=r"the cache is full: 1 more tokens after 2 .* 2 slots"):
-        debug(cache, tokens[:, :1])
-    assert np.isnan(jax.jit(call)(cache, tokens[:, :1])[0]).all()
+        debug(cache, x[:, :1])
+    assert np.isnan(jax.jit(call)(cache, x[:, :1])[0]).all()
 
 
 def test_a_token_id_outside_the_vocabulary_is_heard() -> None:

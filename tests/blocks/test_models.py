@@ -53,8 +53,7 @@ def noisy(lm: CausalLM) -> dict[str, Any]:
     return jax.tree.unflatten(tree, drawn)
 
 
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("norm", [LayerNorm(), None], ids=repr)
+@pytest.mark.parametrize(("norm", "tied"), [(LayerNorm(), True), (None, False)], ids=str)
 def test_is_its_parts_one_after_the_other(norm: nn.Module | None, tied: bool) -> None:
     head = LMHead(tied=True) if tied else LMHead(vocab_size=VOCAB, use_bias=True)
     lm = model(norm=norm, head=head)
