@@ -165,13 +165,17 @@ from recipes.trainer.checkpoints import Checkpoints
 
 state = make_state()
 state = state.replace(params=jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.3), state.params))
-Checkpoints(Path(sys.argv[1])).save(jax.device_put(state, jax.devices()[3]), {})
+there, checkpoints = jax.device_put(state, jax.devices()[3]), Checkpoints(Path(sys.argv[1]))
+checkpoints.save(there, {})
+for template in (there, state):
+    print(checkpoints.restore(template).state.step.devices().pop().id)
 """
 
 
 def test_a_checkpoint_of_another_device_is_read(tmp_path: Path) -> None:
     environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    run_python(OTHER_DEVICE, tmp_path, **environment)
+    # Where the template lies, and not where the writer's arrays lay.
+    assert run_python(OTHER_DEVICE, tmp_path, **environment) == "3\n0\n"
     restored = Checkpoints(tmp_path).restore(make_state()).state.params
     for params in (restored, Checkpoints(tmp_path).restore_params()):
         kernel = params["Dense_0"]["kernel"]

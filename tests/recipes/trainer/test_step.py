@@ -111,7 +111,7 @@ def test_each_part_has_dropout_of_its_own() -> None:
 
 def test_narrow_parameters_and_whole_numbers_accumulate() -> None:
     def tenths(apply_fn, params, batch, key):
-        metrics = {"weight": jnp.float32(1.0), "correct": jnp.int32(1)}
+        metrics = {"weight": jnp.int32(1), "correct": jnp.int32(1)}
         return (params["a"] * batch["x"].mean()).astype(jnp.bfloat16), metrics
 
     params = {"a": jnp.zeros((), jnp.bfloat16)}
