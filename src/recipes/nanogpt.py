@@ -53,6 +53,7 @@ class GPTConfig:
         use_bias: Learn biases in projections and norms, and in the head where it is not tied.
         use_qkv_bias: Learn them in the projections to queries, keys and values too.
         tied_head: Score tokens with the table of embeddings instead of a matrix of the head's own.
+        init_stddev: Of the first kernels in attention and MLPs; embeddings start at GPT-2's 0.02.
         scaled_residual_init: Start projections back to the residual stream smaller with depth, so
             that the sum of all layers has the variance of one.
     """
@@ -68,6 +69,7 @@ class GPTConfig:
     use_bias: bool = False
     use_qkv_bias: bool = False
     tied_head: bool = True
+    init_stddev: float = 0.02
     scaled_residual_init: bool = True
 
     def __post_init__(self) -> None:
@@ -86,6 +88,8 @@ class GPTConfig:
                 f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.",
                 "Use 0 for none, 0.1 or 0.2 against overfitting.",
             )
+        if not 0.0 < self.init_stddev < math.inf:
+            raise RecipeError(f"init_stddev={self.init_stddev} must be positive.", "Use 0.02.")
 
 
 def build_gpt(config: GPTConfig) -> CausalLM:
@@ -111,18 +115,18 @@ def build_gpt(config: GPTConfig) -> CausalLM:
     if config.vocab_size is None:
         raise ValueError("vocab_size=None must be known to build; use the tokenizer's vocab_size.")
     qkv_bias, bias = config.use_qkv_bias, config.use_bias
-    init = Normal(stddev=0.02)
+    embedding_init, init = Normal(stddev=0.02), Normal(stddev=config.init_stddev)
     # Two sublayers a layer add to the residual stream.
     depth = 2 * config.num_layers if config.scaled_residual_init else 1
-    residual_init = Normal(stddev=0.02 / math.sqrt(depth))
+    residual_init = Normal(stddev=config.init_stddev / math.sqrt(depth))
 
     return CausalLM(
         embed=TokenEmbedding(
             vocab_size=config.vocab_size,
             features=config.features,
-            position=LearnedPositions(max_length=config.context, embedding_init=init),
+            position=LearnedPositions(max_length=config.context, embedding_init=embedding_init),
             dropout_rate=config.dropout_rate if config.embedding_dropout else 0.0,
-            embedding_init=init,
+            embedding_init=embedding_init,
         ),
         stack=Stack(
             block=TransformerBlock(
@@ -149,7 +153,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
         norm=LayerNorm(use_bias=bias),
         head=LMHead(tied=True)
         if config.tied_head
-        else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=init),
+        else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=embedding_init),
     )
 
 
@@ -241,13 +245,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
 
     # Steps become rows of metrics; now and then they are looked at and kept.
     start, end = int(state.step), recipe.trainer.max_steps
-    trainer = Trainer(
-        state,
-        loss=next_token_loss,
-        settings=recipe.trainer,
-        tokens=saved.get("tokens", 0),
-        seconds=saved.get("seconds", 0.0),
-    )
+    counted = {name: saved.get(name, 0) for name in ("tokens", "seconds")}
+    trainer = Trainer(state, loss=next_token_loss, settings=recipe.trainer, **counted)
     with TrainingProgress(end, start=start) as progress, Interrupt() as interrupt:
         for sentence in damaged:
             progress.say(f"{sentence} The one before it is used.")

@@ -1,0 +1,234 @@
+"""Runs of the recipe, in this process, on a small model: stopped, damaged, moved and resumed."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import chex
+import numpy as np
+import pytest
+from small_recipe import SMALL, TEXT
+
+from recipes.commands import main
+from recipes.nanogpt import build_gpt, initial_state
+from recipes.presets import Recipe
+from recipes.trainer.checkpoints import Checkpoints, Restored
+from recipes.trainer.metrics import MetricsFile, read_metrics
+
+Run = Callable[..., int]
+SIXTY = ("--max-steps", "60", "--optimizer.decay-steps", "60")
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The metrics of a run without the clock's."""
+    return [
+        {name: value for name, value in row.items() if name != "seconds"}
+        for row in read_metrics(path / "metrics.jsonl")
+    ]
+
+
+def last_checkpoint(path: Path) -> Restored:
+    recipe = Recipe.from_json(json.loads((path / "config.json").read_text()))
+    template = initial_state(recipe, build_gpt(recipe.model))
+    return Checkpoints(path / "checkpoints").restore(template)
+
+
+def assert_same_course(path: Path, other: Path) -> None:
+    """Metrics, parameters, optimiser, key and position in the data are equal, bit for bit."""
+    assert rows(path) == rows(other)
+    one, two = last_checkpoint(path), last_checkpoint(other)
+    chex.assert_trees_all_equal(one.state.params, two.state.params)
+    chex.assert_trees_all_equal(one.state.opt_state, two.state.opt_state)
+    chex.assert_trees_all_equal(one.state.step, two.state.step)
+    assert one.record["position"] == two.record["position"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of sixty steps that was never stopped; its text lies beside it."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "text.txt").write_text(TEXT)
+    arguments = ["--data", str(folder / "text.txt"), "--run-dir", str(folder / "run"), *SIXTY]
+    assert main([*SMALL, *arguments]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def send(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has this process send itself signals while the row of a step is written."""
+    append = MetricsFile.append
+
+    def at(step: int, *signals: signal.Signals) -> None:
+
+        def append_and_send(self: MetricsFile, row: dict[str, Any]) -> None:
+            append(self, row)
+            if row["step"] == step:
+                for number in signals:
+                    os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(MetricsFile, "append", append_and_send)
+
+    return at
+
+
+def test_a_run_folder_is_complete(
+    tmp_path: Path, train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("a", "--max-steps", "40") == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed  # plain where the output is no terminal
+    assert f"a uniform guess has {math.log(len(set(TEXT))):.3f} nats" in printed
+    assert f"next            python -m recipes.nanogpt sample {tmp_path / 'a'}" in printed
+
+    names = {path.name for path in (tmp_path / "a").iterdir() if path.name != ".lock"}
+    assert names == {
+        *("config.json", "env.json", "metrics.jsonl", "samples", "checkpoints", "tokenizer.json")
+    }
+    table = rows(tmp_path / "a")
+    assert [row["step"] for row in table] == [10, 20, 30, 40]
+    assert [row["tokens"] for row in table] == [4 * 16 * step for step in (10, 20, 30, 40)]
+    assert all("train_loss" in row for row in table)
+    assert [row["step"] for row in table if "val_loss" in row] == [20, 40]
+    texts = sorted((tmp_path / "a" / "samples").iterdir())
+    assert [path.name for path in texts] == ["step_000020.txt", "step_000040.txt"]
+    assert texts[1].read_text() in printed
+    settings = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert settings["model"]["vocab_size"] == len(set(TEXT))
+    assert settings["trainer"]["max_steps"] == 40
+
+
+def test_training_learns_the_text(tmp_path: Path, train: Run) -> None:
+    options = ("--optimizer.learning-rate", "0.01", "--model.dropout-rate", "0")
+    assert train("a", "--max-steps", "300", "--trainer.eval-every", "300", *options) == 0
+    # Words of a fixed sentence are certain once its place in it is known.
+    assert rows(tmp_path / "a")[-1]["val_loss"] < 0.2 * math.log(len(set(TEXT)))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_and_resumed_run_equals_one_that_never_stopped(
+    tmp_path: Path,
+    train: Run,
+    whole: Path,
+    send: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    send(20, number)
+    assert train("parts", *SIXTY) == code
+    folder = tmp_path / "parts"
+    assert f"Stopped by {number.name} after step 30, which is saved." in capsys.readouterr().out
+    assert [row["step"] for row in rows(folder)] == [10, 20, 30]
+    # In the words that it printed: the run knows its own settings.
+    assert main(["train", "--run-dir", str(folder), "--resume", "auto"]) == 0
+    assert_same_course(folder, whole)
+
+
+def test_a_second_interrupt_stops_at_once(
+    tmp_path: Path, train: Run, send: Callable[..., None]
+) -> None:
+    send(10, signal.SIGINT, signal.SIGINT)
+    assert train("a", *SIXTY) == 130
+    assert [row["step"] for row in rows(tmp_path / "a")] == [10]
+    assert Checkpoints(tmp_path / "a" / "checkpoints").steps() == []
+
+
+def test_a_run_that_never_saved_starts_anew(
+    tmp_path: Path, train: Run, whole: Path, send: Callable[..., None]
+) -> None:
+    send(10, signal.SIGINT, signal.SIGINT)
+    assert train("a", *SIXTY) == 130
+    send(0)
+    assert train("a", *SIXTY, "--resume", "auto") == 0
+    assert_same_course(tmp_path / "a", whole)
+
+
+def test_resuming_at_an_earlier_step_repeats_the_course(tmp_path: Path, whole: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(whole, again)
+    assert main(["train", "--run-dir", str(again), "--resume", "40"]) == 0
+    assert_same_course(again, whole)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(whole, again)
+    arrays = again / "checkpoints" / "step_000060"
+    largest = max((p for p in arrays.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    assert main(["train", "--run-dir", str(again), "--resume", "auto"]) == 0
+    printed = capsys.readouterr().out
+    assert "The checkpoint of step 60 is damaged" in printed
+    assert "from step 40 to 60" in printed
+    assert_same_course(again, whole)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_checkpoint(
+    tmp_path: Path, corpus: Path, train: Run, whole: Path
+) -> None:
+    folder = tmp_path / "parts"
+    arguments = [*SMALL, "--data", str(corpus), "--run-dir", str(folder), *SIXTY]
+    # Of the tests' settings, so that both compile the same program.
+    start = (
+        "import jax, sys; jax.config.update('jax_disable_most_optimizations', True); "
+        "from recipes.commands import main; main(sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, *arguments], stdout=subprocess.DEVNULL, text=True
+    )
+    while not list(folder.glob("checkpoints/step_*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert train("parts", *SIXTY, "--resume", "auto") == 0
+    assert_same_course(folder, whole)
+
+
+def test_a_moved_run_is_sampled_evaluated_and_trained_on(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "elsewhere" / "b"
+    shutil.copytree(whole, moved)
+
+    assert main(["eval", str(moved)]) == 0
+    measured = float(capsys.readouterr().out.split("nats per token")[1].split()[0])
+    best = min(row["val_loss"] for row in rows(moved) if "val_loss" in row)
+    np.testing.assert_allclose(measured, best, atol=1e-4)
+
+    assert main(["sample", str(moved), "--prompt", "the ", "--tokens", "40"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("the ")
+    assert len(text) == len("the ") + 40 + len("\n")
+
+    assert main(["train", "--run-dir", str(moved), "--resume", "auto", "--max-steps", "80"]) == 0
+    assert [row["step"] for row in rows(moved)] == [10, 20, 30, 40, 50, 60, 70, 80]
+
+
+def test_a_finished_run_says_so(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (whole / "metrics.jsonl").read_bytes()
+    assert main(["train", "--run-dir", str(whole), "--resume", "auto"]) == 0
+    assert "is done: it has 60 of 60 steps" in capsys.readouterr().out
+    assert (whole / "metrics.jsonl").read_bytes() == before
+
+
+def test_training_on_after_the_end_keeps_the_learning_rates_of_the_plan(
+    tmp_path: Path, train: Run, whole: Path
+) -> None:
+    """The decay was planned for 60 steps and stays so, however many are trained."""
+    assert train("a", "--max-steps", "20", "--optimizer.decay-steps", "60") == 0
+    again = tmp_path / "a"
+    assert main(["train", "--run-dir", str(again), "--resume", "auto", "--max-steps", "60"]) == 0
+    assert_same_course(again, whole)
