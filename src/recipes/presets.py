@@ -86,9 +86,9 @@ ABOUT = {
 PRESETS = {
     "quick": Recipe(
         batch_size=16,
-        model=GPTConfig(num_layers=3, num_heads=4, features=128, context=128),
+        model=GPTConfig(num_layers=3, num_heads=4, features=128, context=64),
         optimizer=AdamWSettings(learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
-        trainer=TrainerSettings(max_steps=600, log_every=10, eval_every=200),
+        trainer=TrainerSettings(max_steps=1200, log_every=10, eval_every=300),
     ),
     # Karpathy, Let's build GPT, 2023, gpt.py: torch.optim.AdamW with its defaults, biases but in
     # queries, keys and values, no dropout of embeddings.
