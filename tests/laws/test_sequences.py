@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laws.cases import BATCH, CASES, EMBED, SEQ, Case, jitted, run
+from laws.case import BATCH, EMBED, SEQ, Case, jitted, run
+from laws.cases import CASES
 
 from blocks import Block, CausalLM, Context, Stack, find, override, stack_layers
 

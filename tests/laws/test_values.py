@@ -2,8 +2,6 @@
 
 import dataclasses
 import inspect
-import json
-import pathlib
 
 import chex
 import flax.linen as nn
@@ -14,13 +12,14 @@ import numpy as np
 import pytest
 from flax import nnx
 from flax.nnx import bridge
-from laws.cases import BATCH, CASES, SEQ, Case, jitted, run
+from laws.case import BATCH, SEQ, Case, jitted, run
+from laws.cases import CASES, FAMILIES
 from laws.references import reference
+from laws.snapshot import FOLDER, snapshot
 
 import blocks
 from blocks import MLP, Context, GatedMLP, LayerNorm, Linear, RMSNorm, find, override
 
-NAMES = pathlib.Path(__file__).parent / "parameter_names.json"
 every_block = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -156,14 +155,9 @@ def test_parameters_are_as_many_as_the_formula_says(case: Case) -> None:
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == case.parameters
 
 
-@every_block
-def test_parameter_names_are_stable(case: Case) -> None:
-    params = case.init(*case.arguments()).get("params", {})
-    names = {
-        jax.tree_util.keystr(path, simple=True, separator="/"): list(leaf.shape)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-    }
-    assert json.loads(NAMES.read_text())[case.name] == names
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parameter_names_are_stable(family: str) -> None:
+    assert (FOLDER / f"{family}.json").read_text() == snapshot(family)
 
 
 @every_block

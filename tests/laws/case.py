@@ -1,0 +1,101 @@
+"""A case of the laws: one block, what it is called on, and what is expected of it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks import Context
+
+BATCH, SEQ, EMBED, VOCAB = 2, 6, 8, 11
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One block with what it is called on.
+
+    Attributes:
+        name: of the case.
+        block: a value of the block.
+        inputs: makes its array arguments from a key, a batch and a length.
+        parameters: their number, counted by hand from the formula in the docs.
+        argument: name of the first argument, which errors have to name.
+        shared: takes `(context, deterministic)` after its arrays.
+        mixes: mixes tokens, and so has to do with masks.
+        caches: decodes token by token.
+    """
+
+    name: str
+    block: nn.Module
+    inputs: Callable[[jax.Array, int, int], tuple[jax.Array, ...]]
+    parameters: int
+    argument: str = "x"
+    shared: bool = True
+    mixes: bool = False
+    caches: bool = False
+
+    def arguments(self, seed: int = 0, batch: int = BATCH, seq: int = SEQ) -> tuple[Any, ...]:
+        """Arrays to call the block on."""
+        return self.inputs(jax.random.key(seed), batch, seq)
+
+    def init(self, *arguments: Any) -> Any:
+        """Its variables, with every bias and scale away from its trivial start."""
+        return _init(self, *arguments)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(case: Case, *arguments: Any) -> Any:
+    variables = case.block.init(jax.random.key(7), *arguments)
+    leaves, tree = jax.tree.flatten(variables)
+    keys = jax.random.split(jax.random.key(8), max(len(leaves), 1))
+    noisy = [
+        leaf + 0.3 * jax.random.normal(key, leaf.shape, leaf.dtype)
+        for leaf, key in zip(leaves, keys, strict=False)
+    ]
+    return jax.tree.unflatten(tree, noisy)
+
+
+def vectors(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (jax.random.normal(key, (batch, seq, EMBED)),)
+
+
+def placed(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (*vectors(key, batch, seq), jnp.arange(seq)[None])
+
+
+def tokens(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (jax.random.randint(key, (batch, seq), 0, VOCAB),)
+
+
+def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, EMBED)))
+
+
+def run(
+    case: Case, variables: Any, arguments: tuple[Any, ...], *shared: Any, **options: Any
+) -> Any:
+    """Calls a block on its arrays and, where it takes them, context and determinism."""
+    return case.block.apply(variables, *arguments, *(shared if case.shared else ()), **options)
+
+
+@functools.partial(jax.jit, static_argnames=("case", "deterministic", "mutable"))
+def jitted(
+    case: Case,
+    variables: Any,
+    arguments: tuple[Any, ...],
+    context: Context | None = None,
+    deterministic: bool = True,
+    key: jax.Array | None = None,
+    mutable: tuple[str, ...] = (),
+) -> Any:
+    """The same compiled, as users run it, and as keeps the laws fast."""
+    rngs = None if key is None else {"dropout": key}
+    options = {"rngs": rngs, "mutable": list(mutable) if mutable else False}
+    return run(case, variables, arguments, context, deterministic, **options)

@@ -1,0 +1,161 @@
+"""Attention: heads, masks, what changes queries, keys and scores."""
+
+import functools
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+from laws.case import EMBED, Case, vectors
+from laws.families.positions import rotated
+from laws.references import Params, linear, reference
+
+from blocks import (
+    AttentionHead,
+    Causal,
+    MultiHeadAttention,
+    QKTransform,
+    RoPE,
+    Scale,
+    SlidingWindow,
+    SoftCap,
+)
+
+E = EMBED
+MHA = 4 * E * E + 4 * E
+
+
+def attention(**fields: Any) -> MultiHeadAttention:
+    return MultiHeadAttention(**{"num_heads": 4, "mask": Causal(), **fields})
+
+
+CASES = [
+    Case("head", AttentionHead(head_dim=3), vectors, 3 * 3 * E, mixes=True),
+    Case(
+        "head_causal",
+        AttentionHead(head_dim=3, mask=Causal(), use_bias=True, dropout_rate=0.3),
+        vectors,
+        3 * 3 * E + 9,
+        mixes=True,
+    ),
+    Case("attention", attention(mask=None), vectors, MHA, mixes=True),
+    Case("attention_causal", attention(dropout_rate=0.3), vectors, MHA, mixes=True, caches=True),
+    Case(
+        "attention_grouped",
+        attention(num_kv_heads=2, position=RoPE(), mask=Causal() & SlidingWindow(3)),
+        vectors,
+        2 * E * E + 2 * E * 4 + 2 * E + 2 * 4,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "attention_multi_query",
+        attention(
+            num_kv_heads=1,
+            head_dim=6,
+            position=RoPE(fraction=0.7, interleaved=True),
+            scores=(Scale(factor=0.5), SoftCap(cap=2.0)),
+            use_bias=False,
+        ),
+        vectors,
+        2 * E * 24 + 2 * E * 6,
+        mixes=True,
+        caches=True,
+    ),
+]
+
+
+@functools.singledispatch
+def sees(mask: Any, query: int, key: int) -> bool:
+    """Whether the token at `query` may see the one at `key`."""
+    return sees(mask.left, query, key) and sees(mask.right, query, key)
+
+
+@sees.register
+def _(mask: None, query: int, key: int) -> bool:
+    return True
+
+
+@sees.register
+def _(mask: Causal, query: int, key: int) -> bool:
+    return key <= query
+
+
+@sees.register
+def _(mask: SlidingWindow, query: int, key: int) -> bool:
+    return abs(query - key) < mask.window
+
+
+@functools.singledispatch
+def transformed(transform: Any, x: np.ndarray, position: int) -> np.ndarray:
+    """One query or key after a transform."""
+    raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
+
+
+@transformed.register
+def _(transform: RoPE, x: np.ndarray, position: int) -> np.ndarray:
+    return rotated(transform, x, position)
+
+
+@functools.singledispatch
+def rescored(change: Any, score: float, query: int, key: int, head: int, heads: int) -> float:
+    """One score after a change; positions of query and key, number of the head among all."""
+    raise TypeError(f"{type(change).__name__} has no reference: register one here.")
+
+
+@rescored.register
+def _(change: Scale, score: float, *where: int) -> float:
+    return score * change.factor
+
+
+@rescored.register
+def _(change: SoftCap, score: float, *where: int) -> float:
+    return change.cap * math.tanh(score / change.cap)
+
+
+def weighted(scores: list[float], values: list[np.ndarray]) -> np.ndarray:
+    weights = np.exp(np.array(scores) - max(scores))
+    return sum(w * v for w, v in zip(weights / weights.sum(), values, strict=True))
+
+
+@reference.register
+def _(block: AttentionHead, params: Params, x: np.ndarray) -> np.ndarray:
+    q, k, v = (linear(params[name], x) for name in ("query", "key", "value"))
+    rows = []
+    for i in range(len(x)):
+        seen = [j for j in range(len(x)) if sees(block.mask, i, j)]
+        scores = [float(q[i] @ k[j]) / math.sqrt(block.head_dim) for j in seen]
+        rows.append(weighted(scores, [v[j] for j in seen]))
+    return np.stack(rows)
+
+
+@reference.register
+def _(block: MultiHeadAttention, params: Params, x: np.ndarray) -> np.ndarray:
+    def project(name: str) -> np.ndarray:
+        kernel = params[name]["kernel"]
+        return np.einsum("te,ehd->thd", x, kernel) + params[name].get("bias", 0.0)
+
+    q, k, v = project("query"), project("key"), project("value")
+    transforms, changes = list(block.qk_transforms), list(block.scores)
+    if isinstance(block.position, QKTransform):
+        transforms.append(block.position)
+    elif block.position is not None:
+        changes.insert(0, block.position)
+    for transform, array in itertools.product(transforms, (q, k)):
+        for t, h in np.ndindex(array.shape[:2]):
+            array[t, h] = transformed(transform, array[t, h].copy(), t)
+    if not any(isinstance(change, Scale) for change in changes):
+        changes.insert(0, Scale(factor=1.0 / math.sqrt(q.shape[2])))
+    group = q.shape[1] // k.shape[1]
+    out = np.zeros((*q.shape[:2], v.shape[2]))
+    for i, h in np.ndindex(q.shape[:2]):
+        seen = [j for j in range(len(x)) if sees(block.mask, i, j)]
+        scores = [float(q[i, h] @ k[j, h // group]) for j in seen]
+        for change in changes:
+            scores = [
+                rescored(change, s, i, j, h, block.num_heads)
+                for s, j in zip(scores, seen, strict=True)
+            ]
+        out[i, h] = weighted(scores, [v[j, h // group] for j in seen])
+    kernel = params["out"]["kernel"]
+    return np.einsum("thd,hde->te", out, kernel) + params["out"].get("bias", 0.0)

@@ -1,0 +1,156 @@
+"""Layers and models: residual layouts, transformer blocks, stacks, language models."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from laws.case import EMBED, VOCAB, Case, tokens, vectors
+from laws.families.attention import MHA, attention
+from laws.references import Params, reference, take
+
+from blocks import (
+    MLP,
+    Causal,
+    CausalLM,
+    GatedMLP,
+    LayerNorm,
+    LearnedPositions,
+    LMHead,
+    PostNorm,
+    PreNorm,
+    RMSNorm,
+    RoPE,
+    SlidingWindow,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+)
+
+GPT_BLOCK = TransformerBlock(
+    attention=attention(dropout_rate=0.3), mlp=MLP(hidden=16, dropout_rate=0.3), dropout_rate=0.3
+)
+LOCAL = TransformerBlock(
+    attention=attention(position=RoPE(), mask=Causal() & SlidingWindow(2), use_bias=False),
+    mlp=GatedMLP(hidden=12),
+    norm=RMSNorm(),
+)
+POST = TransformerBlock(attention=attention(), mlp=MLP(hidden=16), residual=PostNorm())
+GPT = CausalLM(
+    embed=TokenEmbedding(
+        vocab_size=VOCAB,
+        features=EMBED,
+        position=LearnedPositions(max_length=32),
+        dropout_rate=0.3,
+    ),
+    stack=Stack(block=GPT_BLOCK, depth=2),
+    norm=LayerNorm(),
+    head=LMHead(tied=True),
+)
+LLAMA = CausalLM(
+    embed=TokenEmbedding(vocab_size=VOCAB, features=EMBED),
+    stack=Stack(block=(LOCAL, POST), depth=4, scan=True),
+    norm=RMSNorm(),
+    head=LMHead(vocab_size=VOCAB, use_bias=True),
+)
+
+E, V = EMBED, VOCAB
+PRE = MHA + (2 * 16 * E + 16 + E) + 2 * 2 * E
+GATED = 4 * E * E + 3 * 12 * E + 2 * E
+
+CASES = [
+    Case("block", GPT_BLOCK, vectors, PRE, mixes=True, caches=True),
+    Case("block_post_norm", POST, vectors, PRE, mixes=True, caches=True),
+    Case("stack", Stack(block=GPT_BLOCK, depth=3), vectors, 3 * PRE, mixes=True, caches=True),
+    Case(
+        "stack_scanned",
+        Stack(block=(LOCAL, POST), depth=4, scan=True, remat=True),
+        vectors,
+        2 * GATED + 2 * PRE,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "gpt",
+        GPT,
+        tokens,
+        V * E + 32 * E + 2 * PRE + 2 * E,
+        argument="tokens",
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "llama",
+        LLAMA,
+        tokens,
+        V * E + 2 * GATED + 2 * PRE + E + E * V + V,
+        argument="tokens",
+        mixes=True,
+        caches=True,
+    ),
+]
+
+Sequence = Callable[[np.ndarray], np.ndarray]
+
+
+@functools.singledispatch
+def layout(
+    residual: Any,
+    x: np.ndarray,
+    sublayers: dict[str, Sequence],
+    norm: Callable[[str, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """The residual layout on one sequence."""
+    raise TypeError(f"{type(residual).__name__} has no reference: register one here.")
+
+
+@layout.register
+def _(
+    residual: PreNorm, x: np.ndarray, sublayers: dict[str, Sequence], norm: Callable
+) -> np.ndarray:
+    for name, sublayer in sublayers.items():
+        x = x + sublayer(norm(f"{name}_norm", x))
+    return x
+
+
+@layout.register
+def _(
+    residual: PostNorm, x: np.ndarray, sublayers: dict[str, Sequence], norm: Callable
+) -> np.ndarray:
+    for name, sublayer in sublayers.items():
+        x = norm(f"{name}_norm", x + sublayer(x))
+    return x
+
+
+@reference.register
+def _(block: TransformerBlock, params: Params, x: np.ndarray) -> np.ndarray:
+    return layout(
+        block.residual,
+        x,
+        {
+            "attention": lambda h: reference(block.attention, params["attention"], h),
+            "mlp": lambda h: reference(block.mlp, params["mlp"], h),
+        },
+        lambda name, h: reference(block.norm, params[name], h),
+    )
+
+
+@reference.register
+def _(block: Stack, params: Params, x: np.ndarray) -> np.ndarray:
+    pattern = block.block if isinstance(block.block, tuple) else (block.block,)
+    for layer in range(block.depth):
+        if not block.scan:
+            own = params[f"layer_{layer}"]
+        else:
+            name = "layers" if len(pattern) == 1 else f"layers_{layer % len(pattern)}"
+            own = take(params[name], layer // len(pattern))
+        x = reference(pattern[layer % len(pattern)], own, x)
+    return x
+
+
+@reference.register
+def _(block: CausalLM, params: Params, tokens: np.ndarray) -> np.ndarray:
+    x = reference(block.embed, params["embed"], tokens)
+    x = reference(block.stack, params["stack"], x)
+    x = reference(block.norm, params["norm"], x)
+    return reference(block.head, params.get("head", {}), x, params["embed"]["embedding"])
