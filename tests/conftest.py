@@ -15,3 +15,11 @@ jax.config.update("jax_disable_most_optimizations", True)
 def _count_traces_anew() -> None:
     """`chex.assert_max_traces` counts by name: tests that share a helper must not add up."""
     chex.clear_trace_counter()
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives a worker whole files, and whole cases of the laws: what compiled once serves again."""
+    for item in items:
+        case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+        item.add_marker(pytest.mark.xdist_group(str(case or item.path)))
