@@ -1,6 +1,7 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
 from blocks.attention.cache import KeyValueCache
+from blocks.attention.cross import CrossAttention, MemoryCache
 from blocks.attention.head import AttentionHead
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
@@ -15,7 +16,7 @@ from blocks.heads import LMHead
 from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
 from blocks.mlp import MLP, GatedMLP, gelu
-from blocks.models import CausalLM
+from blocks.models import CausalLM, Encoder, EncoderDecoder
 from blocks.norms import LayerNorm, RMSNorm
 from blocks.positions.learned import LearnedPositions
 from blocks.positions.rotary import RoPE
@@ -33,6 +34,9 @@ __all__ = [
     "CausalLM",
     "Context",
     "Coordinates",
+    "CrossAttention",
+    "Encoder",
+    "EncoderDecoder",
     "GatedMLP",
     "Kernel",
     "KeyValueCache",
@@ -41,6 +45,7 @@ __all__ = [
     "LearnedPositions",
     "Linear",
     "Mask",
+    "MemoryCache",
     "MultiHeadAttention",
     "Normal",
     "Padding",

@@ -18,6 +18,7 @@ class TransformerBlock(Block, kw_only=True):
     Attributes:
         attention: the block that mixes tokens.
         mlp: the block that transforms each token.
+        cross_attention: the block that reads the memory, between the two; None for none.
         norm: template of the norms; the layout makes a copy for each place it needs one.
         residual: where norms and adds stand.
         dropout_rate: share of each sublayer's output dropped in training.
@@ -43,6 +44,7 @@ class TransformerBlock(Block, kw_only=True):
 
     attention: nn.Module
     mlp: nn.Module
+    cross_attention: nn.Module | None = None
     norm: nn.Module = LayerNorm()
     residual: Residual = PreNorm()
     dropout_rate: float = 0.0
@@ -69,6 +71,9 @@ class TransformerBlock(Block, kw_only=True):
         def norm(name: str) -> nn.Module:
             return fresh(self.norm, parent=self, name=name)
 
-        sublayers = {"attention": sublayer(self.attention), "mlp": sublayer(self.mlp)}
+        sublayers = {"attention": sublayer(self.attention)}
+        if self.cross_attention is not None:
+            sublayers["cross_attention"] = sublayer(self.cross_attention)
+        sublayers["mlp"] = sublayer(self.mlp)
         # The stream keeps the dtype it came in, so that layers can be scanned.
         return self.residual(x, sublayers, norm).astype(x.dtype)

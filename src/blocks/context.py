@@ -4,7 +4,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.typing import Array, Bool, Int, typed
+from blocks.typing import Array, Bool, Float, Int, typed
 
 
 class Context(flax.struct.PyTreeNode):
@@ -18,6 +18,8 @@ class Context(flax.struct.PyTreeNode):
             counted in order, padding left out.
         valid: True for real tokens, False for padding, which no token attends to.
         segments: document of each token in a packed batch; tokens see their own document only.
+        memory: the other sequence that cross-attention reads, as an encoder leaves it.
+        memory_valid: True for its real tokens, False for its padding.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
 
@@ -35,6 +37,8 @@ class Context(flax.struct.PyTreeNode):
     positions: Int[Array, "#batch seq"] | None = None
     valid: Bool[Array, "batch seq"] | None = None
     segments: Int[Array, "batch seq"] | None = None
+    memory: Float[Array, "batch memory_seq memory_embed"] | None = None
+    memory_valid: Bool[Array, "batch memory_seq"] | None = None
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
 
 

@@ -27,6 +27,7 @@ class Case:
         shared: takes `(context, deterministic)` after its arrays.
         mixes: mixes tokens, and so has to do with masks.
         caches: decodes token by token.
+        memory: tokens of the other sequence that it reads.
     """
 
     name: str
@@ -37,10 +38,23 @@ class Case:
     shared: bool = True
     mixes: bool = False
     caches: bool = False
+    memory: int = 0
 
     def arguments(self, seed: int = 0, batch: int = BATCH, seq: int = SEQ) -> tuple[Any, ...]:
         """Arrays to call the block on."""
         return self.inputs(jax.random.key(seed), batch, seq)
+
+    def context(self, batch: int, context: Context | None = None) -> Context | None:
+        """The context, with a memory where the block reads one; the same for every row."""
+        if not self.memory:
+            return context
+        memory = jax.random.normal(jax.random.key(9), (1, self.memory, EMBED))
+        memory = jnp.broadcast_to(memory, (batch, self.memory, EMBED))
+        return (context or Context()).replace(memory=memory)
+
+    def call(self, *arguments: Any) -> tuple[Any, ...]:
+        """The arrays, and the context where the block needs one."""
+        return (*arguments, self.context(len(arguments[0]))) if self.memory else arguments
 
     def init(self, *arguments: Any) -> Any:
         """Its variables, with every bias and scale away from its trivial start."""
@@ -52,7 +66,7 @@ class Case:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _init(case: Case, *arguments: Any) -> Any:
-    variables = case.block.init(jax.random.key(7), *arguments)
+    variables = case.block.init(jax.random.key(7), *case.call(*arguments))
     leaves, tree = jax.tree.flatten(variables)
     keys = jax.random.split(jax.random.key(8), max(len(leaves), 1))
     noisy = [
@@ -79,10 +93,17 @@ def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
 
 
 def run(
-    case: Case, variables: Any, arguments: tuple[Any, ...], *shared: Any, **options: Any
+    case: Case,
+    variables: Any,
+    arguments: tuple[Any, ...],
+    context: Context | None = None,
+    deterministic: bool = True,
+    **options: Any,
 ) -> Any:
     """Calls a block on its arrays and, where it takes them, context and determinism."""
-    return case.block.apply(variables, *arguments, *(shared if case.shared else ()), **options)
+    context = case.context(len(arguments[0]), context)
+    shared = (context, deterministic) if case.shared else ()
+    return case.block.apply(variables, *arguments, *shared, **options)
 
 
 @functools.partial(jax.jit, static_argnames=("case", "deterministic", "mutable"))

@@ -17,8 +17,9 @@ CAUSAL = [
 CACHING = [case for case in CASES if case.caches]
 
 
-def test_the_bidirectional_blocks_are_two() -> None:
-    assert [case.name for case in MIXING if case not in CAUSAL] == ["head", "attention"]
+def test_the_bidirectional_blocks_are_three() -> None:
+    bidirectional = [case.name for case in MIXING if case not in CAUSAL]
+    assert bidirectional == ["head", "attention", "encoder"]
 
 
 def influence(case: Case) -> np.ndarray:
@@ -32,7 +33,10 @@ def influence(case: Case) -> np.ndarray:
         x = jax.random.normal(jax.random.key(1), (1, SEQ, EMBED))
 
     def gradient(position: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: jnp.square(block.apply(variables, x)[0, position]).sum())(x)[0]
+        def energy(x: jax.Array) -> jax.Array:
+            return jnp.square(block.apply(variables, *case.call(x))[0, position]).sum()
+
+        return jax.grad(energy)(x)[0]
 
     return np.abs(jax.jit(jax.vmap(gradient))(jnp.arange(SEQ))).sum(axis=-1)
 

@@ -41,6 +41,8 @@ def test_matches_a_reference_in_float64(case: Case) -> None:
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables.get("params", {}))
     got = jitted(case, variables, arguments)
     others = [np.asarray(other, np.float64) for other in arguments[1:]]
+    if case.memory:
+        others.append(np.asarray(case.context(BATCH).memory[0], np.float64))
     for row in range(BATCH):
         x = np.asarray(arguments[0][row])
         x = x if np.issubdtype(x.dtype, np.integer) else x.astype(np.float64)
@@ -162,7 +164,7 @@ def test_parameter_names_are_stable(family: str) -> None:
 
 @every_block
 def test_equal_values_make_equal_parameters(case: Case) -> None:
-    arguments = case.arguments()
+    arguments = case.call(*case.arguments())
     twin = eval(repr(case.block), {**vars(blocks), "gelu": blocks.gelu, "silu": nn.silu})
     assert twin == case.block
     chex.assert_trees_all_equal(
@@ -176,10 +178,10 @@ def test_works_through_the_nnx_bridge(case: Case) -> None:
     arguments = case.arguments()
     variables = case.init(*arguments)
     module = bridge.ToNNX(case.block, rngs=nnx.Rngs(params=jax.random.key(0)))
-    bridge.lazy_init(module, *arguments)
+    bridge.lazy_init(module, *case.call(*arguments))
     state = nnx.state(module)
     assert len(jax.tree.leaves(state)) >= len(jax.tree.leaves(variables))
-    chex.assert_shape(module(*arguments), jitted(case, variables, arguments).shape)
+    chex.assert_shape(module(*case.call(*arguments)), jitted(case, variables, arguments).shape)
 
 
 @every_block

@@ -10,7 +10,7 @@ from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.slots import QKTransform, Scale, ScoreChange
 from blocks.base import Block
-from blocks.context import Context, locate
+from blocks.context import Context, Coordinates, locate
 from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
@@ -126,39 +126,56 @@ class MultiHeadAttention(Block, kw_only=True):
     ) -> Float[Array, "batch seq features"]:
         """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
         head_dim = self._head_dim(x.shape[-1])
-        kv_heads = self.num_kv_heads or self.num_heads
-        bias = self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)
-
-        def project(name: str, heads: int, use_bias: bool) -> Array:
-            return Linear(
-                features=(heads, head_dim),
-                use_bias=use_bias,
-                dtype=self.dtype,
-                param_dtype=self.param_dtype,
-                kernel_init=self.kernel_init,
-                name=name,
-            )(x)
-
-        query = project("query", self.num_heads, bias.query)
-        key = project("key", kv_heads, bias.key)
-        value = project("value", kv_heads, bias.value)
-        transforms, scores = self._placed()
+        query = self._project("query", x, head_dim)
+        key = self._project("key", x, head_dim)
+        value = self._project("value", x, head_dim)
 
         cache = self._cache(context, key, value)
         start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
         at = key_at = locate(context, x.shape[0], x.shape[1], start, seen)
-        for transform in transforms:
-            query, key = transform(query, key, at, at)
+        query, key = self._transform(query, key, at, at)
         if cache is not None:
             cache.value = cache.value.append(key, value, at)
             key, value, key_at = cache.value.keys, cache.value.values, cache.value.coordinates()
+        mixed = self._attend(query, key, value, at, key_at, deterministic)
+        return self._out(mixed, self.features or x.shape[-1])
 
+    def _project(self, name: str, x: Array, head_dim: int) -> Array:
+        heads = self.num_heads if name == "query" else self.num_kv_heads or self.num_heads
+        return Linear(
+            features=(heads, head_dim),
+            use_bias=getattr(self._biases(), name),
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name=name,
+        )(x)
+
+    def _transform(
+        self, query: Array, key: Array, query_at: Coordinates, key_at: Coordinates
+    ) -> tuple[Array, Array]:
+        last = (self.position,) if isinstance(self.position, QKTransform) else ()
+        for transform in (*self.qk_transforms, *last):
+            query, key = transform(query, key, query_at, key_at)
+        return query, key
+
+    def _attend(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        query_at: Coordinates,
+        key_at: Coordinates,
+        deterministic: bool,
+    ) -> Array:
+        first = (self.position,) if isinstance(self.position, ScoreChange) else ()
+        scores = (*first, *self.scores)
         drop = self.dropout_rate > 0.0 and not deterministic
-        mixed = self.kernel(
+        return self.kernel(
             query,
             key,
             value,
-            at,
+            query_at,
             key_at,
             mask=self.mask,
             scale=next((change.factor for change in scores if isinstance(change, Scale)), None),
@@ -166,15 +183,20 @@ class MultiHeadAttention(Block, kw_only=True):
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
+
+    def _out(self, mixed: Array, features: int) -> Array:
         return Linear(
-            features=(self.features or x.shape[-1],),
+            features=(features,),
             axes=2,
-            use_bias=bias.out,
+            use_bias=self._biases().out,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             kernel_init=self.out_kernel_init or self.kernel_init,
             name="out",
         )(mixed)
+
+    def _biases(self) -> Biases:
+        return self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)
 
     def _head_dim(self, embed: int) -> int:
         if self.head_dim is not None:
@@ -185,14 +207,6 @@ class MultiHeadAttention(Block, kw_only=True):
                 f"use {_divisors(embed)}, or give head_dim."
             )
         return embed // self.num_heads
-
-    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreChange, ...]]:
-        """The transforms and score changes, with `position` at its place among them."""
-        if isinstance(self.position, QKTransform):
-            return (*self.qk_transforms, self.position), self.scores
-        if isinstance(self.position, ScoreChange):
-            return self.qk_transforms, (self.position, *self.scores)
-        return self.qk_transforms, self.scores
 
     def _cache(self, context: Context | None, key: Array, value: Array) -> nn.Variable | None:
         if context is None or context.cache_size is None:

@@ -12,7 +12,9 @@ from laws.references import Params, linear, reference
 
 from blocks import (
     AttentionHead,
+    Biases,
     Causal,
+    CrossAttention,
     MultiHeadAttention,
     QKTransform,
     RoPE,
@@ -61,6 +63,21 @@ CASES = [
         2 * E * 24 + 2 * E * 6,
         mixes=True,
         caches=True,
+    ),
+    Case(
+        "attention_cross",
+        CrossAttention(
+            num_heads=4,
+            num_kv_heads=2,
+            position=RoPE(),
+            use_bias=Biases(key=False),
+            dropout_rate=0.3,
+        ),
+        vectors,
+        2 * E * E + 2 * E * 4 + 2 * E + 4,
+        mixes=True,
+        caches=True,
+        memory=4,
     ),
 ]
 
@@ -130,12 +147,13 @@ def _(block: AttentionHead, params: Params, x: np.ndarray) -> np.ndarray:
 
 
 @reference.register
-def _(block: MultiHeadAttention, params: Params, x: np.ndarray) -> np.ndarray:
-    def project(name: str) -> np.ndarray:
+def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.ndarray:
+    def project(name: str, x: np.ndarray) -> np.ndarray:
         kernel = params[name]["kernel"]
         return np.einsum("te,ehd->thd", x, kernel) + params[name].get("bias", 0.0)
 
-    q, k, v = project("query"), project("key"), project("value")
+    source = memory[0] if isinstance(block, CrossAttention) else x
+    q, k, v = project("query", x), project("key", source), project("value", source)
     transforms, changes = list(block.qk_transforms), list(block.scores)
     if isinstance(block.position, QKTransform):
         transforms.append(block.position)
@@ -149,7 +167,7 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray) -> np.ndarray:
     group = q.shape[1] // k.shape[1]
     out = np.zeros((*q.shape[:2], v.shape[2]))
     for i, h in np.ndindex(q.shape[:2]):
-        seen = [j for j in range(len(x)) if sees(block.mask, i, j)]
+        seen = [j for j in range(len(source)) if sees(block.mask, i, j)]
         scores = [float(q[i, h] @ k[j, h // group]) for j in seen]
         for change in changes:
             scores = [

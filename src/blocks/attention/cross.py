@@ -1,0 +1,111 @@
+"""Cross-attention: queries from one sequence, keys and values from another."""
+
+import flax.linen as nn
+import flax.struct
+import jax.numpy as jnp
+
+from blocks.attention.multi_head import MultiHeadAttention
+from blocks.context import Context, Coordinates, locate
+from blocks.typing import Array, Bool, Float, Int, typed
+
+
+class MemoryCache(flax.struct.PyTreeNode):
+    """Keys and values of the memory, projected once.
+
+    Attributes:
+        keys: one per token of the memory.
+        values: likewise.
+        valid: True for real tokens; None where all are.
+        length: tokens that have read it.
+        seen: real ones among them, in each row.
+    """
+
+    keys: Float[Array, "batch memory_seq kv_heads head_dim"]
+    values: Float[Array, "batch memory_seq kv_heads value_dim"]
+    valid: Bool[Array, "batch memory_seq"] | None
+    length: Int[Array, ""]
+    seen: Int[Array, "batch"]
+
+
+class CrossAttention(MultiHeadAttention, kw_only=True):
+    r"""Attends from `x` to `context.memory`, the output of an encoder.
+
+    $$q = x W_q, \qquad k = m W_k, \qquad v = m W_v$$
+
+    The rest is `MultiHeadAttention`, fields included; `mask` and `position` compare the tokens of
+    `x` with those of the memory. With a cache the memory is projected at the first call, and later
+    calls need not bring it.
+
+    Raises:
+        ValueError: fields as in `MultiHeadAttention`, or a call without memory.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Context, CrossAttention
+        >>> attention = CrossAttention(num_heads=4)
+        >>> x, context = jnp.ones((1, 3, 32)), Context(memory=jnp.ones((1, 7, 16)))
+        >>> variables = attention.init(jax.random.key(0), x, context)
+        >>> variables["params"]["key"]["kernel"].shape
+        (16, 4, 8)
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.3.
+    """
+
+    @property
+    def sees_ahead(self) -> bool:
+        """Never: what it sees is another sequence."""
+        return False
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq features"]:
+        """Attends from every token of `x` to the memory's real tokens."""
+        context = Context() if context is None else context
+        head_dim = self._head_dim(x.shape[-1])
+        memory = self._memory(x, context, head_dim)
+        query_at = locate(context, *x.shape[:2], memory.length, memory.seen)
+        if context.cache_size is not None:
+            new = x.shape[1] if context.valid is None else context.valid.sum(axis=-1)
+            read = memory.replace(length=memory.length + x.shape[1], seen=memory.seen + new)
+            self.put_variable("cache", "memory", read)
+        order = jnp.arange(memory.keys.shape[1], dtype=jnp.int32)[None]
+        key_at = Coordinates(order, order, memory.valid)
+        query = self._project("query", x, head_dim)
+        query, key = self._transform(query, memory.keys, query_at, key_at)
+        mixed = self._attend(query, key, memory.values, query_at, key_at, deterministic)
+        return self._out(mixed, self.features or x.shape[-1])
+
+    def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryCache:
+        if context.cache_size is not None and self.has_variable("cache", "memory"):
+            return self.get_variable("cache", "memory")
+        if context.memory is None:
+            raise ValueError(
+                "cross-attention has nothing to read; call with Context(memory=...), the output of "
+                "an encoder."
+            )
+        _context(x, context.memory, context.memory_valid)
+        return MemoryCache(
+            keys=self._project("key", context.memory, head_dim),
+            values=self._project("value", context.memory, head_dim),
+            valid=context.memory_valid,
+            length=jnp.zeros((), jnp.int32),
+            seen=jnp.zeros(len(x), jnp.int32),
+        )
+
+
+@typed
+def _context(
+    x: Float[Array, "batch seq embed"],
+    memory: Float[Array, "batch memory_seq memory_embed"],
+    memory_valid: Bool[Array, "batch memory_seq"] | None,
+) -> None:
+    """Checks the memory of a context against the batch that it comes with."""

@@ -1,0 +1,90 @@
+"""Cross-attention: what it reads, what it keeps, and what it refuses."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import Context, CrossAttention, MultiHeadAttention, RoPE
+
+X = jax.random.normal(jax.random.key(0), (2, 5, 8))
+MEMORY = jax.random.normal(jax.random.key(1), (2, 3, 6))
+BLOCK = CrossAttention(num_heads=2)
+VARIABLES = BLOCK.init(jax.random.key(2), X, Context(memory=MEMORY))
+
+
+def test_its_own_sequence_as_memory_is_self_attention() -> None:
+    itself = MultiHeadAttention(num_heads=2, position=RoPE())
+    variables = itself.init(jax.random.key(3), X)
+    across = CrossAttention(num_heads=2, position=RoPE())
+    chex.assert_trees_all_close(
+        across.apply(variables, X, Context(memory=X)), itself.apply(variables, X), atol=1e-6
+    )
+
+
+def test_padding_of_the_memory_is_not_read() -> None:
+    junk = jnp.full((2, 2, 6), 1e3)
+    padded = Context(
+        memory=jnp.concatenate([MEMORY, junk], axis=1),
+        memory_valid=jnp.arange(5)[None].repeat(2, axis=0) < 3,
+    )
+    chex.assert_trees_all_close(
+        BLOCK.apply(VARIABLES, X, padded),
+        BLOCK.apply(VARIABLES, X, Context(memory=MEMORY)),
+        atol=1e-6,
+    )
+
+
+def test_a_memory_that_is_all_padding_gives_the_output_bias() -> None:
+    empty = Context(memory=MEMORY, memory_valid=jnp.zeros((2, 3), bool))
+    bias = VARIABLES["params"]["out"]["bias"]
+    chex.assert_trees_all_equal(
+        BLOCK.apply(VARIABLES, X, empty), jnp.broadcast_to(bias[None, None], X.shape)
+    )
+
+
+def test_a_cache_keeps_the_memory_of_the_first_call() -> None:
+    whole = BLOCK.apply(VARIABLES, X, Context(memory=MEMORY))
+    first, cache = BLOCK.apply(
+        VARIABLES, X[:, :2], Context(cache_size=9, memory=MEMORY), mutable=["cache"]
+    )
+    rest, _ = BLOCK.apply(
+        {**VARIABLES, **cache}, X[:, 2:], Context(cache_size=9), mutable=["cache"]
+    )
+    chex.assert_trees_all_close(jnp.concatenate([first, rest], axis=1), whole, atol=1e-6)
+
+
+def test_the_memory_is_projected_once() -> None:
+    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    without = {name: VARIABLES["params"][name] for name in ("query", "out")}
+    again = BLOCK.apply({"params": without, **cache}, X, Context(cache_size=9), mutable=["cache"])[
+        0
+    ]
+    np.testing.assert_allclose(again, BLOCK.apply(VARIABLES, X, Context(memory=MEMORY)), atol=1e-6)
+
+
+def test_a_cache_counts_the_tokens_that_read_it() -> None:
+    """Positions go on from call to call: the rotation would differ otherwise."""
+    block = CrossAttention(num_heads=2, position=RoPE())
+    context = Context(cache_size=9, memory=MEMORY)
+    whole = block.apply(VARIABLES, X, Context(memory=MEMORY))
+    first, cache = block.apply(VARIABLES, X[:, :2], context, mutable=["cache"])
+    rest, _ = block.apply({**VARIABLES, **cache}, X[:, 2:], context, mutable=["cache"])
+    chex.assert_trees_all_close(jnp.concatenate([first, rest], axis=1), whole, atol=1e-6)
+
+
+def test_nothing_to_read_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"nothing to read; call with Context\(memory=\.\.\.\)"):
+        BLOCK.apply(VARIABLES, X)
+
+
+def test_a_memory_of_another_batch_is_refused() -> None:
+    match = r"argument `memory`.*\n.*batch memory_seq memory_embed.*\n  actual:   f32\[1,3,6\]"
+    with pytest.raises(TypeError, match=match):
+        BLOCK.apply(VARIABLES, X, Context(memory=MEMORY[:1]))
+
+
+def test_a_mark_of_padding_that_does_not_fit_the_memory_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"argument `memory_valid`.*\n.*\n  actual:   bool\[2,5\]"):
+        BLOCK.apply(VARIABLES, X, Context(memory=MEMORY, memory_valid=jnp.ones((2, 5), bool)))

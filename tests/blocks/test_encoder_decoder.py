@@ -1,0 +1,114 @@
+"""Encoder and decoder together: how the source is read, cached and padded."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+
+from blocks import (
+    MLP,
+    Causal,
+    CausalLM,
+    Context,
+    CrossAttention,
+    Encoder,
+    EncoderDecoder,
+    LMHead,
+    MultiHeadAttention,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    replace,
+)
+
+EMBED = TokenEmbedding(vocab_size=11, features=8)
+ENCODER = Encoder(
+    embed=None,
+    stack=Stack(
+        block=TransformerBlock(attention=MultiHeadAttention(num_heads=2), mlp=MLP(hidden=8)),
+        depth=1,
+    ),
+)
+DECODER = CausalLM(
+    embed=EMBED,
+    stack=Stack(
+        block=TransformerBlock(
+            attention=MultiHeadAttention(num_heads=2, mask=Causal()),
+            cross_attention=CrossAttention(num_heads=2),
+            mlp=MLP(hidden=8),
+        ),
+        depth=2,
+    ),
+    norm=None,
+    head=LMHead(tied=True),
+)
+MODEL = EncoderDecoder(encoder=ENCODER, decoder=DECODER)
+TOKENS = jnp.array([[1, 2, 3, 4], [5, 6, 7, 8]])
+SOURCE = jnp.array([[9, 8, 7], [3, 2, 1]])
+VARIABLES = MODEL.init(jax.random.key(0), TOKENS, SOURCE)
+
+
+def test_an_encoder_without_an_embedding_shares_the_decoders() -> None:
+    params = VARIABLES["params"]
+    assert "embed" not in params["encoder"]
+    assert params["decoder"]["embed"]["embedding"].shape == (11, 8)
+    own = Encoder(embed=EMBED, stack=ENCODER.stack)
+    both = EncoderDecoder(encoder=own, decoder=DECODER).init(jax.random.key(0), TOKENS, SOURCE)[
+        "params"
+    ]
+    assert both["encoder"]["embed"]["embedding"].shape == (11, 8)
+
+
+def test_every_token_of_the_source_matters_to_every_token() -> None:
+    before = MODEL.apply(VARIABLES, TOKENS, SOURCE)
+    for place in range(3):
+        after = MODEL.apply(VARIABLES, TOKENS, SOURCE.at[:, place].set(0))
+        assert (jnp.abs(after - before).max(axis=-1) > 1e-4).all()
+
+
+def test_the_memory_may_be_made_once_and_given() -> None:
+    memory = MODEL.apply(VARIABLES, SOURCE, method="encode")
+    chex.assert_trees_all_close(
+        MODEL.apply(VARIABLES, TOKENS, None, Context(memory=memory)),
+        MODEL.apply(VARIABLES, TOKENS, SOURCE),
+        atol=1e-6,
+    )
+
+
+def test_padding_of_the_source_changes_nothing() -> None:
+    padded = jnp.concatenate([SOURCE, jnp.zeros((2, 2), SOURCE.dtype)], axis=1)
+    context = Context(memory_valid=jnp.broadcast_to(jnp.arange(5)[None] < 3, (2, 5)))
+    chex.assert_trees_all_close(
+        MODEL.apply(VARIABLES, TOKENS, padded, context),
+        MODEL.apply(VARIABLES, TOKENS, SOURCE),
+        atol=1e-5,
+    )
+
+
+def test_decoding_reads_the_source_at_the_first_call_only() -> None:
+    whole = MODEL.apply(VARIABLES, TOKENS, SOURCE)
+    context, cache, outputs = Context(cache_size=4), {}, []
+    for place in range(4):
+        logits, cache = MODEL.apply(
+            {**VARIABLES, **cache},
+            TOKENS[:, place : place + 1],
+            SOURCE if place == 0 else None,
+            context,
+            mutable=["cache"],
+        )
+        outputs.append(logits)
+    chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), whole, atol=1e-5)
+
+
+def test_no_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing to read"):
+        MODEL.apply(VARIABLES, TOKENS)
+
+
+def test_a_decoder_that_would_not_read_the_source_is_refused() -> None:
+    deaf = TransformerBlock(
+        attention=MultiHeadAttention(num_heads=2, mask=Causal()), mlp=MLP(hidden=8)
+    )
+    alone = replace(DECODER, TransformerBlock, lambda old: deaf)
+    with pytest.raises(ValueError, match=r"no layer of decoder\.stack reads the source; give its"):
+        EncoderDecoder(encoder=ENCODER, decoder=alone)
