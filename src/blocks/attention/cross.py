@@ -70,19 +70,20 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
     ) -> Float[Array, "batch seq features"]:
         """Attends from every token of `x` to the memory's real tokens."""
         context = Context() if context is None else context
-        head_dim = self._head_dim(x.shape[-1])
+        batch, seq, embed = x.shape
+        head_dim = self._head_dim(embed)
         memory = self._memory(x, context, head_dim)
-        query_at = locate(context, *x.shape[:2], memory.length, memory.seen)
+        query_at = locate(context, batch, seq, memory.length, memory.seen)
         if context.cache_size is not None:
-            new = x.shape[1] if context.valid is None else context.valid.sum(axis=-1)
-            read = memory.replace(length=memory.length + x.shape[1], seen=memory.seen + new)
+            new = seq if context.valid is None else context.valid.sum(axis=-1)
+            read = memory.replace(length=memory.length + seq, seen=memory.seen + new)
             self.put_variable("cache", "memory", read)
         order = jnp.arange(memory.keys.shape[1], dtype=jnp.int32)[None]
         key_at = Coordinates(order, order, memory.valid)
         query = self._project("query", x, head_dim)
         query, key = self._transform(query, memory.keys, query_at, key_at)
         mixed = self._attend(query, key, memory.values, query_at, key_at, deterministic)
-        return self._out(mixed, self.features or x.shape[-1])
+        return self._out(mixed, self.features or embed)
 
     def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryCache:
         if context.cache_size is not None and self.has_variable("cache", "memory"):
