@@ -1,6 +1,8 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
-from blocks.attention.cache import KeyValueCache
+from blocks.attention.caches.contiguous import KeyValueCache
+from blocks.attention.caches.int8 import Int8Cache
+from blocks.attention.caches.rows import select_rows
 from blocks.attention.cross import CrossAttention, MemoryCache
 from blocks.attention.head import AttentionHead
 from blocks.attention.kernels import Kernel, dot_product_attention
@@ -38,6 +40,7 @@ __all__ = [
     "Encoder",
     "EncoderDecoder",
     "GatedMLP",
+    "Int8Cache",
     "Kernel",
     "KeyValueCache",
     "LMHead",
@@ -72,6 +75,7 @@ __all__ = [
     "gelu",
     "override",
     "replace",
+    "select_rows",
     "stack_layers",
     "unstack_layers",
 ]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.attention.cache import KeyValueCache
+from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.slots import QKTransform, Scale, ScoreChange
@@ -52,6 +52,7 @@ class MultiHeadAttention(Block, kw_only=True):
         qk_transforms: changes of queries and keys before their product, in order.
         scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$.
         kernel: the function that attends.
+        cache: what keeps keys and values between calls.
         use_bias: learn biases, in all projections or by `Biases` in some.
         dropout_rate: share of the attention weights dropped in training.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
@@ -90,6 +91,7 @@ class MultiHeadAttention(Block, kw_only=True):
     qk_transforms: tuple[QKTransform, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
     kernel: Kernel = dot_product_attention
+    cache: type[KeyValueCache] = KeyValueCache
     use_bias: bool | Biases = True
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
@@ -135,8 +137,7 @@ class MultiHeadAttention(Block, kw_only=True):
         at = key_at = locate(context, x.shape[0], x.shape[1], start, seen)
         query, key = self._transform(query, key, at, at)
         if cache is not None:
-            cache.value = cache.value.append(key, value, at)
-            key, value, key_at = cache.value.keys, cache.value.values, cache.value.coordinates()
+            cache.value, key, value, key_at = cache.value.extend(key, value, at)
         mixed = self._attend(query, key, value, at, key_at, deterministic)
         return self._out(mixed, self.features or x.shape[-1])
 
@@ -220,7 +221,7 @@ class MultiHeadAttention(Block, kw_only=True):
         cache = self.variable(
             "cache",
             "key_value",
-            KeyValueCache.empty,
+            self.cache.empty,
             *(batch, context.cache_size, kv_heads, head_dim, value.shape[-1], key.dtype),
         )
         if cache.value.size != context.cache_size:

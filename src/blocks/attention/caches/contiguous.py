@@ -1,5 +1,7 @@
 """The cache of keys and values that makes decoding one token as cheap as one token."""
 
+from typing import Self
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -38,7 +40,7 @@ class KeyValueCache(flax.struct.PyTreeNode):
     @classmethod
     def empty(
         cls, batch: int, size: int, kv_heads: int, head_dim: int, value_dim: int, dtype: Dtype
-    ) -> "KeyValueCache":
+    ) -> Self:
         """Makes a cache with all slots free."""
         return cls(
             keys=jnp.zeros((batch, size, kv_heads, head_dim), dtype),
@@ -64,7 +66,17 @@ class KeyValueCache(flax.struct.PyTreeNode):
                 once in an eager call and inside `checked`; elsewhere under `jit` nothing can be
                 raised, and the values become NaN instead.
         """
-        batch, seq = key.shape[:2]
+        room = self._room(key.shape[1])
+        return self._store(at, keys=key, values=jnp.where(room, value, jnp.nan))
+
+    def extend(
+        self, key: Array, value: Array, at: Coordinates
+    ) -> tuple["KeyValueCache", Array, Array, Coordinates]:
+        """Appends new tokens; gives the cache, and what their queries attend to."""
+        cache = self.append(key, value, at)
+        return cache, cache.keys, cache.values, cache.coordinates()
+
+    def _room(self, seq: int) -> Bool[Array, ""]:
         if seq > self.size:
             raise ValueError(
                 f"seq={seq} tokens do not fit into a cache of {self.size} slots; "
@@ -79,19 +91,22 @@ class KeyValueCache(flax.struct.PyTreeNode):
             length=self.length,
             size=self.size,
         )
+        return room
+
+    def _store(self, at: Coordinates, **arrays: Array) -> Self:
+        """Writes arrays of new tokens into the next slots, and where these tokens stand."""
+        batch, seq = arrays["keys"].shape[:2]
         valid = jnp.ones((batch, seq), bool) if at.valid is None else at.valid
         segments = jnp.zeros((batch, seq), jnp.int32) if at.segments is None else at.segments
 
-        def write(slots: Array, new: Array) -> Array:
+        def write(name: str, new: Array) -> Array:
+            slots = getattr(self, name)
             new = jnp.broadcast_to(new, (batch, *new.shape[1:])).astype(slots.dtype)
             return jax.lax.dynamic_update_slice_in_dim(slots, new, self.length, axis=1)
 
+        arrays = {**arrays, "positions": at.positions, "valid": valid, "segments": segments}
         return self.replace(
-            keys=write(self.keys, key),
-            values=write(self.values, jnp.where(room, value, jnp.nan)),
-            positions=write(self.positions, at.positions),
-            valid=write(self.valid, valid),
-            segments=write(self.segments, segments),
+            **{name: write(name, new) for name, new in arrays.items()},
             length=self.length + seq,
             seen=self.seen + valid.sum(axis=-1, dtype=jnp.int32),
         )

@@ -1,0 +1,1 @@
+"""Caches: what attention keeps of the tokens so far."""

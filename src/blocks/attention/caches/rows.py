@@ -1,0 +1,62 @@
+"""Choose rows of a batch in all caches of a model, as beam search does."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.caches.contiguous import KeyValueCache
+from blocks.attention.cross import MemoryCache
+from blocks.typing import Array, Int, typed
+
+
+@typed
+def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str, Any]:
+    """The `cache` collection of a model for some rows of its batch, in a new order.
+
+    A beam that lives on in two continuations is a row that comes twice. Caches of a scanned `Stack`
+    are chosen from likewise.
+
+    Args:
+        cache: the collection, as `apply(..., mutable=["cache"])` returned it.
+        rows: the old row of every new one.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, Context, MultiHeadAttention, select_rows
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> x, context = jnp.ones((3, 1, 8)), Context(cache_size=4)
+        >>> cache = attention.init(jax.random.key(0), x, context)["cache"]
+        >>> select_rows(cache, jnp.array([2, 2]))["key_value"].keys.shape
+        (2, 4, 2, 4)
+
+        ```
+    """
+
+    def choose(node: Any) -> Any:
+        if not _is_cache(node):  # counters of the model, one for each row
+            return jnp.take(node, rows, axis=0)
+        select = functools.partial(_select, rows=rows)
+        # A scan keeps the caches of its layers in one, with an axis in front.
+        for _ in range(node.length.ndim):
+            select = jax.vmap(select)
+        return select(node)
+
+    return jax.tree.map(choose, dict(cache), is_leaf=_is_cache)
+
+
+def _is_cache(node: Any) -> bool:
+    return isinstance(node, (KeyValueCache, MemoryCache))
+
+
+def _select(cache: Any, rows: Array) -> Any:
+    per_row = {
+        field.name: getattr(cache, field.name)
+        for field in dataclasses.fields(cache)
+        if field.name != "length"
+    }
+    return cache.replace(**jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), per_row))

@@ -1,0 +1,69 @@
+"""Choosing rows of all caches: every kind, loop and scan, goes on as the chosen row would."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+
+from blocks import (
+    MLP,
+    Causal,
+    CausalLM,
+    Context,
+    CrossAttention,
+    Int8Cache,
+    KeyValueCache,
+    LMHead,
+    MultiHeadAttention,
+    RoPE,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    select_rows,
+)
+
+ROWS = jnp.array([2, 0, 2])
+PROMPT = jnp.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+NEXT = jnp.array([[3], [1], [2]])
+MEMORY = jax.random.normal(jax.random.key(1), (3, 4, 8))
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
+@pytest.mark.parametrize("kind", [KeyValueCache, Int8Cache])
+def test_a_chosen_row_goes_on_as_it_would_have(kind: type[KeyValueCache], scan: bool) -> None:
+    layer = TransformerBlock(
+        attention=MultiHeadAttention(num_heads=2, mask=Causal(), position=RoPE(), cache=kind),
+        cross_attention=CrossAttention(num_heads=2),
+        mlp=MLP(hidden=8),
+    )
+    model = CausalLM(
+        embed=TokenEmbedding(vocab_size=11, features=8),
+        stack=Stack(block=layer, depth=2, scan=scan),
+        norm=None,
+        head=LMHead(tied=True),
+    )
+    # The first token of row 1 is padding: rows differ in how many tokens they have seen.
+    valid = jnp.ones((3, 3), bool).at[1, 0].set(False)
+    prompt = Context(cache_size=5, memory=MEMORY, valid=valid)
+    variables = model.init(jax.random.key(0), PROMPT, Context(memory=MEMORY))
+
+    @jax.jit
+    def call(variables: dict, tokens: jax.Array, context: Context) -> tuple[jax.Array, dict]:
+        return model.apply(variables, tokens, context, mutable=["cache"])
+
+    def begin(rows: jax.Array) -> dict:
+        own = prompt.replace(memory=MEMORY[rows], valid=valid[rows])
+        return call(variables, PROMPT[rows], own)[1]
+
+    chosen = {"cache": select_rows(begin(jnp.arange(3))["cache"], ROWS)}
+    chex.assert_trees_all_close(chosen, begin(ROWS), atol=1e-6)
+    goes_on, would_have = (
+        call({**variables, **cache}, NEXT, Context(cache_size=5))[0]
+        for cache in (chosen, begin(ROWS))
+    )
+    chex.assert_trees_all_close(goes_on, would_have, atol=1e-5)
+
+
+def test_rows_may_become_fewer() -> None:
+    cache = {"key_value": KeyValueCache.empty(3, 4, 1, 2, 2, jnp.float32)}
+    assert select_rows(cache, jnp.array([1]))["key_value"].seen.shape == (1,)
