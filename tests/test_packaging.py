@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+PIN = r"[\w.-]+(?:\[[^\]\n]*\])?=="
 PYTHONS = ("3.11", "3.12", "3.13")
 # Of the text as its authors publish it, at apache.org/licenses/LICENSE-2.0.txt.
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
@@ -40,12 +41,20 @@ def locked(python: str) -> dict[str, str]:
         "platform_python_implementation": "CPython",
     }
     pins = {}
-    for line in re.findall(r"^[\w.\[\]-]+==[^\\\n]+", LOCK, flags=re.MULTILINE):
+    for line in re.findall(rf"^{PIN}[^\\\n]+", LOCK, flags=re.MULTILINE):
         pin = Requirement(line.strip())
         if pin.marker is None or pin.marker.evaluate(environment):
             (version,) = pin.specifier
             pins[canonicalize_name(pin.name)] = version.version
     return pins
+
+
+def requires(name: str) -> list[str]:
+    """What an installed distribution asks for; nothing for one that is not installed here."""
+    try:
+        return importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 def test_the_installed_package_is_this_version():
@@ -103,6 +112,21 @@ def test_the_lock_file_satisfies_the_requirements(requirement, python):
 
 
 def test_the_lock_file_has_a_hash_for_every_pin_and_no_address():
-    pins = re.split(r"^(?=[\w.\[\]-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    pins = re.split(rf"^(?={PIN})", LOCK, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in pin for pin in pins)
     assert not re.search(r"://|^\s*(-i|-f|--index|--extra-index|--find-links)", LOCK, re.MULTILINE)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_lock_file_pins_extras_by_name(python):
+    """Without its extra a pin does not bind `coverage[toml]`, and pip then refuses a newer one."""
+    wanted = {
+        (canonicalize_name(need.name), extra)
+        for name in locked(python)
+        for need in map(Requirement, requires(name))
+        if need.marker is None or need.marker.evaluate({"extra": ""})
+        for extra in need.extras
+    }
+    assert wanted
+    for name, extra in wanted:
+        assert re.search(rf"^{name}\[[^\]]*\b{extra}\b[^\]]*\]==", LOCK, re.MULTILINE), name
