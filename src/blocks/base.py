@@ -6,10 +6,16 @@ that two places are two sets of weights, whatever way the model was written.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import flax.linen as nn
+import jax
+from flax.errors import ScopeParamShapeError
+
+from blocks.fields import check_types
+from blocks.typing import where
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -23,6 +29,7 @@ class Block(nn.Module, kw_only=True):
             copied = map_modules(value, lambda m: fresh(m) if m.parent is None else m)
             if copied is not value:
                 object.__setattr__(self, name, copied)
+        check_types(self, fields_of(self))
         self.check_fields()
         super().__post_init__()
 
@@ -46,6 +53,24 @@ class Block(nn.Module, kw_only=True):
 
     def check_fields(self) -> None:
         """Raises `ValueError` where fields contradict each other; overridden by blocks."""
+
+    def param(self, name: str, init_fn: Any, *init_args: Any, **kwargs: Any) -> Any:
+        """Makes or finds a parameter, as in Linen.
+
+        Raises:
+            TypeError: there is one, of another shape than the input asks for.
+        """
+        try:
+            return super().param(name, init_fn, *init_args, **kwargs)
+        except ScopeParamShapeError:
+            made = self.get_variable("params", name)
+            asked = jax.eval_shape(lambda key: init_fn(key, *init_args), jax.random.key(0))
+        first = next(iter(inspect.signature(self.__call__).parameters))
+        raise TypeError(
+            f"{where(self)}: argument `{first}` does not fit the parameter `{name}`\n"
+            f"  expected: an input for {name} of shape {made.shape}, as it was made\n"
+            f"  actual:   an input for {name} of shape {asked.shape}"
+        )
 
 
 def _show(value: Any) -> str:

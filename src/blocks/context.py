@@ -23,6 +23,9 @@ class Context(flax.struct.PyTreeNode):
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
 
+    Raises:
+        ValueError: a cache that is no whole number of tokens, or none.
+
     Example:
         ```python
         >>> import jax.numpy as jnp
@@ -40,6 +43,12 @@ class Context(flax.struct.PyTreeNode):
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Checks what is no array; arrays are checked where their tokens are known."""
+        size = self.cache_size
+        if size is not None and (not isinstance(size, int) or size < 1):
+            raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")
 
 
 class Coordinates(flax.struct.PyTreeNode):

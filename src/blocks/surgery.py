@@ -22,7 +22,12 @@ def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
         ['mlp']
 
         ```
+
+    Raises:
+        TypeError: a `kind` that is no class.
     """
+    if not isinstance(kind, type):
+        raise TypeError(f"kind={kind} is no class of blocks; write {type(kind).__name__}.")
     found = {}
 
     def visit(path: str, module: nn.Module) -> None:
@@ -79,6 +84,7 @@ def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module])
 
     Raises:
         ValueError: no part of `model` is of that kind; the message lists the kinds there are.
+        TypeError: a `kind` that is no class, or a block in the place of the function.
 
     Example:
         ```python
@@ -90,6 +96,12 @@ def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module])
 
         ```
     """
+    if isinstance(function, nn.Module):
+        name = type(function).__name__
+        raise TypeError(
+            f"replace takes a function of the old part, and got the block {name}; write "
+            f"lambda old: {name}(...)."
+        )
     if not find(model, kind):
         kinds = sorted({type(part).__name__ for part in find(model, nn.Module).values()})
         raise ValueError(

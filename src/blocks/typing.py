@@ -67,8 +67,10 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -
     if not (actual and expected):
         return report
     what = f"argument `{parameter[1]}`" if parameter else "the result"
+    module = args[0] if args and isinstance(args[0], nn.Module) else None
+    origin = function.__qualname__.lstrip("_") if module is None else where(module)
     text = (
-        f"{_where(function, args)}: {what} does not fit its signature\n"
+        f"{origin}: {what} does not fit its signature\n"
         f"  expected: {_readable(expected[1])}\n"
         f"  actual:   {_readable(actual[1])}"
     )
@@ -78,11 +80,8 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -
     return text
 
 
-def _where(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    """The path of the block in its model, or the name of the function."""
-    if not (args and isinstance(args[0], nn.Module)):
-        return function.__qualname__.lstrip("_")
-    module = args[0]
+def where(module: nn.Module) -> str:
+    """A block and its path in the model, as errors name it."""
     path = ".".join(module.path) if module.scope is not None else ""
     name = type(module).__name__
     return f"{name} at `{path}`" if path else name

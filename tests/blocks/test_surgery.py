@@ -191,3 +191,15 @@ def test_parts_that_are_no_blocks_are_changed_too() -> None:
     wrapped = Wrapper(inner=MLP(hidden=4))
     assert override(wrapped, hidden=8).inner == MLP(hidden=8)
     assert replace(wrapped, MLP, lambda mlp: RMSNorm()).inner == RMSNorm()
+
+
+def test_a_block_in_the_place_of_its_class_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"kind=LayerNorm\(\) is no class of blocks; write LayerNorm"
+    ):
+        find(LayerNorm(), LayerNorm())
+
+
+def test_a_block_in_the_place_of_the_function_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"write lambda old: RMSNorm\(\.\.\.\)"):
+        replace(LayerNorm(), LayerNorm, RMSNorm())

@@ -5,7 +5,7 @@ one that works chunk by chunk can evaluate them where it needs them.
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ Scores: TypeAlias = Float[Array, "batch heads q_seq kv_seq"]
 ScoreFunction: TypeAlias = Callable[[Array, Coordinates, Coordinates], Array]
 
 
+@runtime_checkable
 class Kernel(Protocol):
     """The signature of every kernel; `dot_product_attention` is the reference."""
 

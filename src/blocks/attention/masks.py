@@ -9,6 +9,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from blocks.context import Coordinates
+from blocks.fields import check_types
 from blocks.typing import Array, Bool, typed
 
 
@@ -25,6 +26,16 @@ class Mask:
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
         """True where the query may see the key."""
         raise TypeError(f"{type(self).__name__} defines no rule: give it a `__call__`.")
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        check_types(self, vars(self))
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a mask is neither true nor false: combine masks with `&`, `|` and `~` instead of "
+            "`and`, `or` and `not`."
+        )
 
     def __and__(self, other: "Mask") -> "Mask":
         return And(self, other)
@@ -74,6 +85,7 @@ class SlidingWindow(Mask):
     window: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.window < 1:
             raise ValueError(f"window={self.window} must be at least 1, the token itself.")
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.cross import MemoryCache
+from blocks.checks import check_values
 from blocks.typing import Array, Int, typed
 
 
@@ -24,6 +25,9 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
         cache: the collection, as `apply(..., mutable=["cache"])` returned it.
         rows: the old row of every new one.
 
+    Raises:
+        ValueError: a row that the batch does not have.
+
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
@@ -36,6 +40,15 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
 
         ```
     """
+    seen = [node.seen for node in jax.tree.leaves(cache, is_leaf=_is_cache) if _is_cache(node)]
+    batch = seen[0].shape[-1] if seen else 0
+    check_values(
+        (rows >= 0).all() & (rows < batch).all(),
+        "rows from {low} to {high} do not fit a batch of {batch}; count them from 0.",
+        low=rows.min(initial=jnp.iinfo(rows.dtype).max),
+        high=rows.max(initial=jnp.iinfo(rows.dtype).min),
+        batch=batch,
+    )
 
     def choose(node: Any) -> Any:
         if not _is_cache(node):  # counters of the model, one for each row

@@ -67,3 +67,10 @@ def test_a_chosen_row_goes_on_as_it_would_have(kind: type[KeyValueCache], scan: 
 def test_rows_may_become_fewer() -> None:
     cache = {"key_value": KeyValueCache.empty(3, 4, 1, 2, 2, jnp.float32)}
     assert select_rows(cache, jnp.array([1]))["key_value"].seen.shape == (1,)
+
+
+@pytest.mark.parametrize("row", [-1, 3])
+def test_a_row_that_is_not_there_is_refused(row: int) -> None:
+    cache = {"key_value": KeyValueCache.empty(3, 4, 1, 2, 2, jnp.float32)}
+    with pytest.raises(ValueError, match=rf"rows from {row} to {row} do not fit a batch of 3"):
+        select_rows(cache, jnp.array([row]))

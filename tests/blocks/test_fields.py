@@ -1,0 +1,148 @@
+"""What a field cannot hold is refused when the block is made, with the likely fix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    MLP,
+    Biases,
+    Causal,
+    CausalLM,
+    Context,
+    LayerNorm,
+    LearnedPositions,
+    Linear,
+    LMHead,
+    MultiHeadAttention,
+    PreNorm,
+    RMSNorm,
+    RoPE,
+    SlidingWindow,
+    SoftCap,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    override,
+    replace,
+)
+
+EMBED = TokenEmbedding(vocab_size=7, features=8)
+
+
+def attention(**fields: Any) -> MultiHeadAttention:
+    return MultiHeadAttention(**{"num_heads": 2, "mask": Causal(), **fields})
+
+
+def layer(**fields: Any) -> TransformerBlock:
+    return TransformerBlock(**{"attention": attention(), "mlp": MLP(hidden=4), **fields})
+
+
+def model(**fields: Any) -> CausalLM:
+    parts = {"embed": EMBED, "stack": layer(), "norm": None, "head": LMHead(tied=True)}
+    return CausalLM(**{**parts, **fields})
+
+
+@pytest.mark.parametrize(
+    ("make", "block", "field", "expected", "actual"),
+    [
+        (lambda: attention(num_heads="2"), "MultiHeadAttention", "num_heads", "int", "'2'"),
+        (lambda: attention(num_heads=2.0), "MultiHeadAttention", "num_heads", "int", "2.0"),
+        (lambda: attention(num_heads=True), "MultiHeadAttention", "num_heads", "int", "True"),
+        (lambda: attention(head_dim="8"), "MultiHeadAttention", "head_dim", "int | None", "'8'"),
+        (
+            lambda: attention(mask=jnp.ones((4, 4))),
+            *("MultiHeadAttention", "mask", "Mask | None", r"an array, float32\[4, 4\]"),
+        ),
+        (
+            lambda: attention(position=LearnedPositions(max_length=4)),
+            *("MultiHeadAttention", "position", r"QKTransform \| ScoreChange \| None"),
+            r"LearnedPositions\(max_length=4\)",
+        ),
+        (
+            lambda: attention(qk_transforms=(Causal(),)),
+            *("MultiHeadAttention", "qk_transforms", r"tuple\[QKTransform, \.\.\.\]"),
+            r"\(Causal\(\),\)",
+        ),
+        (lambda: attention(kernel="flash"), "MultiHeadAttention", "kernel", "Kernel", "'flash'"),
+        (
+            lambda: attention(use_bias={"key": False}),
+            *("MultiHeadAttention", "use_bias", r"bool \| Biases", r"\{'key': False\}"),
+        ),
+        (lambda: attention(use_bias=None), "MultiHeadAttention", "use_bias", r"bool \|", "None"),
+        (
+            lambda: MLP(hidden=4, activation="gelu"),
+            *("MLP", "activation", r"Callable\[\[Array\], Array\]", "'gelu'"),
+        ),
+        (lambda: MLP(hidden=4, dropout_rate="0.1"), "MLP", "dropout_rate", "float", "'0.1'"),
+        (lambda: layer(norm=None), "TransformerBlock", "norm", "Module", "None"),
+        (lambda: layer(residual=LayerNorm()), "TransformerBlock", "residual", "Residual", "Layer"),
+        (lambda: Stack(block=None, depth=1), "Stack", "block", "Module", "None"),
+        (lambda: Stack(block=layer(), depth=2.0), "Stack", "depth", "int", "2.0"),
+        (lambda: model(head=None), "CausalLM", "head", "LMHead", "None"),
+        (lambda: model(embed=layer()), "CausalLM", "embed", "TokenEmbedding", "TransformerBlock"),
+        (lambda: RoPE(theta="1e4"), "RoPE", "theta", "float", "'1e4'"),
+        (lambda: SlidingWindow(2.5), "SlidingWindow", "window", "int", "2.5"),
+        (lambda: Causal() & 3, "And", "right", "Mask", "3"),
+        (lambda: Causal() | None, "Or", "right", "Mask", "None"),
+        (lambda: override(layer(), hidden="4"), "MLP", "hidden", "int", "'4'"),
+        (
+            lambda: replace(layer(), LayerNorm, lambda old: None),
+            *("TransformerBlock", "norm", "Module", "None"),
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_refused(
+    make: Callable[[], Any], block: str, field: str, expected: str, actual: str
+) -> None:
+    match = rf"^{block}: field `{field}` cannot hold this\n  expected: {expected}.*\n  actual:   "
+    with pytest.raises(TypeError, match=match + actual):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "fix"),
+    [
+        (lambda: attention(mask=Causal), r"it is the class; write Causal\(\.\.\.\)"),
+        (lambda: attention(position=RoPE), r"it is the class; write RoPE\(\.\.\.\)"),
+        (lambda: layer(norm=RMSNorm), r"it is the class; write RMSNorm\(\.\.\.\)"),
+        (lambda: layer(residual=PreNorm), r"it is the class; write PreNorm\(\.\.\.\)"),
+        (lambda: attention(scores=SoftCap(cap=1.0)), r"write it as a tuple, \(\.\.\.,\)"),
+        (lambda: Linear(features=8), r"write it as a tuple, \(\.\.\.,\)"),
+    ],
+)
+def test_a_mistake_that_is_plain_comes_with_its_fix(make: Callable[[], Any], fix: str) -> None:
+    with pytest.raises(TypeError, match=f"\n  fix:      {fix}$"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: attention(num_heads=np.int64(2)),
+        lambda: attention(dropout_rate=0),
+        lambda: attention(dropout_rate=np.float32(0.5)),
+        lambda: attention(use_bias=Biases(key=False)),
+        lambda: attention(scores=[SoftCap(cap=1.0)]),
+        lambda: Stack(block=[layer(), layer()], depth=2),
+        lambda: MLP(hidden=4, dtype=jnp.bfloat16, kernel_init=jax.nn.initializers.zeros),
+        lambda: MLP(hidden=4, dtype="bfloat16"),
+    ],
+)
+def test_what_means_the_same_is_taken(make: Callable[[], Any]) -> None:
+    make()
+
+
+def test_masks_are_neither_true_nor_false() -> None:
+    with pytest.raises(TypeError, match=r"combine masks with `&`, `\|` and `~` instead of"):
+        attention(mask=Causal() and SlidingWindow(2))
+
+
+@pytest.mark.parametrize("size", [0, -1, "4", 2.0])
+def test_a_cache_is_a_number_of_tokens(size: Any) -> None:
+    with pytest.raises(ValueError, match=f"cache_size={size!r} must be a whole number of tokens"):
+        Context(cache_size=size)
