@@ -2,9 +2,19 @@
 
 from blocks.attention.cache import KeyValueCache
 from blocks.attention.head import AttentionHead
-from blocks.attention.kernels import Kernel, dot_product_attention
+from blocks.attention.kernels import (
+    Auto,
+    Choice,
+    ChunkedAttention,
+    CudnnAttention,
+    Kernel,
+    KernelCall,
+    Support,
+    dot_product_attention,
+)
 from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
 from blocks.attention.multi_head import Biases, MultiHeadAttention
+from blocks.attention.sinks import LearnedSinks, SoftmaxOne
 from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
 from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
@@ -27,18 +37,24 @@ from blocks.surgery import find, override, replace
 __all__ = [
     "MLP",
     "AttentionHead",
+    "Auto",
     "Biases",
     "Block",
     "Causal",
     "CausalLM",
+    "Choice",
+    "ChunkedAttention",
     "Context",
     "Coordinates",
+    "CudnnAttention",
     "GatedMLP",
     "Kernel",
+    "KernelCall",
     "KeyValueCache",
     "LMHead",
     "LayerNorm",
     "LearnedPositions",
+    "LearnedSinks",
     "Linear",
     "Mask",
     "MultiHeadAttention",
@@ -56,7 +72,9 @@ __all__ = [
     "SinusoidalPositions",
     "SlidingWindow",
     "SoftCap",
+    "SoftmaxOne",
     "Stack",
+    "Support",
     "TokenEmbedding",
     "TransformerBlock",
     "VarianceScaling",
