@@ -25,10 +25,14 @@ KERNELS = {
 # The calls that a row of the table is about: yes means that each is supported, no that none is.
 CALLS = {
     "grouped and multi query": [KernelCall(heads=8)],
-    "any mask, padding, documents": [KernelCall(mask=~Causal()), KernelCall(q_seq=4, kv_seq=6)],
-    "any mask at an odd length": [
+    "any mask, padding, documents": [
+        KernelCall(mask=~Causal()),
+        KernelCall(padded=True, q_seq=4, kv_seq=6),
+    ],
+    "any mask, padding, documents at an odd length": [
         KernelCall(mask=SlidingWindow(3), q_seq=7, kv_seq=8),
         KernelCall(mask=Causal() & SlidingWindow(3), q_seq=8, kv_seq=7),
+        KernelCall(mask=Causal(), padded=True, q_seq=7, kv_seq=7),
     ],
     "`Causal()` at an odd length": [KernelCall(mask=Causal(), q_seq=7, kv_seq=7)],
     "`Scale`": [KernelCall(changes=())],

@@ -91,13 +91,7 @@ class Auto:
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends with the kernel of its choice."""
-        options = {
-            "mask": mask,
-            "changes": changes,
-            "sinks": sinks,
-            "dropout_rate": dropout_rate,
-        }
-        kernel = self.choose(call_of(query, key, value, **options)).kernel
-        return kernel(
-            query, key, value, query_at, key_at, scale=scale, dropout_key=dropout_key, **options
-        )
+        options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
+        arrays = (query, key, value, query_at, key_at)
+        kernel = self.choose(call_of(*arrays, **options)).kernel
+        return kernel(*arrays, scale=scale, dropout_key=dropout_key, **options)

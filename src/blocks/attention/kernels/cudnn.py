@@ -62,7 +62,7 @@ class CudnnAttention:
 
     It takes grouped queries, any mask and a `Scale`, but no other change of scores, no sinks and no
     dropout. `Auto` takes it where it can. A mask other than `Causal()` is handed over as an array
-    of `q_seq * kv_seq`, and needs even lengths.
+    of `q_seq * kv_seq`, as padding and documents are, and then lengths have to be even.
 
     Raises:
         ValueError: a call that it does not support, with what to use instead; at construction of
@@ -116,7 +116,7 @@ class CudnnAttention:
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends from every query to the keys that it may see."""
         options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
-        require(self, call_of(query, key, value, **options))
+        require(self, call_of(query, key, value, query_at, key_at, **options))
         return fused_attention(query, key, value, query_at, key_at, mask=mask, scale=scale)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 from jax.extend.backend import get_backend
 
-from blocks.attention.masks import Causal, Mask
+from blocks.attention.masks import Causal, Mask, visible
+from blocks.context import Coordinates
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class KernelCall:
         value_dim: features of a value.
         dtype: name of the values' dtype.
         mask: which token sees which.
+        padded: padding, documents or free slots of a cache hide more than the mask does.
         changes: score changes but `Scale`, by name.
         sinks: logits without a value join the softmax.
         dropout: weights are dropped.
@@ -36,6 +38,7 @@ class KernelCall:
     value_dim: int | None = None
     dtype: str | None = None
     mask: Mask | None = None
+    padded: bool = False
     changes: tuple[str, ...] = ()
     sinks: bool = False
     dropout: bool = False
@@ -51,7 +54,8 @@ class Support:
         sinks: logits without a value in the softmax.
         dropout: of weights.
         value_dim: values of another width than keys.
-        odd_lengths: an odd number of queries or keys under any mask; else under `Causal()` alone.
+        odd_lengths: an odd number of queries or keys, whatever hides some; else under `Causal()`
+            alone.
         head_dim_multiple: what the features of a head must be a multiple of.
         head_dim_limit: most features of a head; None knows no limit.
         dtypes: by name; None takes all.
@@ -71,6 +75,7 @@ class Support:
     def refusal(self, call: KernelCall) -> str | None:
         """What of a call is not supported, in words that follow "does not support"; or None."""
         odd = [n for n in (call.q_seq, call.kv_seq) if n is not None and n % 2]
+        needs_array = call.padded or call.mask not in (None, Causal())
         size, limit = call.head_dim, self.head_dim_limit
         if call.changes and not self.changes:
             return f"the score change {call.changes[0]}"
@@ -80,8 +85,9 @@ class Support:
             return "dropout of attention weights"
         if not self.value_dim and None not in (size, call.value_dim) and size != call.value_dim:
             return f"values of another width than keys, {call.value_dim} and {size}"
-        if odd and call.mask not in (None, Causal()) and not self.odd_lengths:
-            return f"an odd length, {odd[0]}, under mask={call.mask}"
+        if odd and needs_array and not self.odd_lengths:
+            hidden = "with padding or documents" if call.padded else f"under mask={call.mask}"
+            return f"an odd length, {odd[0]}, {hidden}"
         if size is not None and size % self.head_dim_multiple:
             return f"head_dim={size}, which is no multiple of {self.head_dim_multiple}"
         if size is not None and limit is not None and size > limit:
@@ -116,6 +122,8 @@ def call_of(
     query: jax.Array,
     key: jax.Array,
     value: jax.Array,
+    query_at: Coordinates,
+    key_at: Coordinates,
     *,
     mask: Mask | None = None,
     changes: tuple[Any, ...] = (),
@@ -133,6 +141,7 @@ def call_of(
         value_dim=value.shape[3],
         dtype=value.dtype.name,
         mask=mask,
+        padded=visible(None, query_at, key_at) is not None,
         # A change is a function that a block made: its qualified name starts with the block's.
         changes=tuple(getattr(c, "__qualname__", repr(c)).split(".")[0] for c in changes),
         sinks=sinks is not None,

@@ -118,13 +118,13 @@ def test_a_call_is_described_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Auto, "choose", recording)
     q, k = jnp.ones((3, 5, 4, 8)), jnp.ones((3, 6, 2, 8))
     v = jnp.ones((3, 6, 2, 2), jnp.bfloat16)
-    order = jnp.arange(6)[None]
+    order, valid = jnp.arange(6)[None], jnp.ones((3, 6), bool)
     Auto()(
         q,
         k,
         v,
         Coordinates(order[:, :5], order[:, :5]),
-        Coordinates(order, order),
+        Coordinates(order, order, valid),
         mask=Causal(),
         changes=(SoftCap(cap=2.0)(num_heads=4),),
         sinks=jnp.zeros(4),
@@ -141,6 +141,7 @@ def test_a_call_is_described_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
             value_dim=2,
             dtype="bfloat16",
             mask=Causal(),
+            padded=True,
             changes=("SoftCap",),
             sinks=True,
             dropout=True,

@@ -144,6 +144,10 @@ CALLS = {
         {"q_seq": 7, "kv_seq": 7, "mask": SlidingWindow(2)},
         r"an odd length, 7, under mask=SlidingWindow\(window=2\)",
     ),
+    "padding": (
+        {"q_seq": 8, "kv_seq": 9, "mask": Causal(), "padded": True},
+        "an odd length, 9, with padding or documents",
+    ),
     "value": (
         {"head_dim": 64, "value_dim": 32},
         "values of another width than keys, 32 and 64",
