@@ -5,9 +5,19 @@ from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.cross import CrossAttention, MemoryCache
 from blocks.attention.head import AttentionHead
-from blocks.attention.kernels import Kernel, dot_product_attention
+from blocks.attention.kernels import (
+    Auto,
+    Choice,
+    ChunkedAttention,
+    CudnnAttention,
+    Kernel,
+    KernelCall,
+    Support,
+    dot_product_attention,
+)
 from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
 from blocks.attention.multi_head import Biases, MultiHeadAttention
+from blocks.attention.sinks import LearnedSinks, SoftmaxOne
 from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
 from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
@@ -30,22 +40,28 @@ from blocks.surgery import find, override, replace
 __all__ = [
     "MLP",
     "AttentionHead",
+    "Auto",
     "Biases",
     "Block",
     "Causal",
     "CausalLM",
+    "Choice",
+    "ChunkedAttention",
     "Context",
     "Coordinates",
     "CrossAttention",
+    "CudnnAttention",
     "Encoder",
     "EncoderDecoder",
     "GatedMLP",
     "Int8Cache",
     "Kernel",
+    "KernelCall",
     "KeyValueCache",
     "LMHead",
     "LayerNorm",
     "LearnedPositions",
+    "LearnedSinks",
     "Linear",
     "Mask",
     "MemoryCache",
@@ -64,7 +80,9 @@ __all__ = [
     "SinusoidalPositions",
     "SlidingWindow",
     "SoftCap",
+    "SoftmaxOne",
     "Stack",
+    "Support",
     "TokenEmbedding",
     "TransformerBlock",
     "VarianceScaling",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
-from blocks.attention.slots import QKTransform, Scale, ScoreChange
+from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
 from blocks.base import Block
 from blocks.context import Context, Coordinates, locate
 from blocks.initializers import LECUN_NORMAL
@@ -50,8 +50,10 @@ class MultiHeadAttention(Block, kw_only=True):
         position: where tokens stand, as `RoPE()`; applied after `qk_transforms`, or first of
             `scores` where it is a change of scores.
         qk_transforms: changes of queries and keys before their product, in order.
-        scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$.
-        kernel: the function that attends.
+        scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$, and
+            sinks, as `LearnedSinks()`, join the softmax last.
+        kernel: what attends: `dot_product_attention`, `ChunkedAttention()`, `CudnnAttention()`, or
+            `Auto()`, which chooses among them.
         cache: what keeps keys and values between calls.
         use_bias: learn biases, in all projections or by `Biases` in some.
         dropout_rate: share of the attention weights dropped in training.
@@ -61,8 +63,8 @@ class MultiHeadAttention(Block, kw_only=True):
         out_kernel_init: of the output projection; None takes `kernel_init`.
 
     Raises:
-        ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), a cache with a
-            mask that can see ahead, or a full cache.
+        ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), a kernel that
+            does not support an option, a cache with a mask that can see ahead, or a full cache.
 
     Example:
         ```python
@@ -117,6 +119,14 @@ class MultiHeadAttention(Block, kw_only=True):
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+        check_kernel(
+            self.kernel,
+            self._placed()[1],
+            mask=self.mask,
+            head_dim=self.head_dim,
+            dtype=None if self.dtype is None else jnp.dtype(self.dtype).name,
+            dropout=self.dropout_rate > 0.0,
+        )
 
     @nn.compact
     @typed
@@ -155,8 +165,7 @@ class MultiHeadAttention(Block, kw_only=True):
     def _transform(
         self, query: Array, key: Array, query_at: Coordinates, key_at: Coordinates
     ) -> tuple[Array, Array]:
-        last = (self.position,) if isinstance(self.position, QKTransform) else ()
-        for transform in (*self.qk_transforms, *last):
+        for transform in self._placed()[0]:
             query, key = transform(query, key, query_at, key_at)
         return query, key
 
@@ -169,8 +178,6 @@ class MultiHeadAttention(Block, kw_only=True):
         key_at: Coordinates,
         deterministic: bool,
     ) -> Array:
-        first = (self.position,) if isinstance(self.position, ScoreChange) else ()
-        scores = (*first, *self.scores)
         drop = self.dropout_rate > 0.0 and not deterministic
         return self.kernel(
             query,
@@ -179,8 +186,7 @@ class MultiHeadAttention(Block, kw_only=True):
             query_at,
             key_at,
             mask=self.mask,
-            scale=next((change.factor for change in scores if isinstance(change, Scale)), None),
-            changes=tuple(change(self.num_heads) for change in scores),
+            **score_options(self._placed()[1], self.num_heads),
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
@@ -195,6 +201,12 @@ class MultiHeadAttention(Block, kw_only=True):
             kernel_init=self.out_kernel_init or self.kernel_init,
             name="out",
         )(mixed)
+
+    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreChange, ...]]:
+        """The changes of queries and keys and those of scores, with `position` at its place."""
+        last = (self.position,) if isinstance(self.position, QKTransform) else ()
+        first = (self.position,) if isinstance(self.position, ScoreChange) else ()
+        return (*self.qk_transforms, *last), (*first, *self.scores)
 
     def _biases(self) -> Biases:
         return self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)

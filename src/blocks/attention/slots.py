@@ -1,8 +1,11 @@
 """What the slots of an attention block hold: changes of queries and keys, changes of scores."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import jax.numpy as jnp
 
-from blocks.attention.kernels import ScoreFunction
+from blocks.attention.kernels import Kernel, KernelCall, ScoreFunction, require
 from blocks.base import Block
 from blocks.context import Coordinates
 from blocks.typing import Array, Float
@@ -46,6 +49,18 @@ class Scale(ScoreChange, kw_only=True):
         return lambda scores, query_at, key_at: scores
 
 
+class Sink(ScoreChange, kw_only=True):
+    """One more logit per head in the softmax, after all changes of scores; its value is zero."""
+
+    def __call__(self, num_heads: int) -> ScoreFunction:
+        """The identity: kernels take sinks as an array, and join them last."""
+        return lambda scores, query_at, key_at: scores
+
+    def logits(self, num_heads: int) -> Float[Array, "heads"]:
+        """The logit of each head."""
+        raise TypeError(f"{type(self).__name__} has no logits: give it a method `logits`.")
+
+
 class SoftCap(ScoreChange, kw_only=True):
     r"""Bounds scores smoothly: $c \tanh(s / c)$.
 
@@ -69,3 +84,33 @@ class SoftCap(ScoreChange, kw_only=True):
     def __call__(self, num_heads: int) -> ScoreFunction:
         """Bounds every score."""
         return lambda scores, query_at, key_at: self.cap * jnp.tanh(scores / self.cap)
+
+
+def score_options(scores: Iterable[ScoreChange], num_heads: int) -> dict[str, Any]:
+    """What a kernel is told of score changes: its arguments `scale`, `changes` and `sinks`."""
+    told = {"scale": None, "changes": (), "sinks": None}
+    for change in scores:
+        if isinstance(change, Scale):
+            told["scale"] = change.factor
+        elif isinstance(change, Sink):
+            told["sinks"] = change.logits(num_heads)
+        else:
+            told["changes"] += (change(num_heads),)
+    return told
+
+
+def check_kernel(kernel: Kernel, scores: Iterable[ScoreChange], **known: Any) -> None:
+    """Refuses what is known not to go together before any call.
+
+    Raises:
+        ValueError: a kernel that does not support one of `scores` or what else is `known` of its
+            calls, in the words of `KernelCall`; or two that replace one another.
+    """
+    scores = tuple(scores)
+    for kind in (Scale, Sink):
+        several = [change for change in scores if isinstance(change, kind)]
+        if len(several) > 1:
+            raise ValueError(f"{several[0]} and {several[1]} replace each other; keep one of them.")
+    changes = tuple(repr(c) for c in scores if not isinstance(c, (Scale, Sink)))
+    sinks = any(isinstance(change, Sink) for change in scores)
+    require(kernel, KernelCall(changes=changes, sinks=sinks, **known))

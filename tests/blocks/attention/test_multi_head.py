@@ -22,6 +22,7 @@ from blocks import (
     Scale,
     SlidingWindow,
     SoftCap,
+    SoftmaxOne,
     VarianceScaling,
     dot_product_attention,
 )
@@ -203,13 +204,17 @@ def test_the_kernel_is_a_slot_and_gets_what_the_fields_say() -> None:
 
     mask = Causal()
     block, x, params = start(
-        kernel=recording, mask=mask, scores=(Scale(factor=0.5),), dropout_rate=0.25
+        kernel=recording,
+        mask=mask,
+        scores=(Scale(factor=0.5), SoftCap(cap=9.0), SoftmaxOne()),
+        dropout_rate=0.25,
     )
     calls.clear()
     block.apply({"params": params}, x)
     block.apply({"params": params}, x, None, False, rngs={"dropout": jax.random.key(0)})
     still, dropping = calls
     assert (still["mask"], still["scale"], len(still["changes"])) == (mask, 0.5, 1)
+    np.testing.assert_array_equal(still["sinks"], jnp.zeros(block.num_heads))
     assert (still["dropout_rate"], still["dropout_key"]) == (0.0, None)
     assert dropping["dropout_rate"] == 0.25
     assert dropping["dropout_key"] is not None

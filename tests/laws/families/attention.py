@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,18 @@ from blocks import (
     AttentionHead,
     Biases,
     Causal,
+    ChunkedAttention,
     CrossAttention,
+    LearnedSinks,
     MultiHeadAttention,
     QKTransform,
     RoPE,
     Scale,
     SlidingWindow,
     SoftCap,
+    SoftmaxOne,
 )
+from blocks.attention.slots import Sink
 
 E = EMBED
 MHA = 4 * E * E + 4 * E
@@ -56,7 +61,7 @@ CASES = [
             num_kv_heads=1,
             head_dim=6,
             position=RoPE(fraction=0.7, interleaved=True),
-            scores=(Scale(factor=0.5), SoftCap(cap=2.0)),
+            scores=(Scale(factor=0.5), SoftCap(cap=2.0), SoftmaxOne()),
             use_bias=False,
         ),
         vectors,
@@ -78,6 +83,20 @@ CASES = [
         mixes=True,
         caches=True,
         memory=4,
+    ),
+    Case(
+        "attention_chunked",
+        attention(
+            num_kv_heads=2,
+            mask=Causal() & SlidingWindow(4),
+            scores=(LearnedSinks(), SoftCap(cap=3.0)),
+            kernel=ChunkedAttention(query_chunk=2, key_chunk=4),
+            dropout_rate=0.3,
+        ),
+        vectors,
+        2 * E * E + 2 * E * 4 + 2 * E + 2 * 4 + 4,
+        mixes=True,
+        caches=True,
     ),
 ]
 
@@ -130,9 +149,26 @@ def _(change: SoftCap, score: float, *where: int) -> float:
     return change.cap * math.tanh(score / change.cap)
 
 
-def weighted(scores: list[float], values: list[np.ndarray]) -> np.ndarray:
-    weights = np.exp(np.array(scores) - max(scores))
-    return sum(w * v for w, v in zip(weights / weights.sum(), values, strict=True))
+def weighted(
+    scores: list[float], values: list[np.ndarray], sinks: Sequence[float] = ()
+) -> np.ndarray:
+    highest = max((*scores, *sinks))
+    total = sum(math.exp(score - highest) for score in (*scores, *sinks))
+    return sum(math.exp(s - highest) / total * v for s, v in zip(scores, values, strict=True))
+
+
+@rescored.register
+def _(change: Sink, score: float, *where: int) -> float:
+    return score
+
+
+def sinks_of(block: MultiHeadAttention, params: Params, head: int) -> list[float]:
+    """The logits without a value that join the softmax of a head."""
+    return [
+        params[f"scores_{place}"]["sinks"][head] if isinstance(change, LearnedSinks) else 0.0
+        for place, change in enumerate(block.scores)
+        if isinstance(change, Sink)
+    ]
 
 
 @reference.register
@@ -174,6 +210,7 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
                 rescored(change, s, i, j, h, block.num_heads)
                 for s, j in zip(scores, seen, strict=True)
             ]
-        out[i, h] = weighted(scores, [v[j, h // group] for j in seen])
+        values = [v[j, h // group] for j in seen]
+        out[i, h] = weighted(scores, values, sinks_of(block, params, h))
     kernel = params["out"]["kernel"]
     return np.einsum("thd,hde->te", out, kernel) + params["out"].get("bias", 0.0)

@@ -1,58 +1,34 @@
-"""Attention kernels: pure functions behind one signature, without parameters.
-
-A kernel takes a mask and score changes as rules and coordinates, not as finished arrays, so that
-one that works chunk by chunk can evaluate them where it needs them.
-"""
-
-from collections.abc import Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+"""The reference kernel: all scores at once, and the softmax and dropout that it is made of."""
 
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.masks import Mask, visible
 from blocks.context import Coordinates
 from blocks.typing import Array, Bool, Float, Key, typed
-
-Scores: TypeAlias = Float[Array, "batch heads q_seq kv_seq"]
-ScoreFunction: TypeAlias = Callable[[Array, Coordinates, Coordinates], Array]
-
-
-@runtime_checkable
-class Kernel(Protocol):
-    """The signature of every kernel; `dot_product_attention` is the reference."""
-
-    def __call__(
-        self,
-        query: Float[Array, "batch q_seq heads head_dim"],
-        key: Float[Array, "batch kv_seq kv_heads head_dim"],
-        value: Float[Array, "batch kv_seq kv_heads value_dim"],
-        query_at: Coordinates,
-        key_at: Coordinates,
-        *,
-        mask: Mask | None = None,
-        scale: float | None = None,
-        changes: tuple[ScoreFunction, ...] = (),
-        dropout_rate: float = 0.0,
-        dropout_key: Key[Array, ""] | None = None,
-    ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Attends from every query to the keys that it may see."""
-        ...
 
 
 @typed
 def masked_softmax(
     scores: Float[Array, "*batch q_seq kv_seq"],
     seen: Bool[Array, "*#batch #q_seq kv_seq"] | None = None,
+    sinks: Float[Array, "*#batch #q_seq 1"] | None = None,
 ) -> Float[Array, "*batch q_seq kv_seq"]:
-    """Softmax over the keys that are seen, in float32; a row that sees nothing gives zeros."""
+    """Softmax over the keys that are seen, in float32; a row that sees nothing gives zeros.
+
+    `sinks` are logits that join the denominator only, so that weights may sum to less than 1.
+    """
     scores = scores.astype(jnp.float32)
-    if seen is None:
-        return jax.nn.softmax(scores, axis=-1)
-    # The lowest finite number, not -inf: a row of -inf would be NaN, and so would its gradient.
-    lowest = jnp.finfo(jnp.float32).min
-    weights = jax.nn.softmax(jnp.where(seen, scores, lowest), axis=-1)
-    return jnp.where(seen, weights, 0.0)
+    if seen is not None:
+        # The lowest finite number, not -inf: a row of -inf would be NaN, as would its gradient.
+        scores = jnp.where(seen, scores, jnp.finfo(jnp.float32).min)
+    if sinks is None:
+        weights = jax.nn.softmax(scores, axis=-1)
+    else:
+        column = jnp.broadcast_to(sinks.astype(jnp.float32), (*scores.shape[:-1], 1))
+        weights = jax.nn.softmax(jnp.concatenate([scores, column], axis=-1), axis=-1)[..., :-1]
+    return weights if seen is None else jnp.where(seen, weights, 0.0)
 
 
 @typed
@@ -77,6 +53,7 @@ def dot_product_attention(
     mask: Mask | None = None,
     scale: float | None = None,
     changes: tuple[ScoreFunction, ...] = (),
+    sinks: Float[Array, "heads"] | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Key[Array, ""] | None = None,
 ) -> Float[Array, "batch q_seq heads value_dim"]:
@@ -98,7 +75,8 @@ def dot_product_attention(
     scores = scores * (head_dim**-0.5 if scale is None else scale)
     for change in changes:
         scores = change(scores, query_at, key_at)
-    weights = masked_softmax(scores, visible(mask, query_at, key_at)).astype(value.dtype)
+    column = None if sinks is None else sinks.reshape(1, heads, 1, 1)
+    weights = masked_softmax(scores, visible(mask, query_at, key_at), column).astype(value.dtype)
     weights = dropout(weights, dropout_rate, dropout_key)
     weights = weights.reshape(batch, kv_heads, heads // kv_heads, q_seq, kv_seq)
     mixed = jnp.einsum("bkgqs,bskd->bqkgd", weights, value)

@@ -1,0 +1,97 @@
+"""The kernel that chooses a kernel."""
+
+import dataclasses
+from typing import NamedTuple
+
+from blocks.attention.kernels.chunked import ChunkedAttention
+from blocks.attention.kernels.cudnn import CudnnAttention
+from blocks.attention.kernels.reference import dot_product_attention
+from blocks.attention.kernels.signature import Kernel, ScoreFunction
+from blocks.attention.kernels.support import KernelCall, call_of, platform, support_of
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
+from blocks.typing import Array, Float, Key, typed
+
+
+class Choice(NamedTuple):
+    """What `Auto` chose.
+
+    Attributes:
+        kernel: that attends.
+        reason: why this one, as a sentence.
+    """
+
+    kernel: Kernel
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Auto:
+    """Attends with the fastest kernel that supports the call, chosen when the call is traced.
+
+    cuDNN's where it supports the call; else the chunked one for many scores, which it computes
+    without ever writing them all to memory, and the plain one for few.
+
+    Attributes:
+        many: scores (`batch * heads * q_seq * kv_seq`) from which on the chunked kernel is taken.
+            The default is where it overtook the plain one on a CPU; see `benchmarks/README.md`.
+
+    Raises:
+        ValueError: a number of scores below 1.
+
+    Example:
+        ```python
+        >>> from blocks import Auto, KernelCall
+        >>> call = KernelCall(heads=8, q_seq=16384, kv_seq=16384, head_dim=64, platform="cpu")
+        >>> Auto().choose(call).kernel
+        ChunkedAttention(query_chunk=512, key_chunk=512)
+
+        ```
+
+    References:
+        Dao et al., FlashAttention, 2022, arXiv:2205.14135, on why memory decides the speed.
+    """
+
+    many: int = 2**19
+
+    def __post_init__(self) -> None:
+        if self.many < 1:
+            raise ValueError(f"many={self.many} must be at least 1; {2**19} is usual.")
+
+    def choose(self, call: KernelCall) -> Choice:
+        """The kernel for a call, and why it.
+
+        What the call leaves open is taken to be no obstacle; its platform, to be this one.
+        """
+        call = dataclasses.replace(call, platform=call.platform or platform())
+        fused = CudnnAttention()
+        refusal = support_of(fused).refusal(call)
+        if refusal is None:
+            return Choice(fused, "cuDNN supports the call and is the fastest on its GPUs.")
+        scores = call.batch * call.heads * (call.q_seq or 1) * (call.kv_seq or 1)
+        because = f"{scores} scores, many={self.many}; cuDNN does not support {refusal}."
+        if scores >= self.many and (call.q_seq or 1) > 1:
+            return Choice(ChunkedAttention(), f"Too many scores to hold at once: {because}")
+        return Choice(dot_product_attention, f"Few enough scores to hold at once: {because}")
+
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+        *,
+        mask: Mask | None = None,
+        scale: float | None = None,
+        changes: tuple[ScoreFunction, ...] = (),
+        sinks: Float[Array, "heads"] | None = None,
+        dropout_rate: float = 0.0,
+        dropout_key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Attends with the kernel of its choice."""
+        options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
+        arrays = (query, key, value, query_at, key_at)
+        kernel = self.choose(call_of(*arrays, **options)).kernel
+        return kernel(*arrays, scale=scale, dropout_key=dropout_key, **options)

@@ -1,0 +1,91 @@
+"""Attention chunk by chunk: memory grows linearly with length, forward and backward."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from blocks.attention.kernels.chunks import chunks_of_keys, chunks_of_queries, without_closures
+from blocks.attention.kernels.gradient import attend_in_chunks
+from blocks.attention.kernels.online import Rules
+from blocks.attention.kernels.signature import ScoreFunction
+from blocks.attention.kernels.support import Support
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
+from blocks.typing import Array, Float, Key, typed
+
+
+@dataclasses.dataclass(frozen=True)
+class ChunkedAttention:
+    """Attends from a chunk of queries to a chunk of keys at a time; never holds all scores.
+
+    Gives what `dot_product_attention` gives, up to rounding, in memory that grows with
+    `q_seq + kv_seq`, where the reference's grows with their product. The gradient computes scores
+    again, chunk by chunk. Chunks of which the mask hides every pair cost next to nothing: half of
+    them under `Causal()`, nearly all behind a narrow window, free slots of a cache.
+
+    Dropout draws each pair of chunks from a key of its own: the same key and chunk sizes give the
+    same result, other chunk sizes drop other weights, and so does the reference. The gradient has
+    a gradient in turn, by reverse mode; forward mode (`jax.jvp`) is not defined.
+
+    Attributes:
+        query_chunk: queries in a chunk.
+        key_chunk: keys in a chunk; the last chunk may be shorter, in both.
+
+    Raises:
+        ValueError: a chunk without tokens.
+
+    Example:
+        ```python
+        >>> from blocks import Causal, ChunkedAttention, MultiHeadAttention
+        >>> MultiHeadAttention(num_heads=8, mask=Causal(), kernel=ChunkedAttention()).kernel
+        ChunkedAttention(query_chunk=512, key_chunk=512)
+
+        ```
+
+    References:
+        Milakov and Gimelshein, Online Normalizer Calculation for Softmax, 2018, arXiv:1805.02867.
+        Rabe and Staats, Self-attention Does Not Need O(n^2) Memory, 2021, arXiv:2112.05682.
+        Dao et al., FlashAttention, 2022, arXiv:2205.14135.
+    """
+
+    query_chunk: int = 512
+    key_chunk: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("query_chunk", "key_chunk"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1; 512 is usual.")
+
+    @property
+    def support(self) -> Support:
+        """Everything that the reference does."""
+        return Support()
+
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+        *,
+        mask: Mask | None = None,
+        scale: float | None = None,
+        changes: tuple[ScoreFunction, ...] = (),
+        sinks: Float[Array, "heads"] | None = None,
+        dropout_rate: float = 0.0,
+        dropout_key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Attends from every query to the keys that it may see."""
+        batch, q_seq, heads, head_dim = query.shape
+        kv_seq, kv_heads, value_dim = value.shape[1:]
+        queries = chunks_of_queries(query, query_at, kv_heads, max(1, min(self.query_chunk, q_seq)))
+        keys = chunks_of_keys(key, value, key_at, max(1, min(self.key_chunk, kv_seq)))
+        change, closed = without_closures(changes, batch, heads, queries.at, keys.at)
+        factor = head_dim**-0.5 if scale is None else scale
+        rules = Rules(mask, factor, change, dropout_rate)
+        mixed = attend_in_chunks(rules, queries, keys, closed, sinks, dropout_key)
+        # chunks, batch, heads, chunk, value_dim -> batch, seq, heads, value_dim
+        mixed = jnp.transpose(mixed, (1, 0, 3, 2, 4)).reshape(batch, -1, heads, value_dim)
+        return mixed[:, :q_seq].astype(value.dtype)

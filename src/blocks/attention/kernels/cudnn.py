@@ -1,0 +1,128 @@
+"""cuDNN's fused attention, for NVIDIA GPUs."""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.kernels.signature import ScoreFunction
+from blocks.attention.kernels.support import Support, call_of, platform, require
+from blocks.attention.masks import And, Causal, Mask, visible
+from blocks.context import Coordinates
+from blocks.typing import Array, Float, Key, typed
+
+
+@typed
+def fused_attention(
+    query: Float[Array, "batch q_seq heads head_dim"],
+    key: Float[Array, "batch kv_seq kv_heads head_dim"],
+    value: Float[Array, "batch kv_seq kv_heads head_dim"],
+    query_at: Coordinates,
+    key_at: Coordinates,
+    *,
+    mask: Mask | None = None,
+    scale: float | None = None,
+    implementation: Literal["cudnn", "xla"] = "cudnn",
+) -> Float[Array, "batch q_seq heads head_dim"]:
+    """`jax.nn.dot_product_attention`, with masks as values and zeros for rows that see nothing.
+
+    `Causal()` within one call becomes the kernel's own causal mode, which leaves hidden pairs out;
+    the rest of a mask, padding and documents become an array.
+    """
+    # One array of order on both sides: query i and key i are the same token, as causal mode takes.
+    causal, rest = _split(mask) if query_at.order is key_at.order else (False, mask)
+    seen = visible(rest, query_at, key_at)
+    if seen is not None:
+        seen = jnp.broadcast_to(seen, (seen.shape[0], 1, query.shape[1], key.shape[1]))
+    mixed = jax.nn.dot_product_attention(
+        query, key, value, mask=seen, scale=scale, is_causal=causal, implementation=implementation
+    )
+    everything = visible(mask, query_at, key_at)
+    if seen is None or everything is None:
+        return mixed  # causal at most, and every token sees itself
+    some = jnp.broadcast_to(everything, seen.shape).any(axis=-1)
+    return jnp.where(jnp.swapaxes(some, 1, 2)[..., None], mixed, 0.0).astype(value.dtype)
+
+
+def _split(mask: Mask | None) -> tuple[bool, Mask | None]:
+    """Whether a mask asks for `Causal()`, and what it asks for besides."""
+    if isinstance(mask, Causal):
+        return True, None
+    if not isinstance(mask, And):
+        return False, mask
+    (left_causal, left), (right_causal, right) = _split(mask.left), _split(mask.right)
+    both = right if left is None else left if right is None else And(left, right)
+    return left_causal or right_causal, both
+
+
+@dataclasses.dataclass(frozen=True)
+class CudnnAttention:
+    """Attends with the fused kernel of cuDNN; NVIDIA GPUs only, in bfloat16 or float16.
+
+    It takes grouped queries, any mask and a `Scale`, but no other change of scores, no sinks and no
+    dropout. `Auto` takes it where it can. A mask other than `Causal()` is handed over as an array
+    of `q_seq * kv_seq`, as padding and documents are, and then lengths have to be even.
+
+    Raises:
+        ValueError: a call that it does not support, with what to use instead; at construction of
+            `MultiHeadAttention` where it can be known.
+
+    Example:
+        ```python
+        >>> from blocks import CudnnAttention, MultiHeadAttention, SoftCap
+        >>> MultiHeadAttention(num_heads=4, kernel=CudnnAttention(), scores=(SoftCap(cap=50.0),))
+        Traceback (most recent call last):
+        ...
+        ValueError: kernel=CudnnAttention() does not support the score change SoftCap(cap=50.0); ...
+
+        ```
+
+    References:
+        Dao, FlashAttention-2, 2023, arXiv:2307.08691; `jax.nn.dot_product_attention` in JAX's
+        documentation.
+    """
+
+    @property
+    def support(self) -> Support:
+        """By the checks that JAX makes before it calls cuDNN."""
+        return Support(
+            changes=False,
+            sinks=False,
+            dropout=False,
+            value_dim=False,
+            odd_lengths=False,
+            head_dim_multiple=8,
+            head_dim_limit=_head_dim_limit(),
+            dtypes=("bfloat16", "float16"),
+            platforms=("cuda",),
+        )
+
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+        *,
+        mask: Mask | None = None,
+        scale: float | None = None,
+        changes: tuple[ScoreFunction, ...] = (),
+        sinks: Float[Array, "heads"] | None = None,
+        dropout_rate: float = 0.0,
+        dropout_key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Attends from every query to the keys that it may see."""
+        options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
+        require(self, call_of(query, key, value, query_at, key_at, **options))
+        return fused_attention(query, key, value, query_at, key_at, mask=mask, scale=scale)
+
+
+def _head_dim_limit() -> int:
+    """256 from compute capability 9.0 (Hopper) on, 128 before; 256 where there is no such GPU."""
+    if platform() != "cuda":
+        return 256
+    capability = getattr(jax.local_devices()[0], "compute_capability", "9.0")
+    return 256 if int(capability.split(".")[0]) >= 9 else 128

@@ -1,0 +1,142 @@
+r"""The recurrence of the chunked kernel: softmax over keys that come chunk by chunk.
+
+Of the keys so far, a query keeps their highest score $m$, $\ell = \sum_j e^{s_j - m}$ and
+$o = \sum_j e^{s_j - m} v_j$. A further chunk with the scores $s$ makes of them
+
+$$m' = \max(m, \max_j s_j), \quad \ell' = e^{m - m'} \ell + \sum_j e^{s_j - m'}, \quad
+o' = e^{m - m'} o + \sum_j e^{s_j - m'} v_j$$
+
+and $o / \ell$ is what attention gives. The gradient needs no more than $m$ and $\ell$ of each
+query: with them, the weights $e^{s_j - m} / \ell$ of every chunk can be had again.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.kernels.chunks import Closed, Keys, Queries
+from blocks.attention.kernels.reference import dropout
+from blocks.attention.masks import Mask, visible
+from blocks.context import Coordinates
+from blocks.typing import Array
+
+# The lowest finite number, not -inf, whose difference to itself is no number.
+LOWEST = float(jnp.finfo(jnp.float32).min)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What is known of attention before any array is.
+
+    Attributes:
+        mask: which token sees which.
+        scale: the factor on scores.
+        change: what becomes of scores, from what it had closed over, the scores, and where queries
+            and keys stand; None changes nothing.
+        dropout_rate: share of the weights dropped.
+    """
+
+    mask: Mask | None
+    scale: float
+    change: Callable[..., Array] | None
+    dropout_rate: float
+
+
+class State(NamedTuple):
+    """The softmax over the keys so far, each array batch x heads x q_seq.
+
+    Attributes:
+        highest: score.
+        total: of the exponentials, relative to the highest.
+        mixed: values, weighted with the exponentials; head_dim comes after the other axes.
+    """
+
+    highest: Array
+    total: Array
+    mixed: Array
+
+
+def scores_of(
+    rules: Rules,
+    query: Array,
+    key: Array,
+    closed: Closed,
+    query_at: Coordinates,
+    key_at: Coordinates,
+) -> Array:
+    """Scores of a chunk of queries with a chunk of keys: batch x heads x q_seq x kv_seq."""
+    q_seq = query_at.order.shape[1]
+    scores = jnp.einsum("bkrd,bksd->bkrs", query, key, preferred_element_type=jnp.float32)
+    scores = scores.reshape(scores.shape[0], -1, q_seq, scores.shape[-1]) * rules.scale
+    if rules.change is None:
+        return scores
+    return rules.change(closed, scores, query_at, key_at).astype(jnp.float32)
+
+
+def seen_by(rules: Rules, queries: Queries, keys: Keys) -> Array | None:
+    """Which keys of a chunk may be seen; None where all may."""
+    seen = visible(rules.mask, queries.at, keys.at)
+    if keys.inside is None:
+        return seen
+    inside = keys.inside[None, None, None]
+    return inside if seen is None else seen & inside
+
+
+def mix(
+    rules: Rules, dropout_key: Array | None, queries: Queries, keys: Keys, weights: Array
+) -> Array:
+    """The values of a chunk, weighted after dropout: batch x heads x q_seq x value_dim, float32."""
+    if rules.dropout_rate > 0.0 and dropout_key is not None:
+        # A key of its own for each pair of chunks: the backward pass draws the same again.
+        own = jax.random.fold_in(jax.random.fold_in(dropout_key, queries.number), keys.number)
+        weights = dropout(weights, rules.dropout_rate, own)
+    rows = weights.astype(keys.value.dtype).reshape(*queries.query.shape[:3], -1)
+    mixed = jnp.einsum("bkrs,bksd->bkrd", rows, keys.value, preferred_element_type=jnp.float32)
+    return mixed.reshape(*weights.shape[:3], -1)
+
+
+def start(queries: Queries, keys: Keys, sinks: Array | None) -> State:
+    """The softmax over no keys; a sink is in it before any of them.
+
+    `queries` are one chunk, `keys` all of them.
+    """
+    (batch, kv_heads, rows), q_seq = queries.query.shape[:3], queries.at.order.shape[1]
+    heads = kv_heads * rows // q_seq
+    shape = (batch, heads, q_seq)
+    mixed = jnp.zeros((*shape, keys.value.shape[-1]), jnp.float32)
+    if sinks is None:
+        return State(jnp.full(shape, LOWEST), jnp.zeros(shape), mixed)
+    sinks = sinks.astype(jnp.float32).reshape(1, heads, 1)
+    return State(jnp.broadcast_to(sinks, shape), jnp.ones(shape), mixed)
+
+
+def advance(
+    rules: Rules,
+    state: State,
+    queries: Queries,
+    keys: Keys,
+    closed: Closed,
+    seen: Array | None,
+    dropout_key: Array | None,
+) -> State:
+    """The softmax after a further chunk of keys."""
+    scores = scores_of(rules, queries.query, keys.key, closed, queries.at, keys.at)
+    if seen is not None:
+        scores = jnp.where(seen, scores, LOWEST)
+    highest = jnp.maximum(state.highest, scores.max(axis=-1))
+    weights = jnp.exp(scores - highest[..., None])
+    if seen is not None:
+        weights = jnp.where(seen, weights, 0.0)
+    fade = jnp.exp(state.highest - highest)
+    total = fade * state.total + weights.sum(axis=-1)
+    mixed = mix(rules, dropout_key, queries, keys, weights)
+    return State(highest, total, fade[..., None] * state.mixed + mixed)
+
+
+def finish(state: State) -> tuple[Array, Array]:
+    """The result and the factor that makes weights sum to 1; zeros where nothing was seen."""
+    share = jnp.where(state.total > 0.0, 1.0 / jnp.where(state.total > 0.0, state.total, 1.0), 0.0)
+    return state.mixed * share[..., None], share

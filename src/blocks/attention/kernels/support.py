@@ -1,0 +1,157 @@
+"""What a kernel supports: declared as a value, asked early, shown as a table in the docs."""
+
+import dataclasses
+from typing import Any
+
+import jax
+from jax.extend.backend import get_backend
+
+from blocks.attention.masks import Causal, Mask, visible
+from blocks.context import Coordinates
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelCall:
+    """What a call asks of a kernel, as far as it is known; None is not known yet.
+
+    Attributes:
+        batch: independent sequences.
+        heads: query heads.
+        q_seq: queries.
+        kv_seq: keys.
+        head_dim: features of a query.
+        value_dim: features of a value.
+        dtype: name of the values' dtype.
+        mask: which token sees which.
+        padded: padding, documents or free slots of a cache hide more than the mask does.
+        changes: score changes but `Scale`, by name.
+        sinks: logits without a value join the softmax.
+        dropout: weights are dropped.
+        platform: `cpu`, `cuda`, `rocm` or `tpu`.
+    """
+
+    batch: int = 1
+    heads: int = 1
+    q_seq: int | None = None
+    kv_seq: int | None = None
+    head_dim: int | None = None
+    value_dim: int | None = None
+    dtype: str | None = None
+    mask: Mask | None = None
+    padded: bool = False
+    changes: tuple[str, ...] = ()
+    sinks: bool = False
+    dropout: bool = False
+    platform: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Support:
+    """What a kernel supports; the defaults are everything, on every platform.
+
+    Attributes:
+        changes: score changes.
+        sinks: logits without a value in the softmax.
+        dropout: of weights.
+        value_dim: values of another width than keys.
+        odd_lengths: an odd number of queries or keys, whatever hides some; else under `Causal()`
+            alone.
+        head_dim_multiple: what the features of a head must be a multiple of.
+        head_dim_limit: most features of a head; None knows no limit.
+        dtypes: by name; None takes all.
+        platforms: by name; None takes all.
+    """
+
+    changes: bool = True
+    sinks: bool = True
+    dropout: bool = True
+    value_dim: bool = True
+    odd_lengths: bool = True
+    head_dim_multiple: int = 1
+    head_dim_limit: int | None = None
+    dtypes: tuple[str, ...] | None = None
+    platforms: tuple[str, ...] | None = None
+
+    def refusal(self, call: KernelCall) -> str | None:
+        """What of a call is not supported, in words that follow "does not support"; or None."""
+        odd = [n for n in (call.q_seq, call.kv_seq) if n is not None and n % 2]
+        needs_array = call.padded or call.mask not in (None, Causal())
+        size, limit = call.head_dim, self.head_dim_limit
+        if call.changes and not self.changes:
+            return f"the score change {call.changes[0]}"
+        if call.sinks and not self.sinks:
+            return "sinks"
+        if call.dropout and not self.dropout:
+            return "dropout of attention weights"
+        if not self.value_dim and None not in (size, call.value_dim) and size != call.value_dim:
+            return f"values of another width than keys, {call.value_dim} and {size}"
+        if odd and needs_array and not self.odd_lengths:
+            hidden = "with padding or documents" if call.padded else f"under mask={call.mask}"
+            return f"an odd length, {odd[0]}, {hidden}"
+        if size is not None and size % self.head_dim_multiple:
+            return f"head_dim={size}, which is no multiple of {self.head_dim_multiple}"
+        if size is not None and limit is not None and size > limit:
+            return f"head_dim={size}, which is above {limit}"
+        if self.dtypes is not None and call.dtype not in (None, *self.dtypes):
+            return f"{call.dtype}, only {' and '.join(self.dtypes)}"
+        if self.platforms is not None and call.platform not in (None, *self.platforms):
+            return f"the platform {call.platform}, only {' and '.join(self.platforms)}"
+        return None
+
+
+def support_of(kernel: Any) -> Support:
+    """A kernel's declaration; one that declares nothing is taken to support everything."""
+    return getattr(kernel, "support", None) or Support()
+
+
+def require(kernel: Any, call: KernelCall) -> None:
+    """Refuses a kernel for a call that it does not support.
+
+    Raises:
+        ValueError: names the kernel, what it does not support, and what to use instead.
+    """
+    refusal = support_of(kernel).refusal(call)
+    if refusal is not None:
+        raise ValueError(
+            f"kernel={kernel} does not support {refusal}; "
+            "use ChunkedAttention() or dot_product_attention, or Auto(), which chooses."
+        )
+
+
+def call_of(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    query_at: Coordinates,
+    key_at: Coordinates,
+    *,
+    mask: Mask | None = None,
+    changes: tuple[Any, ...] = (),
+    sinks: jax.Array | None = None,
+    dropout_rate: float = 0.0,
+    **_: Any,
+) -> KernelCall:
+    """What a call with these arguments asks of a kernel, here and now."""
+    return KernelCall(
+        batch=query.shape[0],
+        heads=query.shape[2],
+        q_seq=query.shape[1],
+        kv_seq=key.shape[1],
+        head_dim=query.shape[3],
+        value_dim=value.shape[3],
+        dtype=value.dtype.name,
+        mask=mask,
+        padded=visible(None, query_at, key_at) is not None,
+        # A change is a function that a block made: its qualified name starts with the block's.
+        changes=tuple(getattr(c, "__qualname__", repr(c)).split(".")[0] for c in changes),
+        sinks=sinks is not None,
+        dropout=dropout_rate > 0.0,
+        platform=platform(),
+    )
+
+
+def platform() -> str:
+    """Where JAX computes by default; `cuda` apart from other GPUs."""
+    device = getattr(jax.config, "jax_default_device", None)
+    client = get_backend(device) if device is None or isinstance(device, str) else device.client
+    return "cuda" if "cuda" in client.platform_version.lower() else client.platform

@@ -1,0 +1,69 @@
+"""Sinks: logits without a value, by which attention may attend to nothing."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.slots import Sink
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Float, Initializer
+
+
+class LearnedSinks(Sink, kw_only=True):
+    r"""Learns a logit $b_h$ for each head that joins the softmax's denominator and has no value.
+
+    $$w_j = \frac{e^{s_j}}{e^{b_h} + \sum_k e^{s_k}}$$
+
+    A head that finds nothing may then give little, instead of spending its weight on the first
+    token. Stands in the slot `scores` of attention, at any place in it.
+
+    Attributes:
+        param_dtype: of the logits; the softmax is float32.
+        sinks_init: of the logits; gpt-oss in `transformers` draws them so.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, LearnedSinks, MultiHeadAttention
+        >>> attention = MultiHeadAttention(num_heads=4, mask=Causal(), scores=(LearnedSinks(),))
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> variables["params"]["scores_0"]["sinks"].shape
+        (4,)
+
+        ```
+
+    References:
+        Xiao et al., Efficient Streaming Language Models with Attention Sinks, 2023,
+        arXiv:2309.17453. OpenAI, gpt-oss-120b and gpt-oss-20b Model Card, 2025, arXiv:2508.10925.
+    """
+
+    param_dtype: Dtype = jnp.float32
+    sinks_init: Initializer = Normal(0.02)
+
+    @nn.compact
+    def logits(self, num_heads: int) -> Float[Array, "heads"]:
+        """The parameter."""
+        return self.param("sinks", self.sinks_init, (num_heads,), self.param_dtype)
+
+
+class SoftmaxOne(Sink, kw_only=True):
+    r"""Adds 1 to the softmax's denominator, so that a head may attend to nothing.
+
+    $$w_j = \frac{e^{s_j}}{1 + \sum_k e^{s_k}}$$
+
+    It is a sink whose logit is 0 and stays so.
+
+    Example:
+        ```python
+        >>> from blocks import MultiHeadAttention, SoftmaxOne
+        >>> MultiHeadAttention(num_heads=4, scores=(SoftmaxOne(),)).scores
+        (SoftmaxOne(),)
+
+        ```
+
+    References:
+        Miller, Attention Is Off By One, 2023, evanmiller.org/attention-is-off-by-one.html.
+    """
+
+    def logits(self, num_heads: int) -> Float[Array, "heads"]:
+        """Zeros."""
+        return jnp.zeros((num_heads,), jnp.float32)
