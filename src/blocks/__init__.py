@@ -1,5 +1,6 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
+from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.rows import select_rows
@@ -17,6 +18,7 @@ from blocks.attention.kernels import (
 )
 from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
 from blocks.attention.multi_head import Biases, MultiHeadAttention
+from blocks.attention.qk_norm import FullWidthQKNorm, QKNorm
 from blocks.attention.sinks import LearnedSinks, SoftmaxOne
 from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
 from blocks.base import Block, fresh
@@ -27,18 +29,28 @@ from blocks.embeddings import TokenEmbedding
 from blocks.heads import LMHead
 from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
-from blocks.mlp import MLP, GatedMLP, gelu
+from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
-from blocks.norms import LayerNorm, RMSNorm
+from blocks.norms.dynamic_tanh import DynamicTanh
+from blocks.norms.layer_norm import LayerNorm
+from blocks.norms.rms_norm import RMSNorm
+from blocks.norms.scale_norm import ScaleNorm
 from blocks.positions.learned import LearnedPositions
 from blocks.positions.rotary import RoPE
 from blocks.positions.sinusoidal import SinusoidalPositions
-from blocks.residual import PostNorm, PreNorm, Residual
+from blocks.residual.adaptive import AdaptiveNormZero
+from blocks.residual.first_mix import FirstMix
+from blocks.residual.layout import Residual
+from blocks.residual.parallel import Parallel, ParallelNorms
+from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNorm
+from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
+from blocks.residual.stochastic_depth import StochasticDepth
 from blocks.stack import Stack, stack_layers, unstack_layers
 from blocks.surgery import find, override, replace
 
 __all__ = [
     "MLP",
+    "AdaptiveNormZero",
     "AttentionHead",
     "Auto",
     "Biases",
@@ -47,12 +59,17 @@ __all__ = [
     "CausalLM",
     "Choice",
     "ChunkedAttention",
+    "ClampedGatedMLP",
     "Context",
     "Coordinates",
     "CrossAttention",
     "CudnnAttention",
+    "DeepNorm",
+    "DynamicTanh",
     "Encoder",
     "EncoderDecoder",
+    "FirstMix",
+    "FullWidthQKNorm",
     "GatedMLP",
     "Int8Cache",
     "Kernel",
@@ -60,6 +77,7 @@ __all__ = [
     "KeyValueCache",
     "LMHead",
     "LayerNorm",
+    "LayerScale",
     "LearnedPositions",
     "LearnedSinks",
     "Linear",
@@ -67,14 +85,21 @@ __all__ = [
     "MemoryCache",
     "MultiHeadAttention",
     "Normal",
+    "OutputNorm",
     "Padding",
+    "Parallel",
+    "ParallelNorms",
     "PostNorm",
     "PreNorm",
+    "QKNorm",
     "QKTransform",
     "RMSNorm",
+    "ReZero",
     "Residual",
     "RoPE",
+    "SandwichNorm",
     "Scale",
+    "ScaleNorm",
     "ScoreChange",
     "Segments",
     "SinusoidalPositions",
@@ -82,18 +107,22 @@ __all__ = [
     "SoftCap",
     "SoftmaxOne",
     "Stack",
+    "StochasticDepth",
     "Support",
     "TokenEmbedding",
     "TransformerBlock",
     "VarianceScaling",
     "checked",
+    "deep_norm_params",
     "dot_product_attention",
     "find",
     "fresh",
     "gelu",
     "override",
+    "quick_gelu",
     "replace",
     "select_rows",
+    "squared_relu",
     "stack_layers",
     "unstack_layers",
 ]

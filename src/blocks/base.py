@@ -38,7 +38,7 @@ class Block(nn.Module, kw_only=True):
         parts = [
             f"{field.name}={_show(getattr(self, field.name))}"
             for field in dataclasses.fields(self)
-            if field.name in fields_of(self) and getattr(self, field.name) != field.default
+            if field.name in fields_of(self) and getattr(self, field.name) != _default(field)
         ]
         line = f"{type(self).__name__}({', '.join(parts)})"
         if len(line) <= 80 and "\n" not in line:
@@ -71,6 +71,11 @@ class Block(nn.Module, kw_only=True):
             f"  expected: an input for {name} of shape {made.shape}, as it was made\n"
             f"  actual:   an input for {name} of shape {asked.shape}"
         )
+
+
+def _default(field: dataclasses.Field) -> Any:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
 
 
 def _show(value: Any) -> str:

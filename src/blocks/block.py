@@ -1,11 +1,14 @@
 """The transformer block: attention and an MLP in a residual layout."""
 
+import dataclasses
+
 import flax.linen as nn
 
 from blocks.base import Block, fresh
 from blocks.context import Context
-from blocks.norms import LayerNorm
-from blocks.residual import PreNorm, Residual, Sublayer
+from blocks.norms.layer_norm import LayerNorm
+from blocks.residual.layout import Residual, Sublayer
+from blocks.residual.placement import PreNorm
 from blocks.typing import Array, Float, typed
 
 
@@ -46,7 +49,8 @@ class TransformerBlock(Block, kw_only=True):
     mlp: nn.Module
     cross_attention: nn.Module | None = None
     norm: nn.Module = LayerNorm()
-    residual: Residual = PreNorm()
+    # A factory: the NNX bridge takes a default for a method, where the layout has parameters.
+    residual: Residual = dataclasses.field(default_factory=PreNorm)
     dropout_rate: float = 0.0
 
     def check_fields(self) -> None:
@@ -76,4 +80,4 @@ class TransformerBlock(Block, kw_only=True):
             sublayers["cross_attention"] = sublayer(self.cross_attention)
         sublayers["mlp"] = sublayer(self.mlp)
         # The stream keeps the dtype it came in, so that layers can be scanned.
-        return self.residual(x, sublayers, norm).astype(x.dtype)
+        return self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)

@@ -20,6 +20,8 @@ class Context(flax.struct.PyTreeNode):
         segments: document of each token in a packed batch; tokens see their own document only.
         memory: the other sequence that cross-attention reads, as an encoder leaves it.
         memory_valid: True for its real tokens, False for its padding.
+        first: the embedding that the layers started from, which `FirstMix` mixes in again.
+        condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
 
@@ -42,6 +44,8 @@ class Context(flax.struct.PyTreeNode):
     segments: Int[Array, "batch seq"] | None = None
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
+    first: Float[Array, "batch seq embed"] | None = None
+    condition: Float[Array, "batch condition_embed"] | None = None
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,8 @@ One word per axis, used in every signature of the library:
 | `batch` | independent sequences; `*batch` is any number of leading axes |
 | `seq` | tokens of a sequence; `q_seq` and `kv_seq` where queries and keys differ |
 | `memory_seq` | tokens of the other sequence, which cross-attention reads |
-| `embed` | features of a token between blocks; `memory_embed` those of the memory |
+| `embed` | features of a token between blocks; `memory_embed` of the memory |
+| `condition_embed` | features of what a whole sequence is conditioned on |
 | `heads`, `kv_heads` | query heads; heads of keys and values, which query heads may share |
 | `head_dim` | features of one head |
 | `hidden` | features inside an MLP |

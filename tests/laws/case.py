@@ -28,6 +28,7 @@ class Case:
         mixes: mixes tokens, and so has to do with masks.
         caches: decodes token by token.
         memory: tokens of the other sequence that it reads.
+        condition: is steered by a condition.
     """
 
     name: str
@@ -39,22 +40,34 @@ class Case:
     mixes: bool = False
     caches: bool = False
     memory: int = 0
+    condition: bool = False
 
     def arguments(self, seed: int = 0, batch: int = BATCH, seq: int = SEQ) -> tuple[Any, ...]:
         """Arrays to call the block on."""
         return self.inputs(jax.random.key(seed), batch, seq)
 
-    def context(self, batch: int, context: Context | None = None) -> Context | None:
-        """The context, with a memory where the block reads one; the same for every row."""
-        if not self.memory:
+    @property
+    def _needs(self) -> bool:
+        return self.memory > 0 or self.condition
+
+    def context(self, shape: tuple[int, ...], context: Context | None = None) -> Context | None:
+        """The context, with what the block needs of it; the same for every row of that shape."""
+        if not self._needs or not shape:
             return context
-        memory = jax.random.normal(jax.random.key(9), (1, self.memory, EMBED))
-        memory = jnp.broadcast_to(memory, (batch, self.memory, EMBED))
-        return (context or Context()).replace(memory=memory)
+        context = context or Context()
+        if self.memory:
+            memory = jax.random.normal(jax.random.key(9), (1, self.memory, EMBED))
+            context = context.replace(
+                memory=jnp.broadcast_to(memory, (shape[0], self.memory, EMBED))
+            )
+        if self.condition:
+            condition = jax.random.normal(jax.random.key(10), (1, EMBED))
+            context = context.replace(condition=jnp.broadcast_to(condition, (shape[0], EMBED)))
+        return context
 
     def call(self, *arguments: Any) -> tuple[Any, ...]:
         """The arrays, and the context where the block needs one."""
-        return (*arguments, self.context(len(arguments[0]))) if self.memory else arguments
+        return (*arguments, self.context(arguments[0].shape)) if self._needs else arguments
 
     def init(self, *arguments: Any) -> Any:
         """Its variables, with every bias and scale away from its trivial start."""
@@ -101,7 +114,7 @@ def run(
     **options: Any,
 ) -> Any:
     """Calls a block on its arrays and, where it takes them, context and determinism."""
-    context = case.context(len(arguments[0]), context)
+    context = case.context(arguments[0].shape, context)
     shared = (context, deterministic) if case.shared else ()
     return case.block.apply(variables, *arguments, *shared, **options)
 

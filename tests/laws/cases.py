@@ -1,6 +1,6 @@
 """The list of blocks that every law is tested on; a test says which block has not joined."""
 
-from laws.families import attention, embeddings, layers, linear, mlp, norms, positions
+from laws.families import attention, embeddings, layers, linear, mlp, norms, positions, residual
 
 FAMILIES = {
     "linear": linear.CASES,
@@ -9,6 +9,7 @@ FAMILIES = {
     "positions": positions.CASES,
     "attention": attention.CASES,
     "embeddings": embeddings.CASES,
+    "residual": residual.CASES,
     "layers": layers.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]

@@ -32,9 +32,12 @@ def influence(case: Case) -> np.ndarray:
         variables = {"params": variables["params"]["stack"]}
         x = jax.random.normal(jax.random.key(1), (1, SEQ, EMBED))
 
+    def context(x: jax.Array) -> Context | None:
+        return case.context(x.shape, Context(first=x))
+
     def gradient(position: jax.Array) -> jax.Array:
         def energy(x: jax.Array) -> jax.Array:
-            return jnp.square(block.apply(variables, *case.call(x))[0, position]).sum()
+            return jnp.square(block.apply(variables, x, context(x))[0, position]).sum()
 
         return jax.grad(energy)(x)[0]
 

@@ -1,7 +1,6 @@
 """Attention: heads, masks, what changes queries, keys and scores."""
 
 import functools
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +16,11 @@ from blocks import (
     Causal,
     ChunkedAttention,
     CrossAttention,
+    FullWidthQKNorm,
+    LayerNorm,
     LearnedSinks,
     MultiHeadAttention,
+    QKNorm,
     QKTransform,
     RoPE,
     Scale,
@@ -85,6 +87,19 @@ CASES = [
         memory=4,
     ),
     Case(
+        "attention_normed",
+        attention(
+            head_dim=4,
+            num_kv_heads=2,
+            qk_transforms=(FullWidthQKNorm(), RoPE(), QKNorm(norm=LayerNorm(use_bias=False))),
+            use_bias=False,
+        ),
+        vectors,
+        2 * E * 16 + 2 * E * 8 + 16 + 8 + 2 * 4,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
         "attention_chunked",
         attention(
             num_kv_heads=2,
@@ -123,14 +138,25 @@ def _(mask: SlidingWindow, query: int, key: int) -> bool:
 
 
 @functools.singledispatch
-def transformed(transform: Any, x: np.ndarray, position: int) -> np.ndarray:
-    """One query or key after a transform."""
+def transformed(transform: Any, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    """Queries or keys, `name` says which, after a transform."""
     raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
 
 
 @transformed.register
-def _(transform: RoPE, x: np.ndarray, position: int) -> np.ndarray:
-    return rotated(transform, x, position)
+def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    return np.stack([[rotated(transform, h, t) for h in token] for t, token in enumerate(x)])
+
+
+@transformed.register
+def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    return np.stack([reference(transform.norm, params[name], token) for token in x])
+
+
+@transformed.register
+def _(transform: FullWidthQKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    rows = reference(transform.norm, params[name], x.reshape(len(x), -1))
+    return rows.reshape(x.shape)
 
 
 @functools.singledispatch
@@ -190,14 +216,15 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
 
     source = memory[0] if isinstance(block, CrossAttention) else x
     q, k, v = project("query", x), project("key", source), project("value", source)
-    transforms, changes = list(block.qk_transforms), list(block.scores)
+    transforms = {f"qk_transforms_{i}": t for i, t in enumerate(block.qk_transforms)}
+    changes = list(block.scores)
     if isinstance(block.position, QKTransform):
-        transforms.append(block.position)
+        transforms["position"] = block.position
     elif block.position is not None:
         changes.insert(0, block.position)
-    for transform, array in itertools.product(transforms, (q, k)):
-        for t, h in np.ndindex(array.shape[:2]):
-            array[t, h] = transformed(transform, array[t, h].copy(), t)
+    for name, transform in transforms.items():
+        q = transformed(transform, params.get(name, {}), "query", q)
+        k = transformed(transform, params.get(name, {}), "key", k)
     if not any(isinstance(change, Scale) for change in changes):
         changes.insert(0, Scale(factor=1.0 / math.sqrt(q.shape[2])))
     group = q.shape[1] // k.shape[1]

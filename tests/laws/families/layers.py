@@ -1,14 +1,11 @@
 """Layers and models: residual layouts, transformer blocks, stacks, language models."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from laws.case import EMBED, VOCAB, Case, tokens, vectors
 from laws.families.attention import MHA, attention
+from laws.families.residual import layout
 from laws.references import Params, reference, take
 
 from blocks import (
@@ -18,18 +15,19 @@ from blocks import (
     CrossAttention,
     Encoder,
     EncoderDecoder,
+    FirstMix,
     GatedMLP,
     LayerNorm,
     LearnedPositions,
     LMHead,
     PostNorm,
-    PreNorm,
     RMSNorm,
     RoPE,
     SlidingWindow,
     Stack,
     TokenEmbedding,
     TransformerBlock,
+    find,
 )
 
 GPT_BLOCK = TransformerBlock(
@@ -148,37 +146,6 @@ CASES = [
     ),
 ]
 
-Sequence = Callable[[np.ndarray], np.ndarray]
-
-
-@functools.singledispatch
-def layout(
-    residual: Any,
-    x: np.ndarray,
-    sublayers: dict[str, Sequence],
-    norm: Callable[[str, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """The residual layout on one sequence."""
-    raise TypeError(f"{type(residual).__name__} has no reference: register one here.")
-
-
-@layout.register
-def _(
-    residual: PreNorm, x: np.ndarray, sublayers: dict[str, Sequence], norm: Callable
-) -> np.ndarray:
-    for name, sublayer in sublayers.items():
-        x = x + sublayer(norm(f"{name}_norm", x))
-    return x
-
-
-@layout.register
-def _(
-    residual: PostNorm, x: np.ndarray, sublayers: dict[str, Sequence], norm: Callable
-) -> np.ndarray:
-    for name, sublayer in sublayers.items():
-        x = norm(f"{name}_norm", x + sublayer(x))
-    return x
-
 
 @reference.register
 def _(block: TransformerBlock, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.ndarray:
@@ -190,9 +157,11 @@ def _(block: TransformerBlock, params: Params, x: np.ndarray, *memory: np.ndarra
     sublayers["mlp"] = lambda h: reference(block.mlp, params["mlp"], h)
     return layout(
         block.residual,
+        params.get("residual", {}),
         x,
         sublayers,
         lambda name, h: reference(block.norm, params[name], h),
+        *memory,
     )
 
 
@@ -212,7 +181,8 @@ def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.nd
 @reference.register
 def _(block: CausalLM, params: Params, tokens: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     x = reference(block.embed, params["embed"], tokens)
-    x = reference(block.stack, params["stack"], x, *memory)
+    first = (x,) if find(block, FirstMix) else ()
+    x = reference(block.stack, params["stack"], x, *memory, *first)
     x = reference(block.norm, params["norm"], x)
     return reference(block.head, params.get("head", {}), x, params["embed"]["embedding"])
 

@@ -6,10 +6,22 @@ import numpy as np
 from laws.case import EMBED, Case, vectors
 from laws.references import Params, linear, per_token, reference
 
-from blocks import MLP, GatedMLP
+from blocks import MLP, ClampedGatedMLP, GatedMLP, squared_relu
 
 CASES = [
     Case("mlp", MLP(hidden=16, dropout_rate=0.3), vectors, 2 * 16 * EMBED + 16 + EMBED),
+    Case(
+        "mlp_squared_relu",
+        MLP(hidden=16, activation=squared_relu, use_bias=False),
+        vectors,
+        2 * 16 * EMBED,
+    ),
+    Case(
+        "clamped_gated_mlp",
+        ClampedGatedMLP(hidden=12, limit=0.5),
+        vectors,
+        3 * 12 * EMBED + 2 * 12 + EMBED,
+    ),
     Case("gated_mlp", GatedMLP(hidden=12, dropout_rate=0.3), vectors, 3 * 12 * EMBED),
 ]
 
@@ -25,7 +37,16 @@ def silu(x: np.ndarray) -> np.ndarray:
 @reference.register
 @per_token
 def _(block: MLP, params: Params, x: np.ndarray) -> np.ndarray:
-    return linear(params["down"], gelu(linear(params["up"], x)))
+    activation = {squared_relu: lambda h: np.maximum(h, 0.0) ** 2}.get(block.activation, gelu)
+    return linear(params["down"], activation(linear(params["up"], x)))
+
+
+@reference.register
+@per_token
+def _(block: ClampedGatedMLP, params: Params, x: np.ndarray) -> np.ndarray:
+    gate = np.minimum(linear(params["gate"], x), block.limit)
+    up = np.clip(linear(params["up"], x), -block.limit, block.limit)
+    return linear(params["down"], gate / (1.0 + np.exp(-1.702 * gate)) * (up + 1.0))
 
 
 @reference.register

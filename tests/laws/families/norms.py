@@ -6,12 +6,15 @@ import numpy as np
 from laws.case import EMBED, Case, vectors
 from laws.references import Params, per_token, reference
 
-from blocks import LayerNorm, RMSNorm
+from blocks import DynamicTanh, LayerNorm, RMSNorm, ScaleNorm
 
 CASES = [
     Case("layer_norm", LayerNorm(), vectors, 2 * EMBED, shared=False),
     Case("layer_norm_bare", LayerNorm(use_scale=False, use_bias=False), vectors, 0, shared=False),
     Case("rms_norm", RMSNorm(), vectors, EMBED, shared=False),
+    Case("rms_norm_offset", RMSNorm(unit_offset=True), vectors, EMBED, shared=False),
+    Case("scale_norm", ScaleNorm(), vectors, 1, shared=False),
+    Case("dynamic_tanh", DynamicTanh(), vectors, 2 * EMBED + 1, shared=False),
 ]
 
 
@@ -25,4 +28,16 @@ def _(block: LayerNorm, params: Params, x: np.ndarray) -> np.ndarray:
 @reference.register
 @per_token
 def _(block: RMSNorm, params: Params, x: np.ndarray) -> np.ndarray:
-    return x / math.sqrt((x * x).mean() + block.epsilon) * params["scale"]
+    return x / math.sqrt((x * x).mean() + block.epsilon) * (params["scale"] + block.unit_offset)
+
+
+@reference.register
+@per_token
+def _(block: ScaleNorm, params: Params, x: np.ndarray) -> np.ndarray:
+    return params["length"] * x / max(math.sqrt((x * x).sum()), block.epsilon)
+
+
+@reference.register
+@per_token
+def _(block: DynamicTanh, params: Params, x: np.ndarray) -> np.ndarray:
+    return np.tanh(params["slope"] * x) * params["scale"] + params["bias"]

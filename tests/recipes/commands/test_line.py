@@ -1,7 +1,5 @@
 """The command line: what words mean, and how mistakes are answered."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -186,8 +184,7 @@ def test_an_interrupt_before_training_ends_quietly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(command: Train) -> int:
-        os.kill(os.getpid(), signal.SIGINT)
-        return 0
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(Train, "__call__", interrupted)
     assert main(["train"]) == 130

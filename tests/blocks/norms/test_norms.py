@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import LayerNorm, RMSNorm
-from blocks.norms import layer_norm, rms_norm
+from blocks import LayerNorm, RMSNorm, ScaleNorm
+from blocks.norms.layer_norm import layer_norm
+from blocks.norms.rms_norm import rms_norm
 
 EMBED = 6
 
@@ -128,3 +129,24 @@ def test_integers_are_refused(norm: type) -> None:
     match = f"{norm.__name__}: argument `x`.*\n  expected: Float.*\n  actual:   i32"
     with pytest.raises(TypeError, match=match):
         norm().init(jax.random.key(0), jnp.ones((2, EMBED), jnp.int32))
+
+
+def test_scale_norm_has_gradients_where_a_token_is_zero() -> None:
+    norm, x = ScaleNorm(), jnp.zeros((1, EMBED))
+    variables = norm.init(jax.random.key(0), x)
+    gradient = jax.grad(lambda x: norm.apply(variables, x).sum())(x)
+    assert bool(jnp.isfinite(gradient).all())
+    np.testing.assert_array_equal(norm.apply(variables, x), x)
+
+
+def test_scale_norm_starts_at_the_root_of_the_width() -> None:
+    got = ScaleNorm().init_with_output(jax.random.key(0), inputs())[0]
+    lengths = jnp.linalg.norm(got, axis=-1)
+    np.testing.assert_allclose(lengths, jnp.full_like(lengths, EMBED**0.5), rtol=1e-5)
+
+
+def test_a_unit_offset_keeps_the_factor_minus_one() -> None:
+    plain, offset = RMSNorm(), RMSNorm(unit_offset=True)
+    same, variables = offset.init_with_output(jax.random.key(0), inputs())
+    np.testing.assert_array_equal(variables["params"]["scale"], jnp.zeros(EMBED))
+    np.testing.assert_allclose(same, plain.init_with_output(jax.random.key(0), inputs())[0])

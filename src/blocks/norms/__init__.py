@@ -1,0 +1,1 @@
+"""Norms: functions of one token's features that keep activations in range."""

@@ -1,0 +1,51 @@
+"""DynamicTanh: bounds features one by one, without statistics."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from blocks.base import Block
+from blocks.norms.affine import affine
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class DynamicTanh(Block, kw_only=True):
+    r"""Stands where a norm would, but bounds each feature alone: no mean, no variance.
+
+    $$y = \tanh(\alpha x) \odot \gamma + \beta$$
+
+    Attributes:
+        dtype: of the result; None keeps the input's. The bound is computed in float32.
+        param_dtype: of the parameters.
+        slope_init: of the scalar $\alpha$; larger models train better from less than 0.5.
+        scale_init: of the factor $\gamma$.
+        bias_init: of the shift $\beta$.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import DynamicTanh
+        >>> x = jnp.array([[0.0, 100.0]])
+        >>> DynamicTanh().init_with_output(jax.random.key(0), x)[0]
+        Array([[0., 1.]], dtype=float32)
+
+        ```
+
+    References:
+        Zhu et al., Transformers without Normalization, 2025, arXiv:2503.10622.
+    """
+
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    slope_init: Initializer = nn.initializers.constant(0.5)
+    scale_init: Initializer = nn.initializers.ones
+    bias_init: Initializer = nn.initializers.zeros
+
+    @nn.compact
+    @typed
+    def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
+        """Bounds every feature of `x`."""
+        slope = self.param("slope", self.slope_init, (), self.param_dtype)
+        scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)
+        bias = self.param("bias", self.bias_init, (x.shape[-1],), self.param_dtype)
+        bounded = jnp.tanh(slope.astype(jnp.float32) * x.astype(jnp.float32))
+        return affine(bounded, scale, bias).astype(self.dtype or x.dtype)

@@ -1,0 +1,1 @@
+"""Residual layouts: where norms and adds stand around the sublayers of a block."""

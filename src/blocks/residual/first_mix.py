@@ -1,0 +1,60 @@
+"""FirstMix: the embedding of the tokens, mixed in again at every layer."""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.context import Context
+from blocks.residual.layout import NamedNorm, Residual, Sublayer
+from blocks.residual.placement import PreNorm
+from blocks.typing import Array, Dtype, Float, typed
+
+
+class FirstMix(Residual, kw_only=True):
+    r"""Mixes the first embedding $x_0$ into the sum before a layer: $x \leftarrow a x + b x_0$.
+
+    $a$ starts at 1 and $b$ at 0. Models set `context.first`; a layer called alone needs it.
+
+    Attributes:
+        residual: the layout that goes on from the mix.
+        param_dtype: of the two weights.
+
+    Raises:
+        ValueError: a call without `context.first`.
+
+    Example:
+        ```python
+        >>> from blocks import FirstMix
+        >>> FirstMix().residual
+        PreNorm()
+
+        ```
+
+    References:
+        Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
+    """
+
+    residual: Residual = PreNorm()
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Mixes, then runs the layout."""
+        if context is None or context.first is None:
+            raise ValueError(
+                "FirstMix mixes in the first embedding; call with Context(first=...), as CausalLM "
+                "and Encoder do."
+            )
+        own = self.param("own", nn.initializers.ones, (), self.param_dtype)
+        first = self.param("first", nn.initializers.zeros, (), self.param_dtype)
+        x = own.astype(x.dtype) * x + first.astype(x.dtype) * context.first.astype(x.dtype)
+        return self.residual(x, sublayers, norm, context, deterministic)

@@ -1,0 +1,28 @@
+"""What a residual layout is."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import flax.linen as nn
+
+from blocks.base import Block
+from blocks.context import Context
+from blocks.typing import Array, Float
+
+Sublayer: TypeAlias = Callable[[Array], Array]
+NamedNorm: TypeAlias = Callable[[str], nn.Module]
+
+
+class Residual(Block, kw_only=True):
+    """What a layout is: a rule that runs sublayers on `x`, with as many norms as it needs."""
+
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs `sublayers` in order; `norm(name)` makes a norm of that name in the block."""
+        raise TypeError(f"{type(self).__name__} is no layout: give it a `__call__`.")

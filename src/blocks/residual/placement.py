@@ -1,0 +1,133 @@
+"""Layouts that differ in where norms stand: before, after, around, behind."""
+
+from collections.abc import Mapping
+
+from blocks.context import Context
+from blocks.residual.layout import NamedNorm, Residual, Sublayer
+from blocks.typing import Array, Float, typed
+
+
+class PreNorm(Residual, kw_only=True):
+    r"""Normalises what goes into each sublayer: $x \leftarrow x + f(\mathrm{norm}(x))$.
+
+    The sum itself is never normalised, so gradients reach every layer undamped; the model needs one
+    more norm at its end.
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, PreNorm, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=PreNorm())
+
+        ```
+
+    References:
+        Xiong et al., On Layer Normalization in the Transformer Architecture, 2020,
+        arXiv:2002.04745.
+    """
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the normalised sum so far."""
+        for name, sublayer in sublayers.items():
+            x = x + sublayer(norm(f"{name}_norm")(x))
+        return x
+
+
+class PostNorm(Residual, kw_only=True):
+    r"""Normalises each sum: $x \leftarrow \mathrm{norm}(x + f(x))$, as in the original paper.
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, PostNorm, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=PostNorm())
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.1.
+    """
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the sum so far, then normalises the new sum."""
+        for name, sublayer in sublayers.items():
+            x = norm(f"{name}_norm")(x + sublayer(x))
+        return x
+
+
+class SandwichNorm(Residual, kw_only=True):
+    r"""Normalises what goes in and what comes out of a sublayer.
+
+    $$x \leftarrow x + \mathrm{norm}(f(\mathrm{norm}(x)))$$
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, SandwichNorm, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=SandwichNorm())
+
+        ```
+
+    References:
+        Ding et al., CogView, 2021, arXiv:2105.13290. Gemma Team, Gemma 2, 2024, arXiv:2408.00118.
+    """
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the normalised sum so far, and adds its normalised result."""
+        for name, sublayer in sublayers.items():
+            x = x + norm(f"{name}_out_norm")(sublayer(norm(f"{name}_norm")(x)))
+        return x
+
+
+class OutputNorm(Residual, kw_only=True):
+    r"""Normalises only what comes out of a sublayer: $x \leftarrow x + \mathrm{norm}(f(x))$.
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, OutputNorm, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=OutputNorm())
+
+        ```
+
+    References:
+        OLMo Team, 2 OLMo 2 Furious, 2024, arXiv:2501.00656.
+    """
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the sum so far, and adds its normalised result."""
+        for name, sublayer in sublayers.items():
+            x = x + norm(f"{name}_out_norm")(sublayer(x))
+        return x

@@ -1,0 +1,180 @@
+"""Layouts that weigh the sum against what is added to it, so that deep models start calm."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from blocks.context import Context
+from blocks.residual.layout import NamedNorm, Residual, Sublayer
+from blocks.residual.placement import PreNorm
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class DeepNorm(Residual, kw_only=True):
+    r"""PostNorm with a heavier sum: $x \leftarrow \mathrm{norm}(\alpha x + f(x))$.
+
+    $\alpha = (2N)^{1/4}$ for $N$ layers of a model with one stack. The paper also starts what feeds
+    the sum smaller, by $\beta = (8N)^{-1/4}$; `deep_norm_params` does that to fresh parameters.
+
+    Attributes:
+        depth: layers $N$ of the stack.
+
+    Raises:
+        ValueError: a depth below 1.
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, DeepNorm, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=DeepNorm(depth=12))
+
+        ```
+
+    References:
+        Wang et al., DeepNet, 2022, arXiv:2203.00555.
+    """
+
+    depth: int
+
+    def check_fields(self) -> None:
+        """Refuses a stack without layers."""
+        if self.depth < 1:
+            raise ValueError(f"depth={self.depth} must be at least 1, the layers of the stack.")
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the sum so far, and normalises the new, weighted sum."""
+        weight = (2.0 * self.depth) ** 0.25
+        for name, sublayer in sublayers.items():
+            x = norm(f"{name}_norm")(weight * x + sublayer(x))
+        return x
+
+
+class ReZero(Residual, kw_only=True):
+    r"""Adds each sublayer by a learned weight that starts at zero, without norms.
+
+    $$x \leftarrow x + \alpha_f\, f(x), \qquad \alpha_f = 0 \text{ at first}$$
+
+    Attributes:
+        param_dtype: of the weights.
+        weight_init: of the weights.
+
+    Example:
+        ```python
+        >>> from blocks import MLP, MultiHeadAttention, ReZero, TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=ReZero())
+
+        ```
+
+    References:
+        Bachlechner et al., ReZero is All You Need, 2020, arXiv:2003.04887.
+    """
+
+    param_dtype: Dtype = jnp.float32
+    weight_init: Initializer = nn.initializers.zeros
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs every sublayer on the sum so far, and adds a share of its result."""
+        for name, sublayer in sublayers.items():
+            weight = self.param(f"{name}_weight", self.weight_init, (), self.param_dtype)
+            x = x + weight.astype(x.dtype) * sublayer(x)
+        return x
+
+
+class LayerScale(Residual, kw_only=True):
+    r"""Weighs each feature of what a sublayer gives: $f(x) \odot \gamma_f$ in place of $f(x)$.
+
+    Attributes:
+        residual: the layout that the weighted sublayers stand in.
+        param_dtype: of the weights.
+        scale_init: of the weights; the paper has 0.1 up to 18 layers, 1e-5 to 24, 1e-6 beyond.
+
+    Example:
+        ```python
+        >>> from blocks import LayerScale, SandwichNorm
+        >>> LayerScale(residual=SandwichNorm())
+        LayerScale(residual=SandwichNorm())
+
+        ```
+
+    References:
+        Touvron et al., Going Deeper with Image Transformers, 2021, arXiv:2103.17239.
+    """
+
+    residual: Residual = PreNorm()
+    param_dtype: Dtype = jnp.float32
+    scale_init: Initializer = nn.initializers.constant(0.1)
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs the layout with weighted sublayers."""
+
+        def weighted(name: str, sublayer: Sublayer) -> Sublayer:
+            shape = (x.shape[-1],)
+            scale = self.param(f"{name}_scale", self.scale_init, shape, self.param_dtype)
+            return lambda h: sublayer(h) * scale.astype(h.dtype)[None, None]
+
+        scaled = {name: weighted(name, sublayer) for name, sublayer in sublayers.items()}
+        return self.residual(x, scaled, norm, context, deterministic)
+
+
+def deep_norm_params(params: dict[str, Any], depth: int) -> dict[str, Any]:
+    r"""Starts a model with `DeepNorm` as its paper does: what feeds the sum is smaller.
+
+    Args:
+        params: fresh parameters, of kernels drawn with unit gain, as by Xavier.
+        depth: layers $N$ of the stack.
+
+    Returns:
+        The same, with the kernels of values, of attention's output and of MLPs multiplied by
+        $\beta = (8N)^{-1/4}$.
+
+    Raises:
+        ValueError: a depth below 1, or parameters without such kernels.
+
+    References:
+        Wang et al., DeepNet, 2022, arXiv:2203.00555, section 3.
+    """
+    if depth < 1:
+        raise ValueError(f"depth={depth} must be at least 1, the layers of the stack.")
+    smaller = [
+        path
+        for path in flatten_dict(params)
+        if path[-1] == "kernel" and path[-2] in ("value", "out", "up", "gate", "down")
+    ]
+    if not smaller:
+        raise ValueError(
+            f"no kernel of a value, an output or an MLP in {sorted(params)}; give the parameters "
+            'of a model, `variables["params"]`.'
+        )
+    leaves = flatten_dict(params)
+    beta = (8.0 * depth) ** -0.25
+    return unflatten_dict({path: v * beta if path in smaller else v for path, v in leaves.items()})
