@@ -16,7 +16,17 @@ from blocks.attention.kernels import (
     Support,
     dot_product_attention,
 )
-from blocks.attention.masks import Causal, Mask, Padding, Segments, SlidingWindow
+from blocks.attention.masks import (
+    Bidirectional,
+    Causal,
+    ChunkedLocal,
+    Dilated,
+    Mask,
+    Padding,
+    Prefix,
+    Segments,
+    SlidingWindow,
+)
 from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.attention.qk_norm import FullWidthQKNorm, QKNorm
 from blocks.attention.sinks import LearnedSinks, SoftmaxOne
@@ -35,8 +45,19 @@ from blocks.norms.dynamic_tanh import DynamicTanh
 from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
 from blocks.norms.scale_norm import ScaleNorm
+from blocks.positions.alibi import ALiBi
 from blocks.positions.learned import LearnedPositions
+from blocks.positions.relative_bias import RelativeBias
 from blocks.positions.rotary import RoPE
+from blocks.positions.scalings import (
+    DynamicNTKScaling,
+    LinearScaling,
+    Llama3Scaling,
+    LongRoPE,
+    NTKScaling,
+    RoPEScaling,
+    YaRN,
+)
 from blocks.positions.sinusoidal import SinusoidalPositions
 from blocks.residual.adaptive import AdaptiveNormZero
 from blocks.residual.first_mix import FirstMix
@@ -50,21 +71,26 @@ from blocks.surgery import find, override, replace
 
 __all__ = [
     "MLP",
+    "ALiBi",
     "AdaptiveNormZero",
     "AttentionHead",
     "Auto",
     "Biases",
+    "Bidirectional",
     "Block",
     "Causal",
     "CausalLM",
     "Choice",
     "ChunkedAttention",
+    "ChunkedLocal",
     "ClampedGatedMLP",
     "Context",
     "Coordinates",
     "CrossAttention",
     "CudnnAttention",
     "DeepNorm",
+    "Dilated",
+    "DynamicNTKScaling",
     "DynamicTanh",
     "Encoder",
     "EncoderDecoder",
@@ -81,9 +107,13 @@ __all__ = [
     "LearnedPositions",
     "LearnedSinks",
     "Linear",
+    "LinearScaling",
+    "Llama3Scaling",
+    "LongRoPE",
     "Mask",
     "MemoryCache",
     "MultiHeadAttention",
+    "NTKScaling",
     "Normal",
     "OutputNorm",
     "Padding",
@@ -91,12 +121,15 @@ __all__ = [
     "ParallelNorms",
     "PostNorm",
     "PreNorm",
+    "Prefix",
     "QKNorm",
     "QKTransform",
     "RMSNorm",
     "ReZero",
+    "RelativeBias",
     "Residual",
     "RoPE",
+    "RoPEScaling",
     "SandwichNorm",
     "Scale",
     "ScaleNorm",
@@ -112,6 +145,7 @@ __all__ = [
     "TokenEmbedding",
     "TransformerBlock",
     "VarianceScaling",
+    "YaRN",
     "checked",
     "deep_norm_params",
     "dot_product_attention",

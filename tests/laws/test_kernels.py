@@ -14,14 +14,17 @@ import jax.numpy as jnp
 import pytest
 
 from blocks import (
+    ALiBi,
     Auto,
     Causal,
     ChunkedAttention,
     Coordinates,
     CudnnAttention,
+    Dilated,
     Kernel,
     KernelCall,
     Mask,
+    RelativeBias,
     SlidingWindow,
     SoftCap,
     Support,
@@ -89,6 +92,15 @@ def biased(learned: jax.Array) -> tuple[ScoreFunction, ...]:
 
 
 PADDING = ((1, 1, 1, 1, 1, 0, 0), (0, 0, 0, 0, 0, 0, 0))
+
+
+def distances(learned: jax.Array) -> tuple[ScoreFunction, ...]:
+    """A table that is learned and looked up by the distance of query and key, and ALiBi."""
+    bias = RelativeBias(num_buckets=4, max_distance=3)
+    table = {"params": {"bias": jnp.outer(learned, jnp.arange(4.0) + 1.0).T}}
+    return (bias.bind(table)(4), ALiBi()(4))
+
+
 OPTIONS = {
     "all see all": Option(),
     "multi query, causal": Option(kv_heads=1, mask=Causal()),
@@ -101,6 +113,7 @@ OPTIONS = {
     ),
     "other lengths and widths": Option(q_seq=5, kv_seq=10, value_dim=6),
     "learned changes of scores": Option(kv_heads=2, mask=Causal(), changes=biased),
+    "positions as changes": Option(mask=Causal() & Dilated(2), changes=distances),
     "sinks": Option(sinks=True),
     "sinks, all at once": Option(
         kv_heads=2, mask=Causal() & SlidingWindow(3), valid=PADDING, changes=biased, sinks=True
@@ -189,7 +202,7 @@ def test_the_reference_has_a_gradient_wherever_an_option_says_so(option: str) ->
     _, (*qkv, sinks, learned) = results(dot_product_attention, option)
     assert all(jnp.abs(gradient).max() > 1e-3 for gradient in qkv)
     assert bool(sinks.any()) == OPTIONS[option].sinks
-    assert bool(learned.any()) == (OPTIONS[option].changes is biased)
+    assert bool(learned.any()) == (OPTIONS[option].changes in (biased, distances))
 
 
 def test_only_the_fused_kernel_claims_less_than_everything() -> None:

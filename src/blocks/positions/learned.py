@@ -15,12 +15,13 @@ class LearnedPositions(Block, kw_only=True):
 
     Attributes:
         max_length: positions that there are.
+        offset: row of the table that position 0 takes; OPT and its kin have 2.
         dtype: of the result; None infers it from input and parameters.
         param_dtype: of the parameters.
         embedding_init: of the table.
 
     Raises:
-        ValueError: fewer than one position, or a token past the last one.
+        ValueError: fewer than one position, a negative offset, or a token past the last.
 
     Example:
         ```python
@@ -38,6 +39,7 @@ class LearnedPositions(Block, kw_only=True):
     """
 
     max_length: int
+    offset: int = 0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
@@ -46,6 +48,8 @@ class LearnedPositions(Block, kw_only=True):
         """Refuses a table without rows."""
         if self.max_length < 1:
             raise ValueError(f"max_length={self.max_length} must be at least 1.")
+        if self.offset < 0:
+            raise ValueError(f"offset={self.offset} must be at least 0, the first row.")
 
     @nn.compact
     @typed
@@ -67,7 +71,7 @@ class LearnedPositions(Block, kw_only=True):
             high=positions.max(initial=limits.min),
             size=self.max_length,
         )
-        shape = (self.max_length, x.shape[-1])
+        shape = (self.offset + self.max_length, x.shape[-1])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         x, table = promote_dtype(x, table, dtype=self.dtype)
-        return x + table[positions]
+        return x + table[positions + self.offset if self.offset else positions]

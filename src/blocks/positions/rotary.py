@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from blocks.attention.slots import QKTransform
 from blocks.context import Coordinates
+from blocks.positions.scalings import RoPEScaling
 from blocks.typing import Array, Float, Int, typed
 
 
@@ -13,16 +14,18 @@ def rotate(
     positions: Int[Array, "#batch seq"],
     frequencies: Float[Array, "pairs"],
     interleaved: bool = False,
+    magnitude: float = 1.0,
 ) -> Float[Array, "batch seq heads head_dim"]:
     r"""Turns pair $i$ of features by the angle $t\,\omega_i$; features past the pairs stay.
 
     A pair is features `i` and `i + pairs`, or, interleaved, features `2i` and `2i + 1`. Weights
-    made for one layout give wrong numbers, and no error, under the other.
+    made for one layout give wrong numbers, and no error, under the other. Turned features are
+    multiplied with `magnitude`.
     """
     pairs = frequencies.shape[0]
     # Angles in float32: bfloat16 cannot tell neighbouring positions apart past 256.
     angles = positions[..., None, None].astype(jnp.float32) * frequencies[None, None, None]
-    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    cos, sin = magnitude * jnp.cos(angles), magnitude * jnp.sin(angles)
     turned, rest = x[..., : 2 * pairs].astype(jnp.float32), x[..., 2 * pairs :]
     if interleaved:
         first, second = turned[..., 0::2], turned[..., 1::2]
@@ -51,6 +54,7 @@ class RoPE(QKTransform, kw_only=True):
         fraction: share of each head's features that turn; the first $n$ of them.
         interleaved: pair features 2i and 2i+1 (GPT-J, the paper) instead of i and i+n/2 (GPT-NeoX,
             Llama in `transformers`).
+        scaling: of the frequencies, for texts longer than in training, as `YaRN(...)`.
 
     Raises:
         ValueError: a base that is not positive, a fraction outside (0, 1], or a number of turning
@@ -71,6 +75,7 @@ class RoPE(QKTransform, kw_only=True):
     theta: float = 10_000.0
     fraction: float = 1.0
     interleaved: bool = False
+    scaling: RoPEScaling | None = None
 
     def check_fields(self) -> None:
         """Refuses a base without a logarithm and a share that is none."""
@@ -98,7 +103,12 @@ class RoPE(QKTransform, kw_only=True):
             )
         exponents = jnp.arange(turning // 2, dtype=jnp.float32) * (2.0 / turning)
         frequencies = self.theta**-exponents
+        magnitude = 1.0
+        if self.scaling is not None:
+            frequencies = self.scaling(frequencies, self.theta)
+            magnitude = self.scaling.magnitude
+        rule = (frequencies, self.interleaved, magnitude)
         return (
-            rotate(query, query_at.positions, frequencies, self.interleaved),
-            rotate(key, key_at.positions, frequencies, self.interleaved),
+            rotate(query, query_at.positions, *rule),
+            rotate(key, key_at.positions, *rule),
         )

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks import Causal, Coordinates, Mask, Padding, Segments, SlidingWindow
+from blocks import (
+    Bidirectional,
+    Causal,
+    ChunkedLocal,
+    Coordinates,
+    Dilated,
+    Mask,
+    Padding,
+    Prefix,
+    Segments,
+    SlidingWindow,
+)
 from blocks.attention.masks import visible
 
 SEQ = 5
@@ -225,3 +236,42 @@ def test_a_mask_without_a_rule_says_so() -> None:
 def test_what_are_no_coordinates_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Causal.__call__: argument `query`.*\n.*Coordinates"):
         Causal()(jnp.arange(3), at())  # pyright: ignore
+
+
+def test_chunked_local_stays_in_its_chunk() -> None:
+    want = rows("xx...", "xx...", "..xx.", "..xx.", "....x")
+    np.testing.assert_array_equal(table(ChunkedLocal(2), at(), at()), want)
+    late = rows("..xx.", "....x")
+    np.testing.assert_array_equal(table(ChunkedLocal(2), at(start=3, seq=2), at()), late)
+
+
+def test_dilated_sees_every_second() -> None:
+    want = rows("x.x.x", ".x.x.", "x.x.x", ".x.x.", "x.x.x")
+    np.testing.assert_array_equal(table(Dilated(2), at(), at()), want)
+
+
+def test_a_prefix_is_seen_by_all() -> None:
+    want = rows("xx...", "xx...", "xxx..", "xxxx.", "xxxxx")
+    np.testing.assert_array_equal(table(Prefix(2) | Causal(), at(), at()), want)
+    assert not (Prefix(2) | Causal()).causal
+    assert (Prefix(2) & Causal()).causal
+
+
+def test_bidirectional_sees_all() -> None:
+    assert table(Bidirectional(), at(), at()).all()
+    assert not table(~Bidirectional(), at(), at()).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (ChunkedLocal, 0, "size=0 must be at least 1"),
+        (Dilated, 0, "step=0 must be at least 1"),
+        (Prefix, -1, "length=-1 must be at least 0"),
+    ],
+)
+def test_rules_through_which_nothing_is_seen_are_refused(
+    kind: type[Mask], value: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(value)

@@ -1,34 +1,37 @@
 """Attention: heads, masks, what changes queries, keys and scores."""
 
-import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from laws.case import EMBED, Case, vectors
-from laws.families.positions import rotated
+from laws.families.slots import rescored, sees, sinks_of, transformed, weighted
 from laws.references import Params, linear, reference
 
 from blocks import (
+    ALiBi,
     AttentionHead,
     Biases,
+    Bidirectional,
     Causal,
     ChunkedAttention,
+    ChunkedLocal,
     CrossAttention,
+    Dilated,
     FullWidthQKNorm,
     LayerNorm,
     LearnedSinks,
     MultiHeadAttention,
+    Prefix,
     QKNorm,
     QKTransform,
+    RelativeBias,
     RoPE,
     Scale,
     SlidingWindow,
     SoftCap,
     SoftmaxOne,
 )
-from blocks.attention.slots import Sink
 
 E = EMBED
 MHA = 4 * E * E + 4 * E
@@ -87,6 +90,30 @@ CASES = [
         memory=4,
     ),
     Case(
+        "attention_alibi",
+        attention(
+            position=ALiBi(),
+            mask=Causal() & (ChunkedLocal(2) | Dilated(2) | Prefix(1)),
+            use_bias=False,
+        ),
+        vectors,
+        4 * E * E,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "attention_relative",
+        attention(
+            mask=Bidirectional(),
+            position=RelativeBias(num_buckets=8, max_distance=5),
+            scores=(Scale(factor=1.0),),
+            use_bias=False,
+        ),
+        vectors,
+        4 * E * E + 8 * 4,
+        mixes=True,
+    ),
+    Case(
         "attention_normed",
         attention(
             head_dim=4,
@@ -116,87 +143,6 @@ CASES = [
 ]
 
 
-@functools.singledispatch
-def sees(mask: Any, query: int, key: int) -> bool:
-    """Whether the token at `query` may see the one at `key`."""
-    return sees(mask.left, query, key) and sees(mask.right, query, key)
-
-
-@sees.register
-def _(mask: None, query: int, key: int) -> bool:
-    return True
-
-
-@sees.register
-def _(mask: Causal, query: int, key: int) -> bool:
-    return key <= query
-
-
-@sees.register
-def _(mask: SlidingWindow, query: int, key: int) -> bool:
-    return abs(query - key) < mask.window
-
-
-@functools.singledispatch
-def transformed(transform: Any, params: Params, name: str, x: np.ndarray) -> np.ndarray:
-    """Queries or keys, `name` says which, after a transform."""
-    raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
-
-
-@transformed.register
-def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
-    return np.stack([[rotated(transform, h, t) for h in token] for t, token in enumerate(x)])
-
-
-@transformed.register
-def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
-    return np.stack([reference(transform.norm, params[name], token) for token in x])
-
-
-@transformed.register
-def _(transform: FullWidthQKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
-    rows = reference(transform.norm, params[name], x.reshape(len(x), -1))
-    return rows.reshape(x.shape)
-
-
-@functools.singledispatch
-def rescored(change: Any, score: float, query: int, key: int, head: int, heads: int) -> float:
-    """One score after a change; positions of query and key, number of the head among all."""
-    raise TypeError(f"{type(change).__name__} has no reference: register one here.")
-
-
-@rescored.register
-def _(change: Scale, score: float, *where: int) -> float:
-    return score * change.factor
-
-
-@rescored.register
-def _(change: SoftCap, score: float, *where: int) -> float:
-    return change.cap * math.tanh(score / change.cap)
-
-
-def weighted(
-    scores: list[float], values: list[np.ndarray], sinks: Sequence[float] = ()
-) -> np.ndarray:
-    highest = max((*scores, *sinks))
-    total = sum(math.exp(score - highest) for score in (*scores, *sinks))
-    return sum(math.exp(s - highest) / total * v for s, v in zip(scores, values, strict=True))
-
-
-@rescored.register
-def _(change: Sink, score: float, *where: int) -> float:
-    return score
-
-
-def sinks_of(block: MultiHeadAttention, params: Params, head: int) -> list[float]:
-    """The logits without a value that join the softmax of a head."""
-    return [
-        params[f"scores_{place}"]["sinks"][head] if isinstance(change, LearnedSinks) else 0.0
-        for place, change in enumerate(block.scores)
-        if isinstance(change, Sink)
-    ]
-
-
 @reference.register
 def _(block: AttentionHead, params: Params, x: np.ndarray) -> np.ndarray:
     q, k, v = (linear(params[name], x) for name in ("query", "key", "value"))
@@ -217,24 +163,24 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
     source = memory[0] if isinstance(block, CrossAttention) else x
     q, k, v = project("query", x), project("key", source), project("value", source)
     transforms = {f"qk_transforms_{i}": t for i, t in enumerate(block.qk_transforms)}
-    changes = list(block.scores)
+    changes = {f"scores_{i}": change for i, change in enumerate(block.scores)}
     if isinstance(block.position, QKTransform):
         transforms["position"] = block.position
     elif block.position is not None:
-        changes.insert(0, block.position)
+        changes = {"position": block.position, **changes}
     for name, transform in transforms.items():
         q = transformed(transform, params.get(name, {}), "query", q)
         k = transformed(transform, params.get(name, {}), "key", k)
-    if not any(isinstance(change, Scale) for change in changes):
-        changes.insert(0, Scale(factor=1.0 / math.sqrt(q.shape[2])))
+    if not any(isinstance(change, Scale) for change in block.scores):
+        changes = {"scale": Scale(factor=1.0 / math.sqrt(q.shape[2])), **changes}
     group = q.shape[1] // k.shape[1]
     out = np.zeros((*q.shape[:2], v.shape[2]))
     for i, h in np.ndindex(q.shape[:2]):
         seen = [j for j in range(len(source)) if sees(block.mask, i, j)]
         scores = [float(q[i, h] @ k[j, h // group]) for j in seen]
-        for change in changes:
+        for name, change in changes.items():
             scores = [
-                rescored(change, s, i, j, h, block.num_heads)
+                rescored(change, params.get(name, {}), s, i, j, h, block.num_heads)
                 for s, j in zip(scores, seen, strict=True)
             ]
         values = [v[j, h // group] for j in seen]

@@ -17,13 +17,20 @@ def placed(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
 
 CASES = [
     Case("learned_positions", LearnedPositions(max_length=32), placed, 32 * EMBED, shared=False),
+    Case(
+        "learned_positions_offset",
+        LearnedPositions(max_length=32, offset=2),
+        placed,
+        34 * EMBED,
+        shared=False,
+    ),
     Case("sinusoidal_positions", SinusoidalPositions(), placed, 0, shared=False),
 ]
 
 
 @reference.register
 def _(block: LearnedPositions, params: Params, x: np.ndarray, *at: np.ndarray) -> np.ndarray:
-    return np.stack([token + params["embedding"][t] for t, token in enumerate(x)])
+    return np.stack([token + params["embedding"][t + block.offset] for t, token in enumerate(x)])
 
 
 @reference.register

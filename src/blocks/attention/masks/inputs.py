@@ -1,0 +1,64 @@
+"""Masks by what comes with the call: padding and documents; and all that hides a key, together."""
+
+import dataclasses
+
+from blocks.attention.masks.mask import Mask
+from blocks.context import Coordinates
+from blocks.typing import Array, Bool, typed
+
+
+@dataclasses.dataclass(frozen=True)
+class Padding(Mask):
+    """Sees real tokens only: those that the call's `context.valid` marks.
+
+    Attention applies it to every call that brings `valid`; written out, it insists on one.
+
+    Raises:
+        ValueError: the call brings no `valid`.
+    """
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Looks at the keys alone."""
+        if key.valid is None:
+            raise ValueError("Padding() needs to know the padding; call with Context(valid=...).")
+        return key.valid[:, None, None, :]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments(Mask):
+    """Sees tokens of its own document only, by the call's `context.segments`.
+
+    Attention applies it to every call that brings `segments`; written out, it insists on them.
+
+    Raises:
+        ValueError: the call brings no `segments`.
+    """
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Compares document numbers."""
+        if query.segments is None or key.segments is None:
+            raise ValueError("Segments() needs documents; call with Context(segments=...).")
+        return query.segments[:, None, :, None] == key.segments[:, None, None, :]
+
+
+def visible(
+    mask: Mask | None, query: Coordinates, key: Coordinates
+) -> Bool[Array, "#batch 1 #q_seq kv_seq"] | None:
+    """Which keys may be seen: by the mask, by padding and by segments. None where all may."""
+    rules = [] if mask is None else [mask]
+    if key.valid is not None:
+        rules.append(Padding())
+    if key.segments is not None and query.segments is not None:
+        rules.append(Segments())
+    if not rules:
+        return None
+    seen = rules[0](query, key)
+    for rule in rules[1:]:
+        seen = seen & rule(query, key)
+    return seen

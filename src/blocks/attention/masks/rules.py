@@ -1,0 +1,166 @@
+"""Masks by order and position: causal, windows, chunks, prefixes."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from blocks.attention.masks.mask import Mask
+from blocks.context import Coordinates
+from blocks.typing import Array, Bool, typed
+
+
+@dataclasses.dataclass(frozen=True)
+class Causal(Mask):
+    """Sees itself and what came before.
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.3.
+    """
+
+    @property
+    def causal(self) -> bool:
+        """Always."""
+        return True
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Compares the order in which tokens came, whatever positions they were given."""
+        return key.order[:, None, None, :] <= query.order[:, None, :, None]
+
+
+@dataclasses.dataclass(frozen=True)
+class SlidingWindow(Mask):
+    """Sees the tokens less than `window` positions away, on both sides; `Causal() &` drops one.
+
+    Attributes:
+        window: tokens seen on each side, the query itself among them.
+
+    Raises:
+        ValueError: a window below 1, through which nothing could be seen.
+
+    References:
+        Beltagy et al., Longformer, 2020, arXiv:2004.05150.
+    """
+
+    window: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window < 1:
+            raise ValueError(f"window={self.window} must be at least 1, the token itself.")
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Compares positions."""
+        distance = query.positions[:, None, :, None] - key.positions[:, None, None, :]
+        return jnp.abs(distance) < self.window
+
+
+@dataclasses.dataclass(frozen=True)
+class ChunkedLocal(Mask):
+    """Sees the tokens of its own chunk: positions are cut into chunks of `size`.
+
+    Attributes:
+        size: of a chunk, in tokens.
+
+    Raises:
+        ValueError: a size below 1.
+
+    References:
+        Child et al., Sparse Transformers, 2019, arXiv:1904.10509. Meta, Llama 4, 2025 (its local
+        layers, in its published code).
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size < 1:
+            raise ValueError(f"size={self.size} must be at least 1, the token itself.")
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Compares the chunks that positions fall into."""
+        chunk = query.positions[:, None, :, None] // self.size
+        return chunk == key.positions[:, None, None, :] // self.size
+
+
+@dataclasses.dataclass(frozen=True)
+class Dilated(Mask):
+    """Sees every `step`-th token, counted from itself in both directions.
+
+    Attributes:
+        step: between two tokens that are seen.
+
+    Raises:
+        ValueError: a step below 1.
+
+    References:
+        Beltagy et al., Longformer, 2020, arXiv:2004.05150, section 3.1.
+    """
+
+    step: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step < 1:
+            raise ValueError(f"step={self.step} must be at least 1, which sees every token.")
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Compares positions."""
+        distance = query.positions[:, None, :, None] - key.positions[:, None, None, :]
+        return distance % self.step == 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefix(Mask):
+    """Sees the first `length` positions; `Prefix(n) | Causal()` is a prefix language model's mask.
+
+    Attributes:
+        length: of the prefix, in tokens.
+
+    Raises:
+        ValueError: a negative length.
+
+    References:
+        Raffel et al., T5, 2019, arXiv:1910.10683, section 3.2.1.
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length < 0:
+            raise ValueError(f"length={self.length} must be at least 0.")
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Looks at the positions of keys alone."""
+        return key.positions[:, None, None, :] < self.length
+
+
+@dataclasses.dataclass(frozen=True)
+class Bidirectional(Mask):
+    """Sees everything; the same as no mask, said by name.
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805.
+    """
+
+    @typed
+    def __call__(
+        self, query: Coordinates, key: Coordinates
+    ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
+        """Lets every key through."""
+        return jnp.ones((1, 1, 1, key.order.shape[-1]), bool)

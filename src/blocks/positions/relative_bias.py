@@ -1,0 +1,92 @@
+"""Relative position bias: a learned number for each head and each bucket of distances."""
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.kernels import ScoreFunction
+from blocks.attention.slots import ScoreChange
+from blocks.context import Coordinates
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Initializer, Int, typed
+
+
+@typed
+def relative_buckets(
+    steps: Int[Array, "*shape"], num_buckets: int, max_distance: int, bidirectional: bool
+) -> Int[Array, "*shape"]:
+    """The bucket of each step from a query to a key: near ones alone, far ones by logarithm.
+
+    Keys after the query have the upper half of the buckets, or, where it is not `bidirectional`,
+    share the bucket of distance 0.
+    """
+    side = num_buckets // 2 if bidirectional else num_buckets
+    after = jnp.where(steps > 0, side, 0) if bidirectional else jnp.zeros_like(steps)
+    distance = jnp.abs(steps) if bidirectional else jnp.maximum(-steps, 0)
+    exact = side // 2
+    far = jnp.log(jnp.maximum(distance, 1).astype(jnp.float32) / exact)
+    far = exact + (far / math.log(max_distance / exact) * (side - exact)).astype(jnp.int32)
+    return after + jnp.where(distance < exact, distance, jnp.minimum(far, side - 1))
+
+
+class RelativeBias(ScoreChange, kw_only=True):
+    r"""Adds a learned number to each score, by head and by how far key and query are apart.
+
+    $$s_{ij} + B_{h,\, \mathrm{bucket}(j - i)}$$
+
+    It stands in the slot `position` of attention. T5 does not scale its scores: put
+    `Scale(factor=1.0)` into `scores`.
+
+    Attributes:
+        num_buckets: of distances; half of them hold one distance each.
+        max_distance: from which on all share the last bucket, in tokens.
+        bidirectional: tell keys after the query from those before; encoders do.
+        param_dtype: of the parameters.
+        bias_init: of the numbers $B$.
+
+    Raises:
+        ValueError: fewer than 4 buckets, or a distance that they already hold one by one.
+
+    Example:
+        ```python
+        >>> from blocks import MultiHeadAttention, RelativeBias, Scale
+        >>> attention = MultiHeadAttention(
+        ...     num_heads=8, position=RelativeBias(), scores=(Scale(factor=1.0),), use_bias=False
+        ... )
+
+        ```
+
+    References:
+        Raffel et al., T5, 2019, arXiv:1910.10683, section 2.1.
+    """
+
+    num_buckets: int = 32
+    max_distance: int = 128
+    bidirectional: bool = True
+    param_dtype: Dtype = jnp.float32
+    bias_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses buckets that leave nothing to the logarithm."""
+        if self.num_buckets < 4 or self.num_buckets % 2:
+            raise ValueError(f"num_buckets={self.num_buckets} must be even and at least 4.")
+        exact = self.num_buckets // (4 if self.bidirectional else 2)
+        if self.max_distance <= exact:
+            raise ValueError(
+                f"max_distance={self.max_distance} must be above the {exact} distances that "
+                f"num_buckets={self.num_buckets} hold one by one."
+            )
+
+    @nn.compact
+    def __call__(self, num_heads: int) -> ScoreFunction:
+        """Changes scores by the positions of query and key."""
+        shape = (self.num_buckets, num_heads)
+        table = self.param("bias", self.bias_init, shape, self.param_dtype)
+
+        def biased(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
+            steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
+            rule = (self.num_buckets, self.max_distance, self.bidirectional)
+            return scores + jnp.moveaxis(table[relative_buckets(steps, *rule)], -1, 1)
+
+        return biased

@@ -1,0 +1,160 @@
+"""What stands in the slots of attention: masks, transforms, changes of scores, sinks."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from laws.families.positions import rotated
+from laws.references import Params, reference
+
+from blocks import (
+    ALiBi,
+    Bidirectional,
+    Causal,
+    ChunkedLocal,
+    Dilated,
+    FullWidthQKNorm,
+    LearnedSinks,
+    MultiHeadAttention,
+    Prefix,
+    QKNorm,
+    RelativeBias,
+    RoPE,
+    Scale,
+    SlidingWindow,
+    SoftCap,
+)
+from blocks.attention.masks import Or
+from blocks.attention.slots import Sink
+
+
+@functools.singledispatch
+def sees(mask: Any, query: int, key: int) -> bool:
+    """Whether the token at `query` may see the one at `key`."""
+    return sees(mask.left, query, key) and sees(mask.right, query, key)
+
+
+@sees.register
+def _(mask: None, query: int, key: int) -> bool:
+    return True
+
+
+@sees.register
+def _(mask: Causal, query: int, key: int) -> bool:
+    return key <= query
+
+
+@sees.register
+def _(mask: Or, query: int, key: int) -> bool:
+    return sees(mask.left, query, key) or sees(mask.right, query, key)
+
+
+@sees.register
+def _(mask: Bidirectional, query: int, key: int) -> bool:
+    return True
+
+
+@sees.register
+def _(mask: SlidingWindow, query: int, key: int) -> bool:
+    return abs(query - key) < mask.window
+
+
+@sees.register
+def _(mask: ChunkedLocal, query: int, key: int) -> bool:
+    return query // mask.size == key // mask.size
+
+
+@sees.register
+def _(mask: Dilated, query: int, key: int) -> bool:
+    return (query - key) % mask.step == 0
+
+
+@sees.register
+def _(mask: Prefix, query: int, key: int) -> bool:
+    return key < mask.length
+
+
+@functools.singledispatch
+def transformed(transform: Any, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    """Queries or keys, `name` says which, after a transform."""
+    raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
+
+
+@transformed.register
+def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    return np.stack([[rotated(transform, h, t) for h in token] for t, token in enumerate(x)])
+
+
+@transformed.register
+def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    return np.stack([reference(transform.norm, params[name], token) for token in x])
+
+
+@transformed.register
+def _(transform: FullWidthQKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    rows = reference(transform.norm, params[name], x.reshape(len(x), -1))
+    return rows.reshape(x.shape)
+
+
+@functools.singledispatch
+def rescored(
+    change: Any, params: Params, score: float, query: int, key: int, head: int, heads: int
+) -> float:
+    """One score after a change; positions of query and key, number of the head among all."""
+    raise TypeError(f"{type(change).__name__} has no reference: register one here.")
+
+
+@rescored.register
+def _(change: Scale, params: Params, score: float, *where: int) -> float:
+    return score * change.factor
+
+
+@rescored.register
+def _(change: SoftCap, params: Params, score: float, *where: int) -> float:
+    return change.cap * math.tanh(score / change.cap)
+
+
+@rescored.register
+def _(
+    change: ALiBi, params: Params, score: float, query: int, key: int, head: int, heads: int
+) -> float:
+    # Heads are a power of two here.
+    return score - abs(query - key) / 2 ** (8 * (head + 1) / heads)
+
+
+@rescored.register
+def _(
+    change: RelativeBias, params: Params, score: float, query: int, key: int, *rest: int
+) -> float:
+    half, distance = change.num_buckets // 2, abs(key - query)
+    exact = half // 2
+    if distance < exact:
+        bucket = distance
+    else:
+        octaves = math.log(distance / exact) / math.log(change.max_distance / exact)
+        bucket = min(exact + int(octaves * (half - exact)), half - 1)
+    return score + params["bias"][bucket + half * (key > query)][rest[0]]
+
+
+def weighted(
+    scores: list[float], values: list[np.ndarray], sinks: Sequence[float] = ()
+) -> np.ndarray:
+    highest = max((*scores, *sinks))
+    total = sum(math.exp(score - highest) for score in (*scores, *sinks))
+    return sum(math.exp(s - highest) / total * v for s, v in zip(scores, values, strict=True))
+
+
+@rescored.register
+def _(change: Sink, params: Params, score: float, *where: int) -> float:
+    return score
+
+
+def sinks_of(block: MultiHeadAttention, params: Params, head: int) -> list[float]:
+    """The logits without a value that join the softmax of a head."""
+    return [
+        params[f"scores_{place}"]["sinks"][head] if isinstance(change, LearnedSinks) else 0.0
+        for place, change in enumerate(block.scores)
+        if isinstance(change, Sink)
+    ]
