@@ -41,6 +41,9 @@ from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
+from blocks.moe.experts import GatedExperts
+from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
+from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
 from blocks.norms.dynamic_tanh import DynamicTanh
 from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
@@ -96,6 +99,7 @@ __all__ = [
     "EncoderDecoder",
     "FirstMix",
     "FullWidthQKNorm",
+    "GatedExperts",
     "GatedMLP",
     "Int8Cache",
     "Kernel",
@@ -112,6 +116,7 @@ __all__ = [
     "LongRoPE",
     "Mask",
     "MemoryCache",
+    "MixtureOfExperts",
     "MultiHeadAttention",
     "NTKScaling",
     "Normal",
@@ -130,15 +135,19 @@ __all__ = [
     "Residual",
     "RoPE",
     "RoPEScaling",
+    "Router",
+    "Routing",
     "SandwichNorm",
     "Scale",
     "ScaleNorm",
     "ScoreChange",
     "Segments",
+    "SigmoidRouter",
     "SinusoidalPositions",
     "SlidingWindow",
     "SoftCap",
     "SoftmaxOne",
+    "SoftmaxRouter",
     "Stack",
     "StochasticDepth",
     "Support",
@@ -146,6 +155,8 @@ __all__ = [
     "TransformerBlock",
     "VarianceScaling",
     "YaRN",
+    "auxiliary_losses",
+    "balanced_bias",
     "checked",
     "deep_norm_params",
     "dot_product_attention",

@@ -97,7 +97,7 @@ class Stack(Block, kw_only=True):
 
         scanned = nn.scan(
             repeat,
-            variable_axes={"params": 0, "cache": 0, "intermediates": 0},
+            variable_axes={"params": 0, "cache": 0, "intermediates": 0, "losses": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
             length=self.depth // len(pattern),

@@ -1,11 +1,22 @@
 """The list of blocks that every law is tested on; a test says which block has not joined."""
 
-from laws.families import attention, embeddings, layers, linear, mlp, norms, positions, residual
+from laws.families import (
+    attention,
+    embeddings,
+    layers,
+    linear,
+    mlp,
+    moe,
+    norms,
+    positions,
+    residual,
+)
 
 FAMILIES = {
     "linear": linear.CASES,
     "norms": norms.CASES,
     "mlp": mlp.CASES,
+    "moe": moe.CASES,
     "positions": positions.CASES,
     "attention": attention.CASES,
     "embeddings": embeddings.CASES,

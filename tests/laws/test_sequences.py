@@ -161,7 +161,9 @@ def test_the_order_of_a_batch_does_not_matter(case: Case) -> None:
 
 
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
-@pytest.mark.parametrize("remat", [True, jax.checkpoint_policies.dots_saveable], ids=str)
+@pytest.mark.parametrize(
+    "remat", [True, jax.checkpoint_policies.dots_saveable], ids=["all", "dots saved"]
+)
 def test_scan_and_remat_change_no_gradient(scan: bool, remat: object) -> None:
     plain = next(case for case in CASES if case.name == "stack")
     (x,) = plain.arguments()

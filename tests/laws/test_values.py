@@ -29,7 +29,8 @@ def test_every_public_block_is_on_the_list() -> None:
         for name in blocks.__all__
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
-    abstract = {blocks.Block, blocks.Residual, blocks.QKTransform, blocks.ScoreChange}
+    slots = {blocks.Residual, blocks.Router, blocks.QKTransform, blocks.ScoreChange}
+    abstract = {blocks.Block, *slots}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     assert kinds - abstract - listed == set()
 

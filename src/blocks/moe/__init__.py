@@ -1,0 +1,1 @@
+"""Mixtures of experts: every token goes through a few of many MLPs."""

@@ -1,0 +1,130 @@
+"""The mixture: a router, its experts, and what every token goes through besides."""
+
+import operator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.context import Context
+from blocks.moe.experts import GatedExperts
+from blocks.moe.routers import Router, Routing
+from blocks.typing import Array, Float, typed
+
+
+class MixtureOfExperts(Block, kw_only=True):
+    r"""Sends each token through the few experts that its router chooses, and weighs their results.
+
+    $$y = \sum_{e \in \mathrm{chosen}(x)} w_e(x)\, \mathrm{expert}_e(x) + \mathrm{shared}(x)$$
+
+    It stands in the slot `mlp` of a block. Time grows with `top_k`, not with the experts there are,
+    and no token is dropped, however many choose the same expert.
+
+    With `mutable=["losses", "intermediates"]` a call also gives, for each layer, the loss that
+    balances experts and that of large logits, which `auxiliary_losses` sums up, and `load`: the
+    share of choices that fell on each expert, padding left out.
+
+    Attributes:
+        router: what chooses.
+        experts: what is chosen from.
+        shared: an MLP that every token goes through as well; None for none.
+
+    Raises:
+        ValueError: a router for another number of experts.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import GatedExperts, MixtureOfExperts, SoftmaxRouter
+        >>> mixture = MixtureOfExperts(
+        ...     router=SoftmaxRouter(num_experts=8, top_k=2),
+        ...     experts=GatedExperts(num_experts=8, hidden=32),
+        ... )
+        >>> x = jnp.ones((2, 5, 16))
+        >>> variables = mixture.init(jax.random.key(0), x)
+        >>> variables["params"]["experts"]["up"]["kernel"].shape
+        (8, 16, 32)
+
+        ```
+
+    References:
+        Shazeer et al., Outrageously Large Neural Networks, 2017, arXiv:1701.06538.
+        Dai et al., DeepSeekMoE, 2024, arXiv:2401.06066 (shared experts).
+        Gale et al., MegaBlocks, 2022, arXiv:2211.15841 (no token dropped).
+    """
+
+    router: Router
+    experts: GatedExperts
+    shared: nn.Module | None = None
+
+    def check_fields(self) -> None:
+        """Refuses a router for other experts."""
+        if self.router.num_experts != self.experts.num_experts:
+            raise ValueError(
+                f"router.num_experts={self.router.num_experts} differs from "
+                f"experts.num_experts={self.experts.num_experts}; make them the same."
+            )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "*batch embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "*batch embed"]:
+        """Transforms every token of `x` alone; of `context`, padding is left out of the load."""
+        tokens = x.reshape(-1, x.shape[-1])
+        routing = self.router(tokens)
+        top_k = self.router.top_k
+        rows = jnp.repeat(tokens, top_k, axis=0)
+        results = self.experts(rows, routing.experts.reshape(-1))
+        results = results.reshape(len(tokens), top_k, -1)
+        # A product with so few weights is slower as a matrix product.
+        mixed = (routing.weights[..., None].astype(results.dtype) * results).sum(axis=1)
+        if not self.is_initializing():
+            self._report(routing, None if context is None else context.valid)
+        y = mixed.reshape(x.shape)
+        return y if self.shared is None else y + self.shared(x, context, deterministic)
+
+    def _report(self, routing: Routing, valid: Array | None) -> None:
+        real = jnp.ones(len(routing.experts)) if valid is None else valid.reshape(-1)
+        real = real.astype(jnp.float32) / jnp.maximum(real.sum(), 1)
+        chosen = jax.nn.one_hot(routing.experts, self.router.num_experts).mean(axis=1)
+        load, probability = real @ chosen, real @ routing.probabilities
+        self.sow("intermediates", "load", load)
+        large = real @ jnp.square(jax.nn.logsumexp(routing.logits, axis=-1))
+        balance = self.router.num_experts * (load * probability).sum()
+        for name, loss in {"balance": balance, "router_z": large}.items():
+            self.sow("losses", name, loss, operator.add, lambda: jnp.zeros(()))
+
+
+def auxiliary_losses(collections: dict[str, Any]) -> dict[str, Array]:
+    r"""Sums the losses of all mixtures in a model, by name.
+
+    `balance` is $E \sum_e f_e p_e$ of load and mean probability: 1 for each mixture whose experts
+    are used alike, up to the number of experts. `router_z` is the mean square of the logits'
+    log-sum-exp. Add a small multiple of them to the loss: 1e-2 and 1e-3 are the papers'.
+
+    Args:
+        collections: what `apply(..., mutable=["losses"])` gave besides the result.
+
+    Raises:
+        ValueError: there are none.
+
+    References:
+        Fedus et al., Switch Transformers, 2021, arXiv:2101.03961, section 2.2.
+        Zoph et al., ST-MoE, 2022, arXiv:2202.08906, section 3.
+    """
+    sums: dict[str, Array] = {}
+    for path, loss in jax.tree.leaves_with_path(collections.get("losses", {})):
+        name = path[-1].key
+        sums[name] = sums.get(name, jnp.zeros(())) + jnp.sum(loss)
+    if not sums:
+        raise ValueError(
+            'no losses: call the model with apply(..., mutable=["losses"]), and give the second '
+            "part of the result."
+        )
+    return sums

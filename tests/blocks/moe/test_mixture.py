@@ -1,0 +1,190 @@
+"""Mixtures: sparse results against dense ones, what is reported, what is refused."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blocks import (
+    Causal,
+    Context,
+    GatedExperts,
+    MixtureOfExperts,
+    MultiHeadAttention,
+    SigmoidRouter,
+    SoftmaxRouter,
+    Stack,
+    TransformerBlock,
+    auxiliary_losses,
+    balanced_bias,
+)
+from blocks.moe.dispatch import block_size, by_expert, plan
+
+EMBED = 8
+
+
+def mixture(num_experts: int = 4, top_k: int = 2) -> MixtureOfExperts:
+    return MixtureOfExperts(
+        router=SoftmaxRouter(num_experts=num_experts, top_k=top_k),
+        experts=GatedExperts(num_experts=num_experts, hidden=6),
+    )
+
+
+def tokens(*shape: int) -> jax.Array:
+    return jax.random.normal(jax.random.key(0), (*shape, EMBED))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    experts=st.lists(st.integers(0, 4), min_size=1, max_size=40),
+    size=st.sampled_from([1, 3, 8]),
+)
+def test_every_row_meets_its_expert_and_comes_back(experts: list[int], size: int) -> None:
+    at = plan(jnp.array(experts), 5, size)
+    assert len(set(np.asarray(at.place).tolist())) == len(experts)
+    numbers = np.asarray(at.expert)[np.asarray(at.place) // size]
+    np.testing.assert_array_equal(numbers, experts)
+    assert np.asarray(at.used)[np.asarray(at.place) // size].all()
+    # No more blocks than needed are computed.
+    counts = np.bincount(experts, minlength=5)
+    assert int(at.used.sum()) == int((-(-counts // size)).sum())
+
+
+def test_blocks_are_as_large_as_an_experts_share_within_bounds() -> None:
+    assert [block_size(rows, 8) for rows in (1, 64, 100, 800, 10**6)] == [8, 8, 16, 128, 128]
+
+
+def test_the_gradient_of_a_sparse_product_is_that_of_a_dense_one() -> None:
+    at = plan(jnp.array([2, 0, 2, 2, 2, 0]), 3, 2)
+    x = jax.random.normal(jax.random.key(1), (len(at.expert), 2, 5))
+    kernel = jax.random.normal(jax.random.key(2), (3, 5, 5))
+    weight = jax.random.normal(jax.random.key(3), x.shape)
+
+    def product(rows: jax.Array, own: jax.Array) -> jax.Array:
+        return jnp.tanh(rows @ own)
+
+    def sparse(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return (weight * by_expert(product, (kernel,), x, at.expert, at.used)).sum()
+
+    def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        rows = jnp.tanh(jnp.einsum("bsi,bio->bso", x, kernel[at.expert]))
+        return (weight * rows * at.used[:, None, None]).sum()
+
+    for got, want in zip(
+        jax.grad(sparse, (0, 1))(x, kernel), jax.grad(dense, (0, 1))(x, kernel), strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_all_experts_chosen_is_the_dense_mixture() -> None:
+    block, x = mixture(top_k=4), tokens(3, 5)
+    variables = block.init(jax.random.key(1), x)
+    own = variables["params"]
+    weights = jax.nn.softmax(x @ own["router"]["logits"]["kernel"])
+    gate = jax.nn.silu(jnp.einsum("bse,nei->bsni", x, own["experts"]["gate"]["kernel"]))
+    up = jnp.einsum("bse,nei->bsni", x, own["experts"]["up"]["kernel"])
+    each = jnp.einsum("bsni,nie->bsne", gate * up, own["experts"]["down"]["kernel"])
+    want = jnp.einsum("bsn,bsne->bse", weights, each)
+    np.testing.assert_allclose(block.apply(variables, x), want, rtol=1e-5, atol=1e-6)
+
+
+def test_experts_are_drawn_apart() -> None:
+    kernels = mixture().init(jax.random.key(1), tokens(3))["params"]["experts"]["up"]["kernel"]
+    assert float(jnp.abs(kernels[0] - kernels[1]).max()) > 0.1
+    np.testing.assert_allclose(kernels.std(), EMBED**-0.5, rtol=0.2)
+
+
+def test_the_load_counts_real_tokens_only() -> None:
+    block, x = mixture(), tokens(2, 6)
+    variables = block.init(jax.random.key(1), x)
+    assert set(variables) == {"params"}
+    valid = jnp.arange(6)[None] < jnp.array([[6], [2]])
+    _, seen = block.apply(variables, x, Context(valid=valid), mutable=["intermediates", "losses"])
+    chosen = jax.lax.top_k(x @ variables["params"]["router"]["logits"]["kernel"], 2)[1]
+    want = np.bincount(np.asarray(chosen)[np.asarray(valid)].ravel(), minlength=4) / 16
+    np.testing.assert_allclose(seen["intermediates"]["load"][0], want, rtol=1e-6)
+
+
+def test_losses_are_those_of_the_papers() -> None:
+    block, x = mixture(), tokens(2, 6)
+    variables = block.init(jax.random.key(1), x)
+    _, seen = block.apply(variables, x, mutable=["intermediates", "losses"])
+    logits = np.asarray(x @ variables["params"]["router"]["logits"]["kernel"], np.float64)
+    odds = np.exp(logits)
+    mean = (odds / odds.sum(-1, keepdims=True)).mean((0, 1))
+    losses = auxiliary_losses(seen)
+    load = np.asarray(seen["intermediates"]["load"][0])
+    np.testing.assert_allclose(losses["balance"], 4 * (load * mean).sum(), rtol=1e-5)
+    np.testing.assert_allclose(losses["router_z"], (np.log(odds.sum(-1)) ** 2).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_losses_of_all_layers_are_summed(scan: bool) -> None:
+    attention = MultiHeadAttention(num_heads=2, mask=Causal())
+    layer = TransformerBlock(attention=attention, mlp=mixture())
+    stack = Stack(block=layer, depth=3, scan=scan)
+    x = tokens(2, 6)
+    variables = stack.init(jax.random.key(1), x)
+    zero = jax.tree.map(jnp.zeros_like, variables)
+    _, seen = stack.apply(zero, x, mutable=["losses"])
+    # Zero logits: all probabilities are a quarter, and whatever the load, 4 * sum(load / 4) = 1.
+    np.testing.assert_allclose(auxiliary_losses(seen)["balance"], 3.0, rtol=1e-6)
+    np.testing.assert_allclose(auxiliary_losses(seen)["router_z"], 3 * np.log(4) ** 2, rtol=1e-6)
+
+
+def test_the_bias_of_a_sigmoid_router_has_no_gradient_and_follows_the_load() -> None:
+    router, x = SigmoidRouter(num_experts=4, top_k=1), tokens(50)
+    variables = router.init(jax.random.key(1), x)
+    gradient = jax.grad(lambda v: jnp.square(router.apply(v, x).probabilities).sum())(variables)
+    assert not gradient["params"]["bias"].any()
+    steered = {"params": {**variables["params"], "bias": jnp.array([0.0, 0.0, 9.0, 0.0])}}
+    assert (router.apply(steered, x).experts == 2).all()
+    np.testing.assert_allclose(router.apply(steered, x).weights, 1.0)
+    load = jnp.array([0.25, 0.1, 0.4, 0.25])
+    moved = balanced_bias(jnp.zeros(4), load, rate=0.5)
+    np.testing.assert_allclose(moved, [0.0, 0.5, -0.5, 0.0])
+
+
+def test_groups_that_are_not_chosen_are_not_used() -> None:
+    router = SigmoidRouter(num_experts=6, top_k=2, num_groups=3, top_groups=1)
+    x = tokens(40)
+    routing = router.init_with_output(jax.random.key(1), x)[0]
+    first, second = np.asarray(routing.experts).T
+    np.testing.assert_array_equal(first // 2, second // 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SoftmaxRouter(num_experts=2, top_k=3), "top_k=3 must be from 1 to num_experts=2"),
+        (lambda: SoftmaxRouter(num_experts=0, top_k=0), "top_k=0 must be from 1"),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=1, num_groups=3),
+            "num_groups=3 must divide num_experts=4",
+        ),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=1, num_groups=2, top_groups=3),
+            "top_groups=3 must be from 1 to num_groups=2",
+        ),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=3, num_groups=2, top_groups=1),
+            "top_k=3 is more than the 2 experts of top_groups=1 groups; raise top_groups",
+        ),
+        (
+            lambda: MixtureOfExperts(
+                router=SoftmaxRouter(num_experts=4, top_k=2),
+                experts=GatedExperts(num_experts=3, hidden=4),
+            ),
+            "router.num_experts=4 differs from experts.num_experts=3",
+        ),
+        (lambda: GatedExperts(num_experts=3, hidden=0), "hidden=0 must be at least 1"),
+        (lambda: auxiliary_losses({}), r'no losses: call.*mutable=\["losses"\]'),
+    ],
+)
+def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
