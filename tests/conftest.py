@@ -10,6 +10,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
 
+# Laws that are tested on heavy cases too, whose other laws are slow tests.
+ALWAYS = {
+    "test_matches_a_reference_in_float64",
+    "test_no_gradient_comes_from_the_future",
+    "test_parameters_are_as_many_as_the_formula_says",
+    "test_dropout_follows_its_key",
+}
+
 
 @pytest.fixture(autouse=True)
 def _count_traces_anew() -> None:
@@ -23,3 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
         item.add_marker(pytest.mark.xdist_group(str(case or item.path)))
+        law = getattr(item, "originalname", "")
+        if getattr(case, "heavy", False) and law not in ALWAYS:
+            item.add_marker(pytest.mark.slow)

@@ -35,8 +35,15 @@ from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
 from blocks.checks import checked
 from blocks.context import Context, Coordinates
-from blocks.embeddings import TokenEmbedding
-from blocks.heads import LMHead
+from blocks.embeddings.added import BigramHash, TokenTypes
+from blocks.embeddings.convolution import ConvolutionStem
+from blocks.embeddings.factorized import FactorizedEmbedding
+from blocks.embeddings.patches import PatchEmbedding
+from blocks.embeddings.tokens import TokenEmbedding
+from blocks.heads.classifier import ClassifierHead, ValueHead
+from blocks.heads.language import LMHead
+from blocks.heads.masked import MaskedLMHead
+from blocks.heads.pooling import AttentionPool, FirstToken, LastToken, MeanPool, Pooler
 from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
@@ -49,6 +56,7 @@ from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
 from blocks.norms.scale_norm import ScaleNorm
 from blocks.positions.alibi import ALiBi
+from blocks.positions.grid import GridPositions, SinusoidalGrid
 from blocks.positions.learned import LearnedPositions
 from blocks.positions.relative_bias import RelativeBias
 from blocks.positions.rotary import RoPE
@@ -77,9 +85,11 @@ __all__ = [
     "ALiBi",
     "AdaptiveNormZero",
     "AttentionHead",
+    "AttentionPool",
     "Auto",
     "Biases",
     "Bidirectional",
+    "BigramHash",
     "Block",
     "Causal",
     "CausalLM",
@@ -87,7 +97,9 @@ __all__ = [
     "ChunkedAttention",
     "ChunkedLocal",
     "ClampedGatedMLP",
+    "ClassifierHead",
     "Context",
+    "ConvolutionStem",
     "Coordinates",
     "CrossAttention",
     "CudnnAttention",
@@ -97,15 +109,19 @@ __all__ = [
     "DynamicTanh",
     "Encoder",
     "EncoderDecoder",
+    "FactorizedEmbedding",
     "FirstMix",
+    "FirstToken",
     "FullWidthQKNorm",
     "GatedExperts",
     "GatedMLP",
+    "GridPositions",
     "Int8Cache",
     "Kernel",
     "KernelCall",
     "KeyValueCache",
     "LMHead",
+    "LastToken",
     "LayerNorm",
     "LayerScale",
     "LearnedPositions",
@@ -115,6 +131,8 @@ __all__ = [
     "Llama3Scaling",
     "LongRoPE",
     "Mask",
+    "MaskedLMHead",
+    "MeanPool",
     "MemoryCache",
     "MixtureOfExperts",
     "MultiHeadAttention",
@@ -124,6 +142,8 @@ __all__ = [
     "Padding",
     "Parallel",
     "ParallelNorms",
+    "PatchEmbedding",
+    "Pooler",
     "PostNorm",
     "PreNorm",
     "Prefix",
@@ -143,6 +163,7 @@ __all__ = [
     "ScoreChange",
     "Segments",
     "SigmoidRouter",
+    "SinusoidalGrid",
     "SinusoidalPositions",
     "SlidingWindow",
     "SoftCap",
@@ -152,7 +173,9 @@ __all__ = [
     "StochasticDepth",
     "Support",
     "TokenEmbedding",
+    "TokenTypes",
     "TransformerBlock",
+    "ValueHead",
     "VarianceScaling",
     "YaRN",
     "auxiliary_losses",

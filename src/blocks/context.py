@@ -18,6 +18,7 @@ class Context(flax.struct.PyTreeNode):
             counted in order, padding left out.
         valid: True for real tokens, False for padding, which no token attends to.
         segments: document of each token in a packed batch; tokens see their own document only.
+        types: type of each token, which `TokenTypes` has a vector for.
         memory: the other sequence that cross-attention reads, as an encoder leaves it.
         memory_valid: True for its real tokens, False for its padding.
         first: the embedding that the layers started from, which `FirstMix` mixes in again.
@@ -42,6 +43,7 @@ class Context(flax.struct.PyTreeNode):
     positions: Int[Array, "#batch seq"] | None = None
     valid: Bool[Array, "batch seq"] | None = None
     segments: Int[Array, "batch seq"] | None = None
+    types: Int[Array, "batch seq"] | None = None
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     first: Float[Array, "batch seq embed"] | None = None

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from blocks.attention.cross import CrossAttention
 from blocks.base import Block
 from blocks.context import Context, locate
-from blocks.embeddings import TokenEmbedding
-from blocks.heads import LMHead
+from blocks.embeddings.tokens import TokenEmbedding
+from blocks.heads.language import LMHead
 from blocks.surgery import find
 from blocks.typing import Array, Float, Int, typed
 

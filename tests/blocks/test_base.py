@@ -25,6 +25,7 @@ from blocks import (
     PostNorm,
     RMSNorm,
     RoPE,
+    Scale,
     SlidingWindow,
     SoftCap,
     Stack,
@@ -239,7 +240,7 @@ def test_fresh_checks_the_new_fields() -> None:
 
 
 def test_fields_are_the_constructors() -> None:
-    assert fields_of(RoPE()) == {"theta": 10_000.0, "fraction": 1.0, "interleaved": False}
+    assert fields_of(Scale(factor=2.0)) == {"factor": 2.0}
 
 
 def test_modules_are_found_and_mapped_in_any_container() -> None:

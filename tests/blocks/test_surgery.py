@@ -101,7 +101,7 @@ def test_override_checks_the_new_value() -> None:
     [
         ("dropout", "did you mean `dropout_rate`"),
         ("num_head", "did you mean `num_heads`"),
-        ("zzzz", "there are activation, attention, bias_init, block, "),
+        ("zzzz", "there are activation, added, attention, bias_init, block, "),
         ("name", "there are activation"),
         ("parent", "there are activation"),
     ],

@@ -28,6 +28,8 @@ class Case:
         mixes: mixes tokens, and so has to do with masks.
         caches: decodes token by token.
         memory: tokens of the other sequence that it reads.
+        pools: gives one result for a sequence, not one for each token.
+        heavy: compiles slowly; few laws on it run without asking for slow tests.
         condition: is steered by a condition.
     """
 
@@ -40,7 +42,9 @@ class Case:
     mixes: bool = False
     caches: bool = False
     memory: int = 0
+    pools: bool = False
     condition: bool = False
+    heavy: bool = False
 
     def arguments(self, seed: int = 0, batch: int = BATCH, seq: int = SEQ) -> tuple[Any, ...]:
         """Arrays to call the block on."""

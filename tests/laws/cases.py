@@ -3,6 +3,7 @@
 from laws.families import (
     attention,
     embeddings,
+    heads,
     layers,
     linear,
     mlp,
@@ -20,6 +21,7 @@ FAMILIES = {
     "positions": positions.CASES,
     "attention": attention.CASES,
     "embeddings": embeddings.CASES,
+    "heads": heads.CASES,
     "residual": residual.CASES,
     "layers": layers.CASES,
 }

@@ -211,6 +211,7 @@ def test_only_the_fused_kernel_claims_less_than_everything() -> None:
     assert of["chunked"] - of["fused"] == {
         "other lengths and widths",
         "learned changes of scores",
+        "positions as changes",
         "sinks",
         "sinks, all at once",
     }

@@ -29,7 +29,7 @@ def test_every_public_block_is_on_the_list() -> None:
         for name in blocks.__all__
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
-    slots = {blocks.Residual, blocks.Router, blocks.QKTransform, blocks.ScoreChange}
+    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.QKTransform, blocks.ScoreChange}
     abstract = {blocks.Block, *slots}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     assert kinds - abstract - listed == set()
@@ -88,7 +88,7 @@ def test_a_wrong_width_is_refused(case: Case) -> None:
         pytest.skip("no parameter fixes the width")
     # Twice the width: the heads of attention divide it as they did the right one.
     wide = jnp.concatenate([arguments[0]] * 2, axis=-1)
-    match = r"argument `\w+` does not fit the parameter `\w+`\n  expected: .*\n  actual: "
+    match = r"argument `\w+` does not fit .*\n  expected: .*\n  actual: "
     with pytest.raises(TypeError, match=match):
         run(case, variables, (wide, *arguments[1:]))
 
@@ -175,9 +175,10 @@ def test_equal_values_make_equal_parameters(case: Case) -> None:
     arguments = case.call(*case.arguments())
     twin = eval(repr(case.block), {**vars(blocks), "gelu": blocks.gelu, "silu": nn.silu})
     assert twin == case.block
-    chex.assert_trees_all_equal(
-        jax.jit(twin.init)(jax.random.key(3), *arguments),
-        jax.jit(case.block.init)(jax.random.key(3), *arguments),
+    # The same operations on the same key: no need to compile and run them.
+    key = jax.random.key(3)
+    assert str(jax.make_jaxpr(twin.init)(key, *arguments)) == str(
+        jax.make_jaxpr(case.block.init)(key, *arguments)
     )
 
 
@@ -216,7 +217,7 @@ def test_shapes_of_results_are_those_of_the_signature() -> None:
     for case in CASES:
         arguments = case.arguments()
         out = jitted(case, case.init(*arguments), arguments)
-        assert out.shape[:2] == (BATCH, SEQ), case.name
+        assert out.shape[:2] == ((BATCH, 3) if case.pools else (BATCH, SEQ)), case.name
         assert out.dtype == jnp.float32, case.name
 
 

@@ -112,7 +112,13 @@ def test_training_learns_the_text(tmp_path: Path, train: Run) -> None:
     assert rows(tmp_path / "a")[-1]["val_loss"] < 0.2 * math.log(len(set(TEXT)))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_and_resumed_run_equals_one_that_never_stopped(
     tmp_path: Path,
     train: Run,
@@ -141,6 +147,7 @@ def test_a_second_interrupt_stops_at_once(
     assert Checkpoints(tmp_path / "a" / "checkpoints").steps() == []
 
 
+@pytest.mark.slow
 def test_a_run_that_never_saved_starts_anew(
     tmp_path: Path, train: Run, whole: Path, send: Callable[..., None]
 ) -> None:
@@ -151,6 +158,7 @@ def test_a_run_that_never_saved_starts_anew(
     assert_same_course(tmp_path / "a", whole)
 
 
+@pytest.mark.slow
 def test_resuming_at_an_earlier_step_repeats_the_course(tmp_path: Path, whole: Path) -> None:
     again = tmp_path / "again"
     shutil.copytree(whole, again)
@@ -224,6 +232,7 @@ def test_a_finished_run_says_so(whole: Path, capsys: pytest.CaptureFixture[str])
     assert (whole / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_training_on_after_the_end_keeps_the_learning_rates_of_the_plan(
     tmp_path: Path, train: Run, whole: Path
 ) -> None:

@@ -73,6 +73,7 @@ CASES = [
         2 * E * 24 + 2 * E * 6,
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "attention_cross",
@@ -88,6 +89,7 @@ CASES = [
         mixes=True,
         caches=True,
         memory=4,
+        heavy=True,
     ),
     Case(
         "attention_alibi",
@@ -100,6 +102,7 @@ CASES = [
         4 * E * E,
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "attention_relative",
@@ -112,6 +115,7 @@ CASES = [
         vectors,
         4 * E * E + 8 * 4,
         mixes=True,
+        heavy=True,
     ),
     Case(
         "attention_normed",
@@ -125,6 +129,7 @@ CASES = [
         2 * E * 16 + 2 * E * 8 + 16 + 8 + 2 * 4,
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "attention_chunked",
@@ -139,6 +144,7 @@ CASES = [
         2 * E * E + 2 * E * 4 + 2 * E + 2 * 4 + 4,
         mixes=True,
         caches=True,
+        heavy=True,
     ),
 ]
 

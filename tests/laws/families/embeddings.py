@@ -1,15 +1,35 @@
-"""Embeddings and heads: from token ids to vectors, and from vectors to logits."""
+"""Embeddings: from token ids, images and sound to vectors."""
+
+import itertools
 
 import jax
 import numpy as np
-from laws.case import EMBED, VOCAB, Case, tokens, vectors
-from laws.references import Params, reference
+from laws.case import EMBED, VOCAB, Case, tokens
+from laws.families.mlp import gelu
+from laws.references import Params, linear, reference
 
-from blocks import LMHead, SinusoidalPositions, TokenEmbedding
+from blocks import (
+    BigramHash,
+    ConvolutionStem,
+    FactorizedEmbedding,
+    GridPositions,
+    LayerNorm,
+    PatchEmbedding,
+    SinusoidalGrid,
+    SinusoidalPositions,
+    TokenEmbedding,
+    TokenTypes,
+)
 
 
-def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
-    return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, EMBED)))
+def images(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    """Of 2 x 2 patches of 2 x 2 pixels: with two extra tokens a result of 6 tokens."""
+    return (jax.random.normal(key, (batch, 4, 4, 3)),)
+
+
+def signal(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    """Twice as many steps as tokens come out."""
+    return (jax.random.normal(key, (batch, 2 * seq, 3)),)
 
 
 CASES = [
@@ -22,26 +42,111 @@ CASES = [
         VOCAB * EMBED,
         argument="tokens",
     ),
-    Case("head_tied", LMHead(tied=True), with_table, 0, shared=False),
     Case(
-        "head_own",
-        LMHead(vocab_size=VOCAB, use_bias=True),
-        vectors,
-        EMBED * VOCAB + VOCAB,
-        shared=False,
+        "embedding_added",
+        TokenEmbedding(
+            vocab_size=VOCAB,
+            features=EMBED,
+            added=(
+                TokenTypes(num_types=2, features=EMBED),
+                BigramHash(num_buckets=5, features=EMBED),
+            ),
+            embedding_scale=2.0,
+            embedding_norm=LayerNorm(),
+        ),
+        tokens,
+        (VOCAB + 2 + 5 + 2) * EMBED,
+        argument="tokens",
+        heavy=True,
+    ),
+    Case(
+        "embedding_factorized",
+        FactorizedEmbedding(vocab_size=VOCAB, inner=3, features=EMBED),
+        tokens,
+        VOCAB * 3 + 3 * EMBED,
+        argument="tokens",
+    ),
+    Case(
+        "patches",
+        PatchEmbedding(
+            size=2,
+            features=EMBED,
+            position=GridPositions(rows=2, columns=2),
+            extra_tokens=2,
+            dropout_rate=0.3,
+        ),
+        images,
+        (4 * 3 + 1 + 4 + 2) * EMBED,
+        argument="images",
+    ),
+    Case(
+        "patches_waves",
+        PatchEmbedding(size=2, features=EMBED, position=SinusoidalGrid(), extra_tokens=2),
+        images,
+        (4 * 3 + 1 + 2) * EMBED,
+        argument="images",
+        heavy=True,
+    ),
+    Case(
+        "convolution",
+        ConvolutionStem(features=EMBED, position=SinusoidalPositions()),
+        signal,
+        3 * 3 * EMBED + EMBED + 3 * EMBED**2 + EMBED,
     ),
 ]
 
 
 @reference.register
 def _(block: TokenEmbedding, params: Params, tokens: np.ndarray) -> np.ndarray:
-    x = np.stack([params["embedding"][token] for token in tokens])
-    if block.position is None:
-        return x
-    return reference(block.position, params.get("position", {}), x)
+    x = block.embedding_scale * np.stack([params["embedding"][token] for token in tokens])
+    for place, added in enumerate(block.added):
+        table = params[f"added_{place}"]["embedding"]
+        x = x + (pairs(table, tokens) if isinstance(added, BigramHash) else table[0])
+    if block.position is not None:
+        x = reference(block.position, params.get("position", {}), x)
+    return (
+        x
+        if block.embedding_norm is None
+        else reference(block.embedding_norm, params["embedding_norm"], x)
+    )
+
+
+def pairs(table: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    rows = [0]
+    for before, token in itertools.pairwise(map(int, tokens)):
+        rows.append(1 + ((token * 36313) ^ (before * 27191)) % (len(table) - 1))
+    return table[rows]
 
 
 @reference.register
-def _(block: LMHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.ndarray:
-    kernel = table[0].T if block.tied else params["kernel"]
-    return x @ kernel + params.get("bias", 0.0)
+def _(block: FactorizedEmbedding, params: Params, tokens: np.ndarray) -> np.ndarray:
+    return np.stack([params["embedding"][token] @ params["kernel"] for token in tokens])
+
+
+@reference.register
+def _(block: PatchEmbedding, params: Params, image: np.ndarray) -> np.ndarray:
+    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    tokens = list(params["tokens"])
+    for r, c in np.ndindex(rows, columns):
+        pixels = image[2 * r : 2 * r + 2, 2 * c : 2 * c + 2].reshape(-1)
+        vector = linear(params["patches"], pixels)
+        if isinstance(block.position, GridPositions):
+            vector = vector + params["position"]["embedding"][r, c]
+        else:
+            half = EMBED // 2
+            waves = reference(SinusoidalPositions(), {}, np.zeros((max(rows, columns), half)))
+            vector = vector + np.concatenate([waves[r], waves[c]])
+        tokens.append(vector)
+    return np.stack(tokens)
+
+
+@reference.register
+def _(block: ConvolutionStem, params: Params, x: np.ndarray) -> np.ndarray:
+    for name, stride in (("first", 1), ("second", 2)):
+        padded = np.pad(x, ((1, 1), (0, 0)))
+        kernel, bias = params[name]["kernel"], params[name]["bias"]
+        steps = range(0, len(x), stride)
+        x = gelu(
+            np.stack([np.einsum("kc,kcf->f", padded[t : t + 3], kernel) for t in steps]) + bias
+        )
+    return reference(block.position, {}, x)

@@ -99,7 +99,7 @@ GATED = 4 * E * E + 3 * 12 * E + 2 * E
 
 CASES = [
     Case("block", GPT_BLOCK, vectors, PRE, mixes=True, caches=True),
-    Case("block_post_norm", POST, vectors, PRE, mixes=True, caches=True),
+    Case("block_post_norm", POST, vectors, PRE, mixes=True, caches=True, heavy=True),
     Case("stack", Stack(block=GPT_BLOCK, depth=3), vectors, 3 * PRE, mixes=True, caches=True),
     Case(
         "stack_scanned",
@@ -108,6 +108,7 @@ CASES = [
         2 * GATED + 2 * PRE,
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "gpt",
@@ -117,6 +118,7 @@ CASES = [
         argument="tokens",
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "llama",
@@ -126,6 +128,7 @@ CASES = [
         argument="tokens",
         mixes=True,
         caches=True,
+        heavy=True,
     ),
     Case(
         "stack_reading",
@@ -135,6 +138,7 @@ CASES = [
         mixes=True,
         caches=True,
         memory=4,
+        heavy=True,
     ),
     Case("encoder", ENCODER, vectors, ENCODED, argument="inputs", mixes=True),
     Case(
@@ -143,6 +147,7 @@ CASES = [
         with_source,
         V * E + ENCODED + READING + E,
         argument="tokens",
+        heavy=True,
     ),
 ]
 

@@ -38,6 +38,7 @@ CASES = [
         ),
         vectors,
         6 * E + 6 + 6 * 3 * 2 * E + 3 * 4 * E,
+        heavy=True,
     ),
 ]
 

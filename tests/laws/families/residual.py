@@ -86,6 +86,7 @@ CASES = [
         argument="tokens",
         mixes=True,
         caches=True,
+        heavy=True,
     ),
 ]
 

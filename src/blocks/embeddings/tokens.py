@@ -1,4 +1,4 @@
-"""Embeddings: from token ids to vectors."""
+"""Token embeddings: a learned vector for each token id, and what is added to it."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,13 +14,18 @@ from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
 class TokenEmbedding(Block, kw_only=True):
     r"""Looks up a learned vector for each token id, and adds where the token stands.
 
-    $$y_t = E_{\mathrm{token}_t} + P_t$$
+    $$y_t = \mathrm{norm}(s\,E_{\mathrm{token}_t} + \textstyle\sum_i A_i + P_t)$$
 
     Attributes:
         vocab_size: token ids that there are.
         features: width of a vector.
         position: absolute positions to add, `LearnedPositions` or `SinusoidalPositions`; None
             where attention knows positions itself.
+        added: blocks whose vectors $A_i$ are added, called on token ids and context: `TokenTypes`,
+            `BigramHash`.
+        embedding_scale: what the table's vectors are multiplied with $s$; Gemma takes the root of
+            the width.
+        embedding_norm: of the sum, as in BERT; None for none.
         dropout_rate: share of the features dropped in training.
         dtype: of the result; None infers it from the parameters.
         param_dtype: of the parameters.
@@ -49,6 +54,9 @@ class TokenEmbedding(Block, kw_only=True):
     vocab_size: int
     features: int
     position: nn.Module | None = None
+    added: tuple[nn.Module, ...] = ()
+    embedding_scale: float = 1.0
+    embedding_norm: nn.Module | None = None
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -64,7 +72,7 @@ class TokenEmbedding(Block, kw_only=True):
 
     def setup(self) -> None:
         """Makes the table, which a tied head uses too."""
-        shape = (self.vocab_size, self.features)
+        shape = (self.vocab_size, self._table_features())
         self.embedding = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         self.dropout = nn.Dropout(self.dropout_rate)
 
@@ -85,12 +93,24 @@ class TokenEmbedding(Block, kw_only=True):
             high=tokens.max(initial=limits.min),
             size=self.vocab_size,
         )
-        (table,) = promote_dtype(self.embedding, dtype=self.dtype)
-        x = table[tokens]
+        x = self._vectors(tokens)
+        if self.embedding_scale != 1.0:
+            x = x * jnp.asarray(self.embedding_scale, x.dtype)
+        for block in self.added:
+            x = x + block(tokens, context).astype(x.dtype)
         if self.position is not None:
             x = self.position(x, locate(context, *tokens.shape).positions)
+        if self.embedding_norm is not None:
+            x = self.embedding_norm(x)
         return self.dropout(x, deterministic)
 
     def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:
         """The table of vectors, one row per token id."""
         return self.embedding
+
+    def _table_features(self) -> int:
+        return self.features
+
+    def _vectors(self, tokens: Array) -> Array:
+        (table,) = promote_dtype(self.embedding, dtype=self.dtype)
+        return table[tokens]

@@ -1,4 +1,4 @@
-"""Heads: from a model's last vectors to what it is asked for."""
+"""The head of a language model: scores of every token of the vocabulary."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class LMHead(Block, kw_only=True):
-    r"""Scores every token of the vocabulary as the next one: $z = x W + b$.
+    r"""Scores every token of the vocabulary as the next one: $z = s\,(x W + b)$.
 
     Tied, $W$ is the transpose of the embedding's table, and the head has no kernel of its own.
 
@@ -18,12 +18,15 @@ class LMHead(Block, kw_only=True):
         vocab_size: tokens to score; None where tied, which takes the table's.
         tied: use the embedding's table.
         use_bias: learn a bias $b$ for each token.
+        logit_scale: what logits are multiplied with $s$.
+        logit_cap: bounds them after that, $c \tanh(z / c)$, as in Gemma 2; None for no bound.
         dtype: of the product; None infers it. Logits are float32 always.
         param_dtype: of the parameters.
         kernel_init: of $W$ where it is the head's own.
 
     Raises:
-        ValueError: neither or both of `vocab_size` and `tied`, or a tied head without a table.
+        ValueError: neither or both of `vocab_size` and `tied`, a bound that is not positive, or a
+            tied head without a table.
 
     Example:
         ```python
@@ -43,6 +46,8 @@ class LMHead(Block, kw_only=True):
     vocab_size: int | None = None
     tied: bool = False
     use_bias: bool = False
+    logit_scale: float = 1.0
+    logit_cap: float | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -58,6 +63,8 @@ class LMHead(Block, kw_only=True):
             raise ValueError(
                 f"vocab_size={self.vocab_size} must be at least 1; give it, or tied=True."
             )
+        if self.logit_cap is not None and self.logit_cap <= 0:
+            raise ValueError(f"logit_cap={self.logit_cap} must be positive, or None for no bound.")
 
     @nn.compact
     @typed
@@ -79,4 +86,7 @@ class LMHead(Block, kw_only=True):
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype)
             logits = logits + bias.astype(jnp.float32)[None, None]
-        return logits
+        logits = logits if self.logit_scale == 1.0 else self.logit_scale * logits
+        return (
+            logits if self.logit_cap is None else self.logit_cap * jnp.tanh(logits / self.logit_cap)
+        )

@@ -1,0 +1,1 @@
+"""Embeddings: from token ids, images and sound to vectors."""

@@ -1,0 +1,153 @@
+"""What is added to token embeddings: vectors for types of tokens, and for pairs of them."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.checks import check_values
+from blocks.context import Context
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
+
+
+class TokenTypes(Block, kw_only=True):
+    r"""A learned vector for the type of each token, as for the first and second text of a pair.
+
+    It stands in the slot `added` of an embedding, and reads `context.types`; without them all
+    tokens are of type 0.
+
+    Attributes:
+        num_types: types that there are.
+        features: width of a vector.
+        param_dtype: of the parameters.
+        embedding_init: of the table.
+
+    Raises:
+        ValueError: a size below 1, or a type that there is not.
+
+    Example:
+        ```python
+        >>> from blocks import TokenEmbedding, TokenTypes
+        >>> types = TokenTypes(num_types=2, features=16)
+        >>> bert = TokenEmbedding(vocab_size=65, features=16, added=(types,))
+
+        ```
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805.
+    """
+
+    num_types: int
+    features: int
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses sizes that cannot be."""
+        for name in ("num_types", "features"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, tokens: Int[Array, "batch seq"], context: Context | None = None
+    ) -> Float[Array, "batch seq {self.features}"]:
+        """Gives the vector of each token's type."""
+        types = None if context is None else context.types
+        types = jnp.zeros_like(tokens) if types is None else _fitting(tokens, types)
+        check_values(
+            (types >= 0).all() & (types < self.num_types).all(),
+            "context.types from {low} to {high} do not fit num_types={size}.",
+            low=types.min(initial=self.num_types),
+            high=types.max(initial=0),
+            size=self.num_types,
+        )
+        shape = (self.num_types, self.features)
+        return self.param("embedding", self.embedding_init, shape, self.param_dtype)[types]
+
+
+class BigramHash(Block, kw_only=True):
+    r"""A learned vector for each token and the one before it, in buckets by a hash of both.
+
+    It stands in the slot `added` of an embedding. The first token has bucket 0; others have
+    $1 + (a\,t_i \oplus b\,t_{i-1}) \bmod (n - 1)$ of $n$ buckets, with odd constants $a$ and $b$.
+    Decoding with a cache keeps the last token there.
+
+    Attributes:
+        num_buckets: vectors that there are; several pairs share one.
+        features: width of a vector.
+        param_dtype: of the parameters.
+        embedding_init: of the table.
+
+    Raises:
+        ValueError: fewer than 2 buckets, or a width below 1.
+
+    Example:
+        ```python
+        >>> from blocks import BigramHash, TokenEmbedding
+        >>> pairs = BigramHash(num_buckets=1024, features=16)
+        >>> embed = TokenEmbedding(vocab_size=65, features=16, added=(pairs,))
+
+        ```
+
+    References:
+        Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
+    """
+
+    num_buckets: int
+    features: int
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses sizes that cannot be."""
+        if self.num_buckets < 2:
+            raise ValueError(f"num_buckets={self.num_buckets} must be at least 2.")
+        if self.features < 1:
+            raise ValueError(f"features={self.features} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, tokens: Int[Array, "batch seq"], context: Context | None = None
+    ) -> Float[Array, "batch seq {self.features}"]:
+        """Gives the vector of each token with the real token before it."""
+        shape = (self.num_buckets, self.features)
+        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        none = jnp.full(len(tokens), -1, tokens.dtype)
+        valid = segments = last = None
+        if context is not None:
+            valid, segments = context.valid, context.segments
+            if context.cache_size is not None:
+                last = self.variable("cache", "last", lambda: none)
+        before = _before(tokens, valid, none if last is None else last.value)
+        if last is not None and tokens.shape[1]:
+            real = jnp.ones_like(tokens, bool) if valid is None else valid
+            newest = jnp.where(real, tokens, before)[:, -1]
+            last.value = newest.astype(tokens.dtype)
+        if segments is not None:
+            starts = segments != jnp.pad(segments, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
+            before = jnp.where(starts, -1, before)
+        mixed = (tokens.astype(jnp.uint32) * 36313) ^ (before.astype(jnp.uint32) * 27191)
+        bucket = 1 + (mixed % (self.num_buckets - 1)).astype(jnp.int32)
+        return table[jnp.where(before < 0, 0, bucket)]
+
+
+def _before(
+    tokens: Int[Array, "batch seq"], valid: Array | None, last: Int[Array, "batch"]
+) -> Int[Array, "batch seq"]:
+    """The newest real token before each; `last` is the one before all, -1 for none."""
+    known = jnp.concatenate([last[:, None], tokens], axis=1)
+    index = jnp.arange(tokens.shape[1] + 1)[None]
+    if valid is not None:
+        index = jnp.where(jnp.pad(valid, ((0, 0), (1, 0)), constant_values=True), index, 0)
+        index = jnp.maximum.accumulate(index, axis=1)
+        return jnp.take_along_axis(known, index, axis=1)[:, :-1]
+    return known[:, :-1]
+
+
+@typed
+def _fitting(tokens: Int[Array, "batch seq"], types: Int[Array, "batch seq"]) -> Array:
+    """Checks types against the tokens that they come with."""
+    return types

@@ -1,0 +1,84 @@
+"""A convolution stem: a long signal as a shorter sequence of vectors."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.activations import gelu
+from blocks.base import Block
+from blocks.context import Context, locate
+from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class ConvolutionStem(Block, kw_only=True):
+    r"""Two convolutions along time, the second of stride 2, each followed by a GELU.
+
+    $$y = \mathrm{gelu}(\mathrm{conv}_2(\mathrm{gelu}(\mathrm{conv}_1(x))))$$
+
+    Kernels span three steps, with zeros beyond the ends; `seq` steps become `(seq + 1) // 2`.
+
+    Attributes:
+        features: width of a vector.
+        position: absolute positions to add after; None for none.
+        dtype: of the computation; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        kernel_init: of the kernels.
+
+    Raises:
+        ValueError: a width below 1.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import ConvolutionStem, SinusoidalPositions
+        >>> stem = ConvolutionStem(features=16, position=SinusoidalPositions())
+        >>> spectrum = jnp.ones((2, 30, 80))           # batch, time, frequency bins
+        >>> stem.init_with_output(jax.random.key(0), spectrum)[0].shape
+        (2, 15, 16)
+
+        ```
+
+    References:
+        Radford et al., Whisper, 2022, arXiv:2212.04356, section 2.2.
+    """
+
+    features: int
+    position: nn.Module | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    def check_fields(self) -> None:
+        """Refuses a width that cannot be."""
+        if self.features < 1:
+            raise ValueError(f"features={self.features} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq channels"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch out_seq {self.features}"]:
+        """Shortens the signal; neither `context` nor `deterministic` is used."""
+        for name, stride in {"first": 1, "second": 2}.items():
+            x = gelu(self._convolve(name, stride, x))
+        if self.position is None:
+            return x
+        return self.position(x, locate(None, *x.shape[:2]).positions)
+
+    def _convolve(self, name: str, stride: int, x: Array) -> Array:
+        # As one matrix product of the three steps under the kernel, side by side.
+        padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
+        seq = x.shape[1]
+        steps = [padded[:, step : step + seq : stride] for step in range(3)]
+        return Linear(
+            features=(self.features,),
+            axes=2,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name=name,
+        )(jnp.stack(steps, axis=2))

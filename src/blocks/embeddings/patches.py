@@ -1,0 +1,101 @@
+"""Patches: an image as a sequence of vectors."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.context import Context
+from blocks.initializers import LECUN_NORMAL, Normal
+from blocks.linear import Linear
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class PatchEmbedding(Block, kw_only=True):
+    r"""Cuts an image into square patches and maps each to a vector, row by row.
+
+    Extra tokens, which are learned, stand before the patches: a class token for a classifier to
+    read, registers for the model's own notes.
+
+    Attributes:
+        size: of a patch, in pixels.
+        features: width of a vector.
+        position: where patches stand, `GridPositions` or `SinusoidalGrid`; None for none.
+        extra_tokens: learned ones before the patches; the first is the class token.
+        dropout_rate: share of the features dropped in training.
+        dtype: of the computation; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        kernel_init: of the map.
+        tokens_init: of the extra tokens.
+
+    Raises:
+        ValueError: sizes or rates that cannot be, or an image that is not whole patches.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import GridPositions, PatchEmbedding
+        >>> position = GridPositions(rows=2, columns=3)
+        >>> embed = PatchEmbedding(size=8, features=16, position=position, extra_tokens=1)
+        >>> images = jnp.ones((5, 16, 24, 3))          # batch, height, width, channels
+        >>> embed.init_with_output(jax.random.key(0), images)[0].shape
+        (5, 7, 16)
+
+        ```
+
+    References:
+        Dosovitskiy et al., An Image is Worth 16x16 Words, 2020, arXiv:2010.11929.
+        Darcet et al., Vision Transformers Need Registers, 2023, arXiv:2309.16588.
+    """
+
+    size: int
+    features: int
+    position: nn.Module | None = None
+    extra_tokens: int = 0
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+    tokens_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses sizes and rates that cannot be."""
+        for name, least in {"size": 1, "features": 1, "extra_tokens": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        images: Float[Array, "batch height width channels"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq {self.features}"]:
+        """Embeds every patch; `context` is not used."""
+        batch, height, width, channels = images.shape
+        rows, columns = height // self.size, width // self.size
+        if (height, width) != (rows * self.size, columns * self.size) or 0 in (rows, columns):
+            raise ValueError(
+                f"an image of {height} x {width} is not whole patches of size={self.size}; "
+                "pad or resize it."
+            )
+        cut = images.reshape(batch, rows, self.size, columns, self.size, channels)
+        patches = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
+        x = Linear(
+            features=(self.features,),
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name="patches",
+        )(patches)
+        if self.position is not None:
+            x = self.position(x)
+        x = x.reshape(batch, rows * columns, self.features)
+        if self.extra_tokens:
+            shape = (self.extra_tokens, self.features)
+            extra = self.param("tokens", self.tokens_init, shape, self.param_dtype)
+            extra = jnp.broadcast_to(extra.astype(x.dtype)[None], (batch, *shape))
+            x = jnp.concatenate([extra, x], axis=1)
+        return nn.Dropout(self.dropout_rate)(x, deterministic)

@@ -1,0 +1,115 @@
+"""Heads that score a sequence, or each token, by a few numbers."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.context import Context
+from blocks.heads.pooling import FirstToken, Pooler
+from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class ClassifierHead(Block, kw_only=True):
+    r"""Scores classes of a whole sequence: $z = \mathrm{pool}(x) W + b$.
+
+    Attributes:
+        num_classes: to score.
+        pool: what makes one vector of the sequence.
+        dropout_rate: share of the pooled features dropped in training.
+        dtype: of the product; None infers it. Logits are float32 always.
+        param_dtype: of the parameters.
+        kernel_init: of $W$.
+
+    Raises:
+        ValueError: no class, or a rate outside [0, 1).
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import ClassifierHead, MeanPool
+        >>> head = ClassifierHead(num_classes=3, pool=MeanPool())
+        >>> head.init_with_output(jax.random.key(0), jnp.ones((2, 5, 8)))[0].shape
+        (2, 3)
+
+        ```
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805, section 4.1.
+    """
+
+    num_classes: int
+    # A factory: the NNX bridge takes a default for a method, where the part has parameters.
+    pool: Pooler = dataclasses.field(default_factory=FirstToken)
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    def check_fields(self) -> None:
+        """Refuses sizes and rates that cannot be."""
+        if self.num_classes < 1:
+            raise ValueError(f"num_classes={self.num_classes} must be at least 1.")
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch {self.num_classes}"]:
+        """Scores every sequence, its padding left out."""
+        pooled = nn.Dropout(self.dropout_rate)(self.pool(x, context), deterministic)
+        logits = Linear(
+            features=(self.num_classes,),
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name="classes",
+        )(pooled)
+        return logits.astype(jnp.float32)
+
+
+class ValueHead(Block, kw_only=True):
+    r"""Gives each token a number, as a reward model or a critic does: $v_t = x_t w + b$.
+
+    Attributes:
+        dtype: of the product; None infers it. Values are float32 always.
+        param_dtype: of the parameters.
+        kernel_init: of $w$.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import ValueHead
+        >>> ValueHead().init_with_output(jax.random.key(0), jnp.ones((2, 5, 8)))[0].shape
+        (2, 5)
+
+        ```
+
+    References:
+        Ziegler et al., Fine-Tuning Language Models from Human Preferences, 2019, arXiv:1909.08593.
+    """
+
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    @nn.compact
+    @typed
+    def __call__(self, x: Float[Array, "batch seq embed"]) -> Float[Array, "batch seq"]:
+        """Values every token."""
+        values = Linear(
+            features=(1,),
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name="value",
+        )(x)
+        return values[..., 0].astype(jnp.float32)

@@ -1,0 +1,62 @@
+"""The head of a masked language model."""
+
+import dataclasses
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.activations import gelu
+from blocks.base import Block
+from blocks.heads.language import LMHead
+from blocks.linear import Linear
+from blocks.norms.layer_norm import LayerNorm
+from blocks.typing import Array, Dtype, Float, typed
+
+
+class MaskedLMHead(Block, kw_only=True):
+    r"""Scores the vocabulary at tokens that were masked.
+
+    $$z = \mathrm{norm}(\phi(x W + c))\,E^\top + b$$
+
+    Attributes:
+        head: of the vocabulary, tied to the embedding or not.
+        activation: the function $\phi$.
+        norm: after it.
+        dtype: of the products; None infers it.
+        param_dtype: of the parameters of $W$.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LMHead, MaskedLMHead
+        >>> head = MaskedLMHead(head=LMHead(tied=True, use_bias=True))
+        >>> x, table = jnp.ones((1, 3, 8)), jnp.ones((65, 8))
+        >>> head.init_with_output(jax.random.key(0), x, table)[0].shape
+        (1, 3, 65)
+
+        ```
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805.
+    """
+
+    head: LMHead
+    activation: Callable[[Array], Array] = gelu
+    # A factory: the NNX bridge takes a default for a method, where the part has parameters.
+    norm: nn.Module = dataclasses.field(default_factory=LayerNorm)
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        table: Float[Array, "vocab embed"] | None = None,
+    ) -> Float[Array, "batch seq vocab"]:
+        """Scores the vocabulary at every token; `table` is used where the head is tied."""
+        h = Linear(
+            features=(x.shape[-1],), dtype=self.dtype, param_dtype=self.param_dtype, name="dense"
+        )(x)
+        return self.head(self.norm(self.activation(h)), table)

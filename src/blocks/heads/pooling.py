@@ -1,0 +1,101 @@
+"""Poolers: one vector for a whole sequence."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.kernels.reference import masked_softmax
+from blocks.base import Block
+from blocks.context import Context, locate
+from blocks.initializers import LECUN_NORMAL
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class Pooler(Block, kw_only=True):
+    """What a pooler is: one vector from all of a sequence, padding left out."""
+
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Pools."""
+        raise TypeError(f"{type(self).__name__} pools nothing: give it a `__call__`.")
+
+
+class FirstToken(Pooler, kw_only=True):
+    """Takes the first token, as the class token of BERT and of vision transformers.
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805.
+    """
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Takes token 0 of each row, padding or not."""
+        return x[:, 0]
+
+
+class LastToken(Pooler, kw_only=True):
+    """Takes the last real token, which alone knows all of a text in a causal model.
+
+    References:
+        Radford et al., Improving Language Understanding by Generative Pre-Training, 2018.
+    """
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Takes the last token of each row that is not padding."""
+        valid = _valid(x, context)
+        last = jnp.where(valid, jnp.arange(x.shape[1])[None], 0).max(axis=1)
+        return jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+
+
+class MeanPool(Pooler, kw_only=True):
+    """Takes the mean of all real tokens; zeros where there is none.
+
+    References:
+        Reimers and Gurevych, Sentence-BERT, 2019, arXiv:1908.10084.
+    """
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Averages in float32."""
+        valid = _valid(x, context)
+        total = jnp.where(valid[..., None], x.astype(jnp.float32), 0.0).sum(axis=1)
+        return (total / jnp.maximum(valid.sum(axis=1), 1)[:, None]).astype(x.dtype)
+
+
+class AttentionPool(Pooler, kw_only=True):
+    r"""Takes a mean weighted by attention from one learned query: $\mathrm{softmax}(q x^\top) x$.
+
+    Attributes:
+        param_dtype: of the query.
+        query_init: of the query, drawn as a matrix of width x 1.
+
+    References:
+        Yang et al., Hierarchical Attention Networks, 2016, section 2.2.
+    """
+
+    param_dtype: Dtype = jnp.float32
+    query_init: Initializer = LECUN_NORMAL
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Weighs in float32."""
+        query = self.param("query", self.query_init, (x.shape[-1], 1), self.param_dtype)
+        scores = jnp.einsum("bse,eo->bos", x.astype(jnp.float32), query.astype(jnp.float32))
+        weights = masked_softmax(scores, _valid(x, context)[:, None])
+        return jnp.einsum("bos,bse->be", weights.astype(x.dtype), x)
+
+
+def _valid(x: Array, context: Context | None) -> Array:
+    """Which tokens are real."""
+    valid = locate(context, *x.shape[:2]).valid
+    return jnp.ones(x.shape[:2], bool) if valid is None else valid

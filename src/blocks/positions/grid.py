@@ -1,0 +1,115 @@
+"""Positions in two dimensions, for patches of images."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+
+from blocks.base import Block
+from blocks.initializers import Normal
+from blocks.positions.sinusoidal import sinusoids
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class GridPositions(Block, kw_only=True):
+    r"""Adds a learned vector for each place of a grid: $y_{rc} = x_{rc} + P_{rc}$.
+
+    A grid of another size takes the table interpolated, so that a model reads larger images than
+    it was trained on.
+
+    Attributes:
+        rows: of the grid that there are vectors for.
+        columns: likewise.
+        dtype: of the result; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        embedding_init: of the table.
+
+    Raises:
+        ValueError: a grid without places.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import GridPositions
+        >>> positions = GridPositions(rows=2, columns=2)
+        >>> variables = positions.init(jax.random.key(0), jnp.zeros((1, 2, 2, 8)))
+        >>> positions.apply(variables, jnp.zeros((1, 4, 6, 8))).shape
+        (1, 4, 6, 8)
+
+        ```
+
+    References:
+        Dosovitskiy et al., An Image is Worth 16x16 Words, 2020, arXiv:2010.11929, section 3.2.
+    """
+
+    rows: int
+    columns: int
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Refuses a grid without places."""
+        for name in ("rows", "columns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch rows columns embed"]
+    ) -> Float[Array, "batch rows columns embed"]:
+        """Adds the vector of its place to each patch."""
+        shape = (self.rows, self.columns, x.shape[-1])
+        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        if x.shape[1:] != shape:
+            table = jax.image.resize(table, x.shape[1:], "bicubic")
+        x, table = promote_dtype(x, table, dtype=self.dtype)
+        return x + table[None]
+
+
+class SinusoidalGrid(Block, kw_only=True):
+    r"""Adds sines and cosines of the row to half of the features, of the column to the others.
+
+    Attributes:
+        max_wavelength: the base of the wavelengths, as in `SinusoidalPositions`.
+
+    Raises:
+        ValueError: a base that is not positive, or features that are not whole pairs for both.
+
+    Example:
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from blocks import SinusoidalGrid
+        >>> SinusoidalGrid().apply({}, jnp.zeros((1, 2, 2, 4)))[0, 0, 0]
+        Array([0., 1., 0., 1.], dtype=float32)
+
+        ```
+
+    References:
+        He et al., Masked Autoencoders Are Scalable Vision Learners, 2021, arXiv:2111.06377.
+    """
+
+    max_wavelength: float = 10_000.0
+
+    def check_fields(self) -> None:
+        """Refuses a base without a logarithm."""
+        if self.max_wavelength <= 0:
+            raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch rows columns embed"]
+    ) -> Float[Array, "batch rows columns embed"]:
+        """Adds the waves of its place to each patch."""
+        _, rows, columns, embed = x.shape
+        if embed % 4:
+            raise ValueError(f"embed={embed} must be a multiple of 4: sine and cosine, twice.")
+        down = sinusoids(jnp.arange(rows)[None], embed // 2, self.max_wavelength)[0]
+        along = sinusoids(jnp.arange(columns)[None], embed // 2, self.max_wavelength)[0]
+        shape = (rows, columns, embed // 2)
+        waves = [
+            jnp.broadcast_to(down[:, None], shape),
+            jnp.broadcast_to(along[None], shape),
+        ]
+        return x + jnp.concatenate(waves, axis=-1).astype(x.dtype)[None]

@@ -1,0 +1,109 @@
+"""Types and bigrams: what they read of a call, and that no way to cut a text changes them."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    BigramHash,
+    Context,
+    FactorizedEmbedding,
+    LMHead,
+    TokenEmbedding,
+    TokenTypes,
+    checked,
+)
+
+TOKENS = jnp.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
+PAIRS = BigramHash(num_buckets=50, features=4)
+
+
+def test_types_choose_rows_of_the_table() -> None:
+    types, block = jnp.array([[0, 0, 1, 1, 2]] * 2), TokenTypes(num_types=3, features=4)
+    got, variables = block.init_with_output(jax.random.key(0), TOKENS, Context(types=types))
+    np.testing.assert_array_equal(got, variables["params"]["embedding"][types])
+
+
+def test_a_type_that_there_is_not_is_refused() -> None:
+    block, context = TokenTypes(num_types=2, features=4), Context(types=TOKENS)
+    message = "context.types from 1 to 9 do not fit num_types=2"
+    with pytest.raises(ValueError, match=message):
+        block.init(jax.random.key(0), TOKENS, context)
+    variables = block.init(jax.random.key(0), TOKENS)
+    with pytest.raises(ValueError, match=message):
+        checked(block.apply)(variables, TOKENS, context)
+
+
+def test_types_of_another_shape_are_refused() -> None:
+    with pytest.raises(TypeError, match="argument `types`"):
+        TokenTypes(num_types=2, features=4).init(
+            jax.random.key(0), TOKENS, Context(types=TOKENS[:, :2])
+        )
+
+
+@pytest.mark.parametrize("sizes", [(5,), (1, 4), (2, 0, 3), (1, 1, 1, 1, 1)])
+def test_bigrams_are_the_same_however_a_text_is_cut(sizes: tuple[int, ...]) -> None:
+    whole, variables = PAIRS.init_with_output(jax.random.key(0), TOKENS)
+    cache, parts, start = {}, [], 0
+    for size in sizes:
+        part, changed = PAIRS.apply(
+            {**variables, **cache},
+            TOKENS[:, start : start + size],
+            Context(cache_size=5),
+            mutable=["cache"],
+        )
+        cache, start = changed, start + size
+        parts.append(part)
+    np.testing.assert_array_equal(jnp.concatenate(parts, axis=1), whole)
+
+
+def test_bigrams_skip_padding_and_stay_in_their_document() -> None:
+    whole, variables = PAIRS.init_with_output(jax.random.key(0), TOKENS)
+    padded = jnp.array([[7, 7, 3, 1, 7, 4, 1, 5]])
+    valid = jnp.array([[False, False, True, True, False, True, True, True]])
+    got = PAIRS.apply(variables, padded, Context(valid=valid))
+    np.testing.assert_array_equal(got[0][valid[0]], whole[0])
+    segments = jnp.array([[0, 0, 1, 1, 1]])
+    split = PAIRS.apply(variables, TOKENS[:1], Context(segments=segments))
+    np.testing.assert_array_equal(split[0, :2], whole[0, :2])
+    alone = PAIRS.apply(variables, TOKENS[:1, 2:])
+    np.testing.assert_array_equal(split[0, 2:], alone[0])
+
+
+def test_the_first_token_has_a_bucket_of_its_own() -> None:
+    got, variables = PAIRS.init_with_output(jax.random.key(0), TOKENS)
+    table = variables["params"]["embedding"]
+    np.testing.assert_array_equal(got[:, 0], jnp.stack([table[0]] * 2))
+    rest = np.asarray(got[:, 1:]).reshape(-1, 4)
+    assert not any((row == np.asarray(table[0])).all() for row in rest)
+
+
+def test_a_tied_head_scores_with_the_product_of_factors() -> None:
+    embed = FactorizedEmbedding(vocab_size=11, inner=2, features=6)
+    variables = embed.init(jax.random.key(0), TOKENS)
+    table = embed.apply(variables, method="table")
+    rows = embed.apply(variables, jnp.arange(11)[None])[0]
+    np.testing.assert_allclose(table, rows, rtol=1e-6)
+    x = jnp.ones((1, 2, 6))
+    assert LMHead(tied=True).apply({}, x, table).shape == (1, 2, 11)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TokenTypes(num_types=0, features=4), "num_types=0 must be at least 1"),
+        (lambda: BigramHash(num_buckets=1, features=4), "num_buckets=1 must be at least 2"),
+        (lambda: BigramHash(num_buckets=2, features=0), "features=0 must be at least 1"),
+        (
+            lambda: FactorizedEmbedding(vocab_size=3, inner=0, features=4),
+            "inner=0 must be at least 1",
+        ),
+        (lambda: TokenEmbedding(vocab_size=0, features=4), "vocab_size=0 must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

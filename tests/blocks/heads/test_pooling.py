@@ -1,0 +1,58 @@
+"""Poolers and classifiers: what they leave out."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    AttentionPool,
+    ClassifierHead,
+    Context,
+    FirstToken,
+    LastToken,
+    LMHead,
+    MeanPool,
+    Pooler,
+)
+
+X = jax.random.normal(jax.random.key(0), (2, 5, 4))
+VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, True]])
+
+
+@pytest.mark.parametrize("pool", [LastToken(), MeanPool(), AttentionPool()], ids=repr)
+def test_padding_is_left_out(pool: Pooler) -> None:
+    variables = pool.init(jax.random.key(1), X)
+    got = pool.apply(variables, X, Context(valid=VALID))
+    for row, real in enumerate([X[:1, :3], X[1:, 1:]]):
+        np.testing.assert_allclose(got[row], pool.apply(variables, real)[0], rtol=1e-5)
+
+
+def test_the_first_token_is_taken_as_it_is() -> None:
+    np.testing.assert_array_equal(FirstToken().apply({}, X, Context(valid=VALID)), X[:, 0])
+
+
+@pytest.mark.parametrize("pool", [MeanPool(), AttentionPool()], ids=repr)
+def test_a_row_of_padding_gives_zeros(pool: Pooler) -> None:
+    variables, context = pool.init(jax.random.key(1), X), Context(valid=jnp.zeros((2, 5), bool))
+    np.testing.assert_array_equal(pool.apply(variables, X, context), jnp.zeros((2, 4)))
+
+
+def test_padding_of_another_shape_is_refused() -> None:
+    with pytest.raises(TypeError, match="argument `valid`"):
+        MeanPool().apply({}, X, Context(valid=VALID[:, :3]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ClassifierHead(num_classes=0), "num_classes=0 must be at least 1"),
+        (lambda: ClassifierHead(num_classes=2, dropout_rate=-0.1), "dropout_rate=-0.1 must be"),
+        (lambda: LMHead(tied=True, logit_cap=0.0), "logit_cap=0.0 must be positive, or None"),
+    ],
+)
+def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,132 @@
+"""Heads: from vectors to scores of tokens, of classes, of a value."""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+from laws.case import EMBED, VOCAB, Case, vectors
+from laws.families.mlp import gelu
+from laws.references import Params, linear, reference
+
+from blocks import (
+    AttentionPool,
+    ClassifierHead,
+    FirstToken,
+    LastToken,
+    LMHead,
+    MaskedLMHead,
+    MeanPool,
+    ValueHead,
+)
+
+
+def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, EMBED)))
+
+
+CASES = [
+    Case("head_tied", LMHead(tied=True), with_table, 0, shared=False),
+    Case(
+        "head_own",
+        LMHead(vocab_size=VOCAB, use_bias=True),
+        vectors,
+        EMBED * VOCAB + VOCAB,
+        shared=False,
+    ),
+    Case(
+        "head_scaled",
+        LMHead(tied=True, logit_scale=0.5, logit_cap=1.5),
+        with_table,
+        0,
+        shared=False,
+    ),
+    Case(
+        "head_masked",
+        MaskedLMHead(head=LMHead(tied=True, use_bias=True)),
+        with_table,
+        EMBED**2 + EMBED + 2 * EMBED + VOCAB,
+        shared=False,
+    ),
+    Case("head_value", ValueHead(), vectors, EMBED + 1, shared=False),
+    Case(
+        "classifier_first",
+        ClassifierHead(num_classes=3, dropout_rate=0.3),
+        vectors,
+        3 * EMBED + 3,
+        pools=True,
+    ),
+    Case(
+        "classifier_last",
+        ClassifierHead(num_classes=3, pool=LastToken()),
+        vectors,
+        3 * EMBED + 3,
+        pools=True,
+    ),
+    Case(
+        "classifier_mean",
+        ClassifierHead(num_classes=3, pool=MeanPool()),
+        vectors,
+        3 * EMBED + 3,
+        pools=True,
+    ),
+    Case(
+        "classifier_attention",
+        ClassifierHead(num_classes=3, pool=AttentionPool()),
+        vectors,
+        4 * EMBED + 3,
+        pools=True,
+    ),
+]
+
+
+@reference.register
+def _(block: LMHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.ndarray:
+    kernel = table[0].T if block.tied else params["kernel"]
+    logits = block.logit_scale * (x @ kernel + params.get("bias", 0.0))
+    return (
+        logits if block.logit_cap is None else block.logit_cap * np.tanh(logits / block.logit_cap)
+    )
+
+
+@reference.register
+def _(block: MaskedLMHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.ndarray:
+    h = reference(block.norm, params["norm"], gelu(linear(params["dense"], x)))
+    return reference(block.head, params["head"], h, *table)
+
+
+@reference.register
+def _(block: ValueHead, params: Params, x: np.ndarray) -> np.ndarray:
+    return linear(params["value"], x)[:, 0]
+
+
+@functools.singledispatch
+def pooled(pool: Any, params: Params, x: np.ndarray) -> np.ndarray:
+    """One vector of a sequence."""
+    raise TypeError(f"{type(pool).__name__} has no reference: register one here.")
+
+
+@pooled.register
+def _(pool: FirstToken, params: Params, x: np.ndarray) -> np.ndarray:
+    return x[0]
+
+
+@pooled.register
+def _(pool: LastToken, params: Params, x: np.ndarray) -> np.ndarray:
+    return x[-1]
+
+
+@pooled.register
+def _(pool: MeanPool, params: Params, x: np.ndarray) -> np.ndarray:
+    return x.mean(axis=0)
+
+
+@pooled.register
+def _(pool: AttentionPool, params: Params, x: np.ndarray) -> np.ndarray:
+    odds = np.exp(x @ params["query"][:, 0])
+    return odds @ x / odds.sum()
+
+
+@reference.register
+def _(block: ClassifierHead, params: Params, x: np.ndarray) -> np.ndarray:
+    return linear(params["classes"], pooled(block.pool, params.get("pool", {}), x))
