@@ -21,6 +21,8 @@ class Stack(Block, kw_only=True):
         scan: compile one repeat of the pattern and loop over it, instead of compiling every layer.
             Parameters then carry a leading axis of repeats; `stack_layers` and `unstack_layers`
             convert.
+        shared: all repeats of the pattern use one set of weights, as in ALBERT; it implies `scan`,
+            and parameters then have no axis of repeats.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
             nothing, a policy of `jax.checkpoint_policies` keeps what it names.
 
@@ -41,11 +43,13 @@ class Stack(Block, kw_only=True):
 
     References:
         Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, arXiv:1604.06174 (remat).
+        Lan et al., ALBERT, 2019, arXiv:1909.11942 (shared layers).
     """
 
     block: nn.Module | tuple[nn.Module, ...]
     depth: int
     scan: bool = False
+    shared: bool = False
     remat: bool | Callable[..., Any] = False
 
     def check_fields(self) -> None:
@@ -55,11 +59,17 @@ class Stack(Block, kw_only=True):
         pattern = len(self._pattern())
         if pattern == 0:
             raise ValueError("block=() holds no layer; give at least one.")
-        if self.scan and self.depth % pattern:
+        if self._scans and self.depth % pattern:
+            why = "share" if self.shared else "scan"
+            other = "" if self.shared else ", or scan=False"
             raise ValueError(
-                f"depth={self.depth} must be a multiple of the pattern's {pattern} blocks to scan; "
-                f"use {self.depth - self.depth % pattern or pattern}, or scan=False."
+                f"depth={self.depth} must be a multiple of the pattern's {pattern} blocks to "
+                f"{why}; use {self.depth - self.depth % pattern or pattern}{other}."
             )
+
+    @property
+    def _scans(self) -> bool:
+        return self.scan or self.shared
 
     def _pattern(self) -> tuple[nn.Module, ...]:
         return self.block if isinstance(self.block, tuple) else (self.block,)
@@ -81,9 +91,9 @@ class Stack(Block, kw_only=True):
         if self.remat:
             policy = None if self.remat is True else self.remat
             # A scan already keeps the compiler from undoing the recomputation.
-            run = nn.remat(run, policy=policy, prevent_cse=not self.scan)
+            run = nn.remat(run, policy=policy, prevent_cse=not self._scans)
 
-        if not self.scan:
+        if not self._scans:
             for index in range(self.depth):
                 layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
                 x = run(layer, x, context)
@@ -95,14 +105,17 @@ class Stack(Block, kw_only=True):
                 x = run(fresh(block, parent=stack, name=name), x, context)
             return x, None
 
+        repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
         scanned = nn.scan(
             repeat,
-            variable_axes={"params": 0, "cache": 0, "intermediates": 0, "losses": 0},
-            split_rngs={"params": True, "dropout": True},
+            variable_axes=dict.fromkeys(repeated, 0),
+            variable_broadcast="params" if self.shared else False,
+            split_rngs={"params": not self.shared, "dropout": True},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
             length=self.depth // len(pattern),
             # The test of constancy traces once more, and takes a check inside `checked` for a leak.
-            check_constancy_invariants=False,
+            # Shared parameters can only be made by it.
+            check_constancy_invariants=self.shared and self.is_initializing(),
         )
         return scanned(self, x, context)[0]
 

@@ -204,3 +204,26 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         stack.init(key, X[0])
     with pytest.raises(TypeError, match=r"Stack: argument `x`.*\n.*Float.*\n.*i32\[2,3,4\]"):
         stack.init(key, X.astype(jnp.int32))
+
+
+def test_shared_layers_are_one_layer_run_again() -> None:
+    shared = Stack(block=WIDE, depth=3, shared=True)
+    want, variables = X, shared.init(jax.random.key(0), X)
+    own = {"params": variables["params"]["layers"]}
+    for _ in range(3):
+        want = WIDE.apply(own, want)
+    np.testing.assert_allclose(shared.apply(variables, X), want, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_of_shared_layers_is_the_sum_over_their_places() -> None:
+    stack = Stack(block=Plus(factor=2.0), depth=3, shared=True)
+    variables = {"params": {"layers": {"number": jnp.float32(1.0)}}}
+    # y = 8 x + (8 + 4 + 2) number
+    gradient = jax.grad(lambda v: stack.apply(v, X).mean())(variables)
+    np.testing.assert_allclose(gradient["params"]["layers"]["number"], 14.0, rtol=1e-6)
+
+
+def test_shared_layers_must_be_whole_repeats() -> None:
+    message = r"depth=3 must be a multiple of the pattern's 2 blocks to share; use 2\."
+    with pytest.raises(ValueError, match=message):
+        Stack(block=(WIDE, GATED), depth=3, shared=True)

@@ -131,6 +131,15 @@ CASES = [
         heavy=True,
     ),
     Case(
+        "stack_shared",
+        Stack(block=GPT_BLOCK, depth=3, shared=True),
+        vectors,
+        PRE,
+        mixes=True,
+        caches=True,
+        heavy=True,
+    ),
+    Case(
         "stack_reading",
         Stack(block=READER, depth=2, scan=True),
         vectors,
@@ -174,7 +183,9 @@ def _(block: TransformerBlock, params: Params, x: np.ndarray, *memory: np.ndarra
 def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     pattern = block.block if isinstance(block.block, tuple) else (block.block,)
     for layer in range(block.depth):
-        if not block.scan:
+        if block.shared:
+            own = params["layers"]
+        elif not block.scan:
             own = params[f"layer_{layer}"]
         else:
             name = "layers" if len(pattern) == 1 else f"layers_{layer % len(pattern)}"
