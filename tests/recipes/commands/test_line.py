@@ -1,5 +1,7 @@
 """The command line: what words mean, and how mistakes are answered."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -184,7 +186,10 @@ def test_an_interrupt_before_training_ends_quietly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(command: Train) -> int:
-        raise KeyboardInterrupt
+        # As at a terminal: a shell starts what runs in its background with interrupts ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.kill(os.getpid(), signal.SIGINT)
+        return 0
 
     monkeypatch.setattr(Train, "__call__", interrupted)
     assert main(["train"]) == 130
