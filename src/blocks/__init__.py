@@ -4,7 +4,9 @@ from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.rows import select_rows
+from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention, MemoryCache
+from blocks.attention.gate import OutputGate
 from blocks.attention.head import AttentionHead
 from blocks.attention.kernels import (
     Auto,
@@ -30,11 +32,19 @@ from blocks.attention.masks import (
 from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.attention.qk_norm import FullWidthQKNorm, QKNorm
 from blocks.attention.sinks import LearnedSinks, SoftmaxOne
-from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
+from blocks.attention.slots import (
+    HeadTransform,
+    QKTransform,
+    Scale,
+    ScoreChange,
+    SoftCap,
+    ValueTransform,
+)
+from blocks.attention.values import ValueEmbedding, ValueResidual
 from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
 from blocks.checks import checked
-from blocks.context import Context, Coordinates
+from blocks.context import Context, Coordinates, Handoff
 from blocks.embeddings.added import BigramHash, TokenTypes
 from blocks.embeddings.convolution import ConvolutionStem
 from blocks.embeddings.factorized import FactorizedEmbedding
@@ -58,7 +68,7 @@ from blocks.norms.scale_norm import ScaleNorm
 from blocks.positions.alibi import ALiBi
 from blocks.positions.grid import GridPositions, SinusoidalGrid
 from blocks.positions.learned import LearnedPositions
-from blocks.positions.relative_bias import RelativeBias
+from blocks.positions.relative_bias import RelativeBias, SharedRelativeBias
 from blocks.positions.rotary import RoPE
 from blocks.positions.scalings import (
     DynamicNTKScaling,
@@ -98,6 +108,8 @@ __all__ = [
     "ChunkedLocal",
     "ClampedGatedMLP",
     "ClassifierHead",
+    "ClipQK",
+    "ClipValue",
     "Context",
     "ConvolutionStem",
     "Coordinates",
@@ -116,6 +128,8 @@ __all__ = [
     "GatedExperts",
     "GatedMLP",
     "GridPositions",
+    "Handoff",
+    "HeadTransform",
     "Int8Cache",
     "Kernel",
     "KernelCall",
@@ -138,6 +152,7 @@ __all__ = [
     "MultiHeadAttention",
     "NTKScaling",
     "Normal",
+    "OutputGate",
     "OutputNorm",
     "Padding",
     "Parallel",
@@ -162,6 +177,7 @@ __all__ = [
     "ScaleNorm",
     "ScoreChange",
     "Segments",
+    "SharedRelativeBias",
     "SigmoidRouter",
     "SinusoidalGrid",
     "SinusoidalPositions",
@@ -175,7 +191,10 @@ __all__ = [
     "TokenEmbedding",
     "TokenTypes",
     "TransformerBlock",
+    "ValueEmbedding",
     "ValueHead",
+    "ValueResidual",
+    "ValueTransform",
     "VarianceScaling",
     "YaRN",
     "auxiliary_losses",

@@ -1,10 +1,26 @@
 """What one call shares with every layer, in one typed value."""
 
+from collections.abc import Mapping
+
 import flax.struct
 import jax
 import jax.numpy as jnp
 
 from blocks.typing import Array, Bool, Float, Int, typed
+
+
+class Handoff:
+    """What a layer leaves for the layers after it in the same call, each array under a name.
+
+    A `Stack` brings one to its layers; a loop of one's own over layers gives them one context with
+    `handoff=Handoff()`.
+
+    Attributes:
+        arrays: by name.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
+        self.arrays: dict[str, Array] = dict(arrays or {})
 
 
 class Context(flax.struct.PyTreeNode):
@@ -21,10 +37,12 @@ class Context(flax.struct.PyTreeNode):
         types: type of each token, which `TokenTypes` has a vector for.
         memory: the other sequence that cross-attention reads, as an encoder leaves it.
         memory_valid: True for its real tokens, False for its padding.
+        tokens: ids of the tokens, which `ValueEmbedding` has values for.
         first: the embedding that the layers started from, which `FirstMix` mixes in again.
         condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
+        handoff: what earlier layers left for this one, as the first layer's values.
 
     Raises:
         ValueError: a cache that is no whole number of tokens, or none.
@@ -44,11 +62,13 @@ class Context(flax.struct.PyTreeNode):
     valid: Bool[Array, "batch seq"] | None = None
     segments: Int[Array, "batch seq"] | None = None
     types: Int[Array, "batch seq"] | None = None
+    tokens: Int[Array, "batch seq"] | None = None
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     first: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
+    handoff: Handoff | None = flax.struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
         """Checks what is no array; arrays are checked where their tokens are known."""

@@ -65,7 +65,8 @@ class Encoder(Block, kw_only=True):
     ) -> Float[Array, "batch out_seq embed"]:
         """Gives a vector for each token of `inputs`."""
         x = inputs if self.embed is None else self.embed(inputs, context, deterministic)
-        context = (Context() if context is None else context).replace(first=x)
+        tokens = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else None
+        context = (Context() if context is None else context).replace(first=x, tokens=tokens)
         x = self.stack(x, context, deterministic)
         return x if self.norm is None else self.norm(x)
 
@@ -146,7 +147,7 @@ class CausalLM(Block, kw_only=True):
             new = seq if context.valid is None else context.valid.sum(axis=-1, dtype=jnp.int32)
             seen.value = seen.value + new
         x = self.embed(tokens, context, deterministic)
-        x = self.stack(x, context.replace(first=x), deterministic)
+        x = self.stack(x, context.replace(first=x, tokens=tokens), deterministic)
         if self.norm is not None:
             x = self.norm(x)
         return self.head(x, self.embed.table() if self.head.tied else None)

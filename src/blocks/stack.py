@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.base import Block, fresh
-from blocks.context import Context
+from blocks.context import Context, Handoff
 from blocks.typing import Array, Float, typed
 
 
@@ -85,8 +85,17 @@ class Stack(Block, kw_only=True):
         """Runs all layers."""
         pattern = self._pattern()
 
-        def run(layer: nn.Module, x: Array, context: Context | None) -> Array:
-            return layer(x, context, deterministic)
+        context = Context() if context is None else context
+        outer = context.handoff or Handoff()
+        context = context.replace(handoff=None)
+
+        def run(
+            layer: nn.Module, x: Array, left: dict[str, Array], context: Context
+        ) -> tuple[Array, dict[str, Array]]:
+            # A handoff is changed in place, so that it must not outlive what one trace makes.
+            handoff = Handoff(left)
+            x = layer(x, context.replace(handoff=handoff), deterministic)
+            return x, handoff.arrays
 
         if self.remat:
             policy = None if self.remat is True else self.remat
@@ -96,13 +105,19 @@ class Stack(Block, kw_only=True):
         if not self._scans:
             for index in range(self.depth):
                 layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
-                x = run(layer, x, context)
+                x, outer.arrays = run(layer, x, outer.arrays, context)
             return x
 
-        def repeat(stack: "Stack", x: Array, context: Context | None) -> tuple[Array, None]:
+        def repeat(stack: "Stack", x: Array, context: Context) -> tuple[Array, None]:
+            left = outer.arrays
             for index, block in enumerate(pattern):
                 name = "layers" if len(pattern) == 1 else f"layers_{index}"
-                x = run(fresh(block, parent=stack, name=name), x, context)
+                x, left = run(fresh(block, parent=stack, name=name), x, left, context)
+            if set(left) != set(outer.arrays):
+                raise ValueError(
+                    f"layers hand {', '.join(sorted(set(left) - set(outer.arrays)))} on to later "
+                    "ones, which layers of a scan cannot; use scan=False and shared=False."
+                )
             return x, None
 
         repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))

@@ -64,8 +64,8 @@ def model(**fields: Any) -> CausalLM:
             r"LearnedPositions\(max_length=4\)",
         ),
         (
-            lambda: attention(qk_transforms=(Causal(),)),
-            *("MultiHeadAttention", "qk_transforms", r"tuple\[QKTransform, \.\.\.\]"),
+            lambda: attention(transforms=(Causal(),)),
+            *("MultiHeadAttention", "transforms", r"tuple\[QKTransform \| .*, \.\.\.\]"),
             r"\(Causal\(\),\)",
         ),
         (lambda: attention(kernel="flash"), "MultiHeadAttention", "kernel", "Kernel", "'flash'"),

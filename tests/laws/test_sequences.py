@@ -26,14 +26,14 @@ def influence(case: Case) -> np.ndarray:
     """How much the output at each position (rows) depends on each input (columns)."""
     arguments = case.arguments()
     variables = case.init(*arguments)
-    block, x = case.block, arguments[0]
+    block, x, ids = case.block, arguments[0], None
     if isinstance(block, CausalLM):
-        block = block.stack
+        block, ids = block.stack, x[:1]
         variables = {"params": variables["params"]["stack"]}
         x = jax.random.normal(jax.random.key(1), (1, SEQ, EMBED))
 
     def context(x: jax.Array) -> Context | None:
-        return case.context(x.shape, Context(first=x))
+        return case.context(x.shape, Context(first=x, tokens=ids))
 
     def gradient(position: jax.Array) -> jax.Array:
         def energy(x: jax.Array) -> jax.Array:

@@ -82,8 +82,8 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         key_at = Coordinates(order, order, memory.valid)
         query = self._project("query", x, head_dim)
         query, key = self._transform(query, memory.keys, query_at, key_at)
-        mixed = self._attend(query, key, memory.values, query_at, key_at, deterministic)
-        return self._out(mixed, self.features or embed)
+        mixed = self._attend(query, key, memory.values, query_at, key_at, context, deterministic)
+        return self._out(mixed, x)
 
     def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryCache:
         if context.cache_size is not None and self.has_variable("cache", "memory"):
@@ -96,7 +96,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         _context(x, context.memory, context.memory_valid)
         return MemoryCache(
             keys=self._project("key", context.memory, head_dim),
-            values=self._project("value", context.memory, head_dim),
+            values=self._transform_value(self._project("value", context.memory, head_dim), context),
             valid=context.memory_valid,
             length=jnp.zeros((), jnp.int32),
             seen=jnp.zeros(len(x), jnp.int32),

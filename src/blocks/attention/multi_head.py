@@ -8,7 +8,14 @@ import jax.numpy as jnp
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
-from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
+from blocks.attention.slots import (
+    HeadTransform,
+    QKTransform,
+    ScoreChange,
+    ValueTransform,
+    check_kernel,
+    score_options,
+)
 from blocks.base import Block
 from blocks.context import Context, Coordinates, locate
 from blocks.initializers import LECUN_NORMAL
@@ -47,9 +54,10 @@ class MultiHeadAttention(Block, kw_only=True):
         head_dim: features $d$ of a head; None takes `embed / num_heads`.
         features: width of the result; None takes the input's.
         mask: which token sees which; None lets all see all.
-        position: where tokens stand, as `RoPE()`; applied after `qk_transforms`, or first of
+        position: where tokens stand, as `RoPE()`; applied after `transforms`, or first of
             `scores` where it is a change of scores.
-        qk_transforms: changes of queries and keys before their product, in order.
+        transforms: changes of queries and keys, as `QKNorm()`, of values, as `ValueResidual()`,
+            and of what the heads give, as `OutputGate()`; those of one kind in their order.
         scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$, and
             sinks, as `LearnedSinks()`, join the softmax last.
         kernel: what attends: `dot_product_attention`, `ChunkedAttention()`, `CudnnAttention()`, or
@@ -90,7 +98,7 @@ class MultiHeadAttention(Block, kw_only=True):
     features: int | None = None
     mask: Mask | None = None
     position: QKTransform | ScoreChange | None = None
-    qk_transforms: tuple[QKTransform, ...] = ()
+    transforms: tuple[QKTransform | ValueTransform | HeadTransform, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
     kernel: Kernel = dot_product_attention
     cache: type[KeyValueCache] = KeyValueCache
@@ -141,6 +149,7 @@ class MultiHeadAttention(Block, kw_only=True):
         query = self._project("query", x, head_dim)
         key = self._project("key", x, head_dim)
         value = self._project("value", x, head_dim)
+        value = self._transform_value(value, context)
 
         cache = self._cache(context, key, value)
         start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
@@ -148,8 +157,8 @@ class MultiHeadAttention(Block, kw_only=True):
         query, key = self._transform(query, key, at, at)
         if cache is not None:
             cache.value, key, value, key_at = cache.value.extend(key, value, at)
-        mixed = self._attend(query, key, value, at, key_at, deterministic)
-        return self._out(mixed, self.features or x.shape[-1])
+        mixed = self._attend(query, key, value, at, key_at, context, deterministic)
+        return self._out(mixed, x)
 
     def _project(self, name: str, x: Array, head_dim: int) -> Array:
         heads = self.num_heads if name == "query" else self.num_kv_heads or self.num_heads
@@ -169,6 +178,12 @@ class MultiHeadAttention(Block, kw_only=True):
             query, key = transform(query, key, query_at, key_at)
         return query, key
 
+    def _transform_value(self, value: Array, context: Context | None) -> Array:
+        for transform in self.transforms:
+            if isinstance(transform, ValueTransform):
+                value = transform(value, context)
+        return value
+
     def _attend(
         self,
         query: Array,
@@ -176,6 +191,7 @@ class MultiHeadAttention(Block, kw_only=True):
         value: Array,
         query_at: Coordinates,
         key_at: Coordinates,
+        context: Context | None,
         deterministic: bool,
     ) -> Array:
         drop = self.dropout_rate > 0.0 and not deterministic
@@ -186,14 +202,17 @@ class MultiHeadAttention(Block, kw_only=True):
             query_at,
             key_at,
             mask=self.mask,
-            **score_options(self._placed()[1], self.num_heads),
+            **score_options(self._placed()[1], self.num_heads, context),
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
 
-    def _out(self, mixed: Array, features: int) -> Array:
+    def _out(self, mixed: Array, x: Array) -> Array:
+        for transform in self.transforms:
+            if isinstance(transform, HeadTransform):
+                mixed = transform(mixed, x)
         return Linear(
-            features=(features,),
+            features=(self.features or x.shape[-1],),
             axes=2,
             use_bias=self._biases().out,
             dtype=self.dtype,
@@ -206,7 +225,8 @@ class MultiHeadAttention(Block, kw_only=True):
         """The changes of queries and keys and those of scores, with `position` at its place."""
         last = (self.position,) if isinstance(self.position, QKTransform) else ()
         first = (self.position,) if isinstance(self.position, ScoreChange) else ()
-        return (*self.qk_transforms, *last), (*first, *self.scores)
+        ours = tuple(t for t in self.transforms if isinstance(t, QKTransform))
+        return (*ours, *last), (*first, *self.scores)
 
     def _biases(self) -> Biases:
         return self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)

@@ -12,8 +12,8 @@ from blocks.typing import Array, Float, typed
 class QKNorm(QKTransform, kw_only=True):
     r"""Normalises each head of queries and of keys: $q \leftarrow \mathrm{norm}(q)$, $k$ likewise.
 
-    In `qk_transforms` it stands before the rotation that `position` holds; to normalise after, put
-    the rotation into `qk_transforms` before it.
+    In `transforms` it stands before the rotation that `position` holds; to normalise after, put
+    the rotation into `transforms` before it.
 
     Attributes:
         norm: template of the two norms, over the features of a head; all heads share it.
@@ -21,8 +21,8 @@ class QKNorm(QKTransform, kw_only=True):
     Example:
         ```python
         >>> from blocks import LayerNorm, MultiHeadAttention, QKNorm, RoPE
-        >>> before = MultiHeadAttention(num_heads=4, qk_transforms=(QKNorm(),), position=RoPE())
-        >>> after = MultiHeadAttention(num_heads=4, qk_transforms=(RoPE(), QKNorm()))
+        >>> before = MultiHeadAttention(num_heads=4, transforms=(QKNorm(),), position=RoPE())
+        >>> after = MultiHeadAttention(num_heads=4, transforms=(RoPE(), QKNorm()))
 
         ```
 
@@ -58,7 +58,7 @@ class FullWidthQKNorm(QKTransform, kw_only=True):
     Example:
         ```python
         >>> from blocks import FullWidthQKNorm, MultiHeadAttention
-        >>> olmo = MultiHeadAttention(num_heads=4, qk_transforms=(FullWidthQKNorm(),))
+        >>> olmo = MultiHeadAttention(num_heads=4, transforms=(FullWidthQKNorm(),))
 
         ```
 

@@ -1,4 +1,4 @@
-"""What the slots of an attention block hold: changes of queries and keys, changes of scores."""
+"""What the slots of attention hold: changes of queries and keys, values, heads, and scores."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import Kernel, KernelCall, ScoreFunction, require
 from blocks.base import Block
-from blocks.context import Coordinates
+from blocks.context import Context, Coordinates
 from blocks.typing import Array, Float
 
 
@@ -27,10 +27,34 @@ class QKTransform(Block, kw_only=True):
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
+class ValueTransform(Block, kw_only=True):
+    """A change of values before they are mixed; its place in a tuple is its order."""
+
+    def __call__(
+        self,
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        context: Context | None = None,
+    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+        """Changes new values; cached values were changed when they were new."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
+
+
+class HeadTransform(Block, kw_only=True):
+    """A change of what the heads give, before `out` mixes it; its place in a tuple is its order."""
+
+    def __call__(
+        self,
+        heads: Float[Array, "batch q_seq heads value_dim"],
+        x: Float[Array, "batch q_seq embed"],
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Changes the result of every head; `x` is what queries were made from."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
+
+
 class ScoreChange(Block, kw_only=True):
     """A change of attention scores; its place in a tuple is its order."""
 
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """A pure function that a kernel calls on scores, or on any chunk of them."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
@@ -44,7 +68,7 @@ class Scale(ScoreChange, kw_only=True):
 
     factor: float
 
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """The identity: kernels take the factor as a number, and apply it first."""
         return lambda scores, query_at, key_at: scores
 
@@ -52,7 +76,7 @@ class Scale(ScoreChange, kw_only=True):
 class Sink(ScoreChange, kw_only=True):
     """One more logit per head in the softmax, after all changes of scores; its value is zero."""
 
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """The identity: kernels take sinks as an array, and join them last."""
         return lambda scores, query_at, key_at: scores
 
@@ -81,12 +105,14 @@ class SoftCap(ScoreChange, kw_only=True):
         if self.cap <= 0:
             raise ValueError(f"cap={self.cap} must be positive; Gemma 2 has 50.")
 
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """Bounds every score."""
         return lambda scores, query_at, key_at: self.cap * jnp.tanh(scores / self.cap)
 
 
-def score_options(scores: Iterable[ScoreChange], num_heads: int) -> dict[str, Any]:
+def score_options(
+    scores: Iterable[ScoreChange], num_heads: int, context: Context | None
+) -> dict[str, Any]:
     """What a kernel is told of score changes: its arguments `scale`, `changes` and `sinks`."""
     told = {"scale": None, "changes": (), "sinks": None}
     for change in scores:
@@ -95,7 +121,7 @@ def score_options(scores: Iterable[ScoreChange], num_heads: int) -> dict[str, An
         elif isinstance(change, Sink):
             told["sinks"] = change.logits(num_heads)
         else:
-            told["changes"] += (change(num_heads),)
+            told["changes"] += (change(num_heads, context),)
     return told
 
 

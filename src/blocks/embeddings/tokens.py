@@ -11,6 +11,19 @@ from blocks.initializers import Normal
 from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
+def check_tokens(tokens: Int[Array, "batch seq"], vocab_size: int) -> None:
+    """Refuses token ids that a table has no row for; see `check_values`."""
+    limits = jnp.iinfo(tokens.dtype)  # where minimum and maximum of no tokens start
+    check_values(
+        (tokens >= 0).all() & (tokens < vocab_size).all(),
+        "token ids from {low} to {high} do not fit vocab_size={size}; "
+        "use the tokenizer that the model was made for.",
+        low=tokens.min(initial=limits.max),
+        high=tokens.max(initial=limits.min),
+        size=vocab_size,
+    )
+
+
 class TokenEmbedding(Block, kw_only=True):
     r"""Looks up a learned vector for each token id, and adds where the token stands.
 
@@ -84,15 +97,7 @@ class TokenEmbedding(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Embeds every token."""
-        limits = jnp.iinfo(tokens.dtype)  # where minimum and maximum of no tokens start
-        check_values(
-            (tokens >= 0).all() & (tokens < self.vocab_size).all(),
-            "token ids from {low} to {high} do not fit vocab_size={size}; "
-            "use the tokenizer that the model was made for.",
-            low=tokens.min(initial=limits.max),
-            high=tokens.max(initial=limits.min),
-            size=self.vocab_size,
-        )
+        check_tokens(tokens, self.vocab_size)
         x = self._vectors(tokens)
         if self.embedding_scale != 1.0:
             x = x * jnp.asarray(self.embedding_scale, x.dtype)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import ScoreFunction
 from blocks.attention.slots import ScoreChange
-from blocks.context import Coordinates
+from blocks.context import Context, Coordinates
 from blocks.typing import Array, Float
 
 
@@ -37,7 +37,7 @@ class ALiBi(ScoreChange, kw_only=True):
         Press et al., Train Short, Test Long, 2021, arXiv:2108.12409.
     """
 
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """Changes scores by the positions of query and key."""
         slopes = jnp.asarray(alibi_slopes(num_heads), jnp.float32)[None, :, None, None]
 

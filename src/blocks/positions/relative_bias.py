@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import ScoreFunction
 from blocks.attention.slots import ScoreChange
-from blocks.context import Coordinates
+from blocks.context import Context, Coordinates
 from blocks.initializers import Normal
 from blocks.typing import Array, Dtype, Initializer, Int, typed
 
@@ -79,10 +79,9 @@ class RelativeBias(ScoreChange, kw_only=True):
             )
 
     @nn.compact
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """Changes scores by the positions of query and key."""
-        shape = (self.num_buckets, num_heads)
-        table = self.param("bias", self.bias_init, shape, self.param_dtype)
+        table = self._table(num_heads, context)
 
         def biased(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
             steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
@@ -90,3 +89,44 @@ class RelativeBias(ScoreChange, kw_only=True):
             return scores + jnp.moveaxis(table[relative_buckets(steps, *rule)], -1, 1)
 
         return biased
+
+    def _table(self, num_heads: int, context: Context | None) -> Array:
+        shape = (self.num_buckets, num_heads)
+        return self.param("bias", self.bias_init, shape, self.param_dtype)
+
+
+class SharedRelativeBias(RelativeBias, kw_only=True):
+    r"""A `RelativeBias` whose numbers $B$ are those of the first layer of the `Stack`, as in T5.
+
+    Layers that hold an equal one share one table; the first of them owns it.
+
+    Raises:
+        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a `Handoff`.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import MLP, MultiHeadAttention, SharedRelativeBias, Stack, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, position=SharedRelativeBias())
+        >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
+        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
+        >>> [name for name in sorted(params) if "position" in params[name]["attention"]]
+        ['layer_0']
+
+        ```
+
+    References:
+        Raffel et al., T5, 2019, arXiv:1910.10683, section 2.1.
+    """
+
+    def _table(self, num_heads: int, context: Context | None) -> Array:
+        if context is None or context.handoff is None:
+            raise ValueError(
+                "SharedRelativeBias reads what the first layer left; run the layers in a Stack, or "
+                "call them with one Context(handoff=Handoff())."
+            )
+        name = f"{self} of {num_heads} heads"
+        left = context.handoff.arrays
+        if name not in left:
+            left[name] = super()._table(num_heads, context)
+        return left[name]

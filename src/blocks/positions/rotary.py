@@ -47,7 +47,7 @@ class RoPE(QKTransform, kw_only=True):
     \end{pmatrix} \begin{pmatrix} x_i \\ x_j \end{pmatrix}, \qquad \omega_i = \theta^{-2i/n}$$
 
     The product of a turned query and key depends on their distance alone. Stands in the slot
-    `position` of attention, or in `qk_transforms` where something has to come after it.
+    `position` of attention, or in `transforms` where something has to come after it.
 
     Attributes:
         theta: base of the wavelengths; the longest is about $2\pi\theta$ tokens.

@@ -158,9 +158,9 @@ class Doubled(QKTransform, kw_only=True):
 
 def test_transforms_run_in_order_and_position_comes_last() -> None:
     rope = RoPE(theta=10.0)
-    block, x, params = start(position=rope, qk_transforms=(Doubled(),))
-    spelled_out, *_ = start(qk_transforms=(Doubled(), rope))
-    swapped, *_ = start(qk_transforms=(rope, Doubled()))
+    block, x, params = start(position=rope, transforms=(Doubled(),))
+    spelled_out, *_ = start(transforms=(Doubled(), rope))
+    swapped, *_ = start(transforms=(rope, Doubled()))
     got = block.apply({"params": params}, x)
     np.testing.assert_array_equal(got, spelled_out.apply({"params": params}, x))
     assert float(jnp.abs(got - swapped.apply({"params": params}, x)).max()) > 1e-3

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 from laws.case import EMBED, Case, vectors
-from laws.families.slots import rescored, sees, sinks_of, transformed, weighted
+from laws.families.slots import (
+    regated,
+    rescored,
+    revalued,
+    sees,
+    sinks_of,
+    transformed,
+    weighted,
+)
 from laws.references import Params, linear, reference
 
 from blocks import (
@@ -122,7 +130,7 @@ CASES = [
         attention(
             head_dim=4,
             num_kv_heads=2,
-            qk_transforms=(FullWidthQKNorm(), RoPE(), QKNorm(norm=LayerNorm(use_bias=False))),
+            transforms=(FullWidthQKNorm(), RoPE(), QKNorm(norm=LayerNorm(use_bias=False))),
             use_bias=False,
         ),
         vectors,
@@ -168,7 +176,10 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
 
     source = memory[0] if isinstance(block, CrossAttention) else x
     q, k, v = project("query", x), project("key", source), project("value", source)
-    transforms = {f"qk_transforms_{i}": t for i, t in enumerate(block.qk_transforms)}
+    ours = {f"transforms_{i}": t for i, t in enumerate(block.transforms)}
+    for name, transform in ours.items():
+        v = revalued(transform, params.get(name, {}), v)
+    transforms = {name: t for name, t in ours.items() if isinstance(t, QKTransform)}
     changes = {f"scores_{i}": change for i, change in enumerate(block.scores)}
     if isinstance(block.position, QKTransform):
         transforms["position"] = block.position
@@ -191,5 +202,7 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
             ]
         values = [v[j, h // group] for j in seen]
         out[i, h] = weighted(scores, values, sinks_of(block, params, h))
+    for name, transform in ours.items():
+        out = regated(transform, params.get(name, {}), out, x)
     kernel = params["out"]["kernel"]
     return np.einsum("thd,hde->te", out, kernel) + params["out"].get("bias", 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 from laws.case import EMBED, VOCAB, Case, tokens, vectors
 from laws.families.attention import MHA, attention
 from laws.families.residual import layout
+from laws.families.slots import CALL
 from laws.references import Params, reference, take
 
 from blocks import (
@@ -182,6 +183,8 @@ def _(block: TransformerBlock, params: Params, x: np.ndarray, *memory: np.ndarra
 @reference.register
 def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     pattern = block.block if isinstance(block.block, tuple) else (block.block,)
+    for left in ("first_value", "relative_bias"):
+        CALL.pop(left, None)
     for layer in range(block.depth):
         if block.shared:
             own = params["layers"]
@@ -197,6 +200,7 @@ def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.nd
 @reference.register
 def _(block: CausalLM, params: Params, tokens: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     x = reference(block.embed, params["embed"], tokens)
+    CALL["tokens"] = tokens
     first = (x,) if find(block, FirstMix) else ()
     x = reference(block.stack, params["stack"], x, *memory, *first)
     x = reference(block.norm, params["norm"], x)

@@ -14,17 +14,23 @@ from blocks import (
     Bidirectional,
     Causal,
     ChunkedLocal,
+    ClipQK,
+    ClipValue,
     Dilated,
     FullWidthQKNorm,
     LearnedSinks,
     MultiHeadAttention,
+    OutputGate,
     Prefix,
     QKNorm,
     RelativeBias,
     RoPE,
     Scale,
+    SharedRelativeBias,
     SlidingWindow,
     SoftCap,
+    ValueEmbedding,
+    ValueResidual,
 )
 from blocks.attention.masks import Or
 from blocks.attention.slots import Sink
@@ -88,6 +94,11 @@ def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
 
 
 @transformed.register
+def _(transform: ClipQK, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(x, -transform.limit), transform.limit)
+
+
+@transformed.register
 def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
     return np.stack([reference(transform.norm, params[name], token) for token in x])
 
@@ -96,6 +107,47 @@ def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray
 def _(transform: FullWidthQKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
     rows = reference(transform.norm, params[name], x.reshape(len(x), -1))
     return rows.reshape(x.shape)
+
+
+# What the layers of one call share, as `Context` does for the blocks.
+CALL: dict[str, Any] = {}
+
+
+@functools.singledispatch
+def revalued(transform: Any, params: Params, v: np.ndarray) -> np.ndarray:
+    """Values after a transform, or as they are where it is another kind of transform."""
+    return v
+
+
+@revalued.register
+def _(transform: ClipValue, params: Params, v: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(v, -transform.limit), transform.limit)
+
+
+@revalued.register
+def _(transform: ValueResidual, params: Params, v: np.ndarray) -> np.ndarray:
+    if "first_value" not in CALL:
+        CALL["first_value"] = v
+        return v
+    return params["own"] * v + params["first"] * CALL["first_value"]
+
+
+@revalued.register
+def _(transform: ValueEmbedding, params: Params, v: np.ndarray) -> np.ndarray:
+    own = np.stack([params["embedding"][token] for token in CALL["tokens"]])
+    return params["own"] * v + params["token"] * own
+
+
+@functools.singledispatch
+def regated(transform: Any, params: Params, heads: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What the heads give after a transform, or as it is where it is another kind."""
+    return heads
+
+
+@regated.register
+def _(transform: OutputGate, params: Params, heads: np.ndarray, x: np.ndarray) -> np.ndarray:
+    gate = np.einsum("te,ehd->thd", x, params["gate"]["kernel"]) + params["gate"].get("bias", 0.0)
+    return heads / (1.0 + np.exp(-gate))
 
 
 @functools.singledispatch
@@ -128,6 +180,13 @@ def _(
 def _(
     change: RelativeBias, params: Params, score: float, query: int, key: int, *rest: int
 ) -> float:
+    if isinstance(change, SharedRelativeBias):
+        params = CALL.setdefault("relative_bias", params)
+    if not change.bidirectional:
+        exact, distance = change.num_buckets // 2, max(query - key, 0)
+        octaves = math.log(max(distance, 1) / exact) / math.log(change.max_distance / exact)
+        far = min(exact + int(octaves * exact), change.num_buckets - 1)
+        return score + params["bias"][distance if distance < exact else far][rest[0]]
     half, distance = change.num_buckets // 2, abs(key - query)
     exact = half // 2
     if distance < exact:

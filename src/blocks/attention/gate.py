@@ -1,0 +1,65 @@
+"""Gates on what the heads give."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.slots import HeadTransform
+from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+
+class OutputGate(HeadTransform, kw_only=True):
+    r"""Gates each feature of each head by the token that asked.
+
+    $$o_h \leftarrow o_h \odot \sigma(x W_h)$$
+
+    A head that found nothing can be silent, so the first token need not serve as a sink.
+
+    Attributes:
+        activation: the function $\sigma$.
+        use_bias: learn a bias in the gate's projection.
+        dtype: of the projection; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        kernel_init: of the kernel $W$.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MultiHeadAttention, OutputGate
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal(), transforms=(OutputGate(),))
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> variables["params"]["transforms_0"]["gate"]["kernel"].shape
+        (8, 2, 4)
+
+        ```
+
+    References:
+        Qiu et al., Gated Attention for Large Language Models, 2025, arXiv:2505.06708.
+    """
+
+    activation: Callable[[Array], Array] = nn.sigmoid
+    use_bias: bool = False
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        heads: Float[Array, "batch q_seq heads value_dim"],
+        x: Float[Array, "batch q_seq embed"],
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Gates all heads."""
+        gate = Linear(
+            features=heads.shape[2:],
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name="gate",
+        )(x)
+        return heads * self.activation(gate).astype(heads.dtype)

@@ -1,0 +1,133 @@
+"""What is mixed into a layer's values: the first layer's values, or values of the tokens' own."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.slots import ValueTransform
+from blocks.context import Context
+from blocks.embeddings.tokens import check_tokens
+from blocks.initializers import Normal
+from blocks.typing import Array, Dtype, Float, Initializer, typed
+
+_HALF = nn.initializers.constant(0.5)
+
+
+class ValueResidual(ValueTransform, kw_only=True):
+    r"""Mixes the first layer's values into every later layer's: $v_l \leftarrow a_l v_l + b_l v_1$.
+
+    The first layer of a `Stack` leaves its values for the others, so it has no weights of its own.
+    Tokens keep a direct way to what they were, however deep the layer.
+
+    Attributes:
+        param_dtype: of the two weights.
+        weight_init: of the two weights, $a$ and $b$.
+
+    Raises:
+        ValueError: a layer called outside a `Stack` and without a `Handoff`, or values of another
+            shape than the first layer's.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import MLP, MultiHeadAttention, Stack, TransformerBlock, ValueResidual
+        >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueResidual(),))
+        >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=2)
+        >>> variables = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> sorted(variables["params"]["layer_1"]["attention"]["transforms_0"])
+        ['first', 'own']
+
+        ```
+
+    References:
+        Zhou et al., Value Residual Learning, 2024, arXiv:2410.17897.
+    """
+
+    param_dtype: Dtype = jnp.float32
+    weight_init: Initializer = _HALF
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        context: Context | None = None,
+    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+        """Mixes in the first layer's values, or leaves these where they are the first."""
+        if context is None or context.handoff is None:
+            raise ValueError(
+                "ValueResidual mixes in what the first layer left; run the layers in a Stack, or "
+                "call them with one Context(handoff=Handoff())."
+            )
+        first = context.handoff.arrays.setdefault("first_value", value)
+        if first is value:
+            return value
+        if first.shape != value.shape:
+            raise ValueError(
+                f"values of shape {value.shape} cannot be mixed with the first layer's, "
+                f"{first.shape}; give all layers the same num_kv_heads and head_dim."
+            )
+        own = self.param("own", self.weight_init, (), self.param_dtype).astype(value.dtype)
+        share = self.param("first", self.weight_init, (), self.param_dtype).astype(value.dtype)
+        return own * value + share * first.astype(value.dtype)
+
+
+class ValueEmbedding(ValueTransform, kw_only=True):
+    r"""Mixes a value of the token's own into a layer's values.
+
+    $$v \leftarrow a v + b\, E[\mathrm{token}]$$
+
+    A table for attention alone: what a token is need not come through the sum of all layers.
+
+    Attributes:
+        vocab_size: tokens that the table has a value for.
+        param_dtype: of the table and the two weights.
+        embedding_init: of the table $E$.
+        weight_init: of the two weights, $a$ and $b$.
+
+    Raises:
+        ValueError: a size below 1, a call without `context.tokens`, or a token id out of range.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Context, MultiHeadAttention, ValueEmbedding
+        >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueEmbedding(vocab_size=5),))
+        >>> context = Context(tokens=jnp.array([[4, 0, 2]]))
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)), context)
+        >>> variables["params"]["transforms_0"]["embedding"].shape
+        (5, 2, 4)
+
+        ```
+
+    References:
+        Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
+    """
+
+    vocab_size: int
+    param_dtype: Dtype = jnp.float32
+    embedding_init: Initializer = Normal(0.02)
+    weight_init: Initializer = _HALF
+
+    def check_fields(self) -> None:
+        """Refuses an empty table."""
+        if self.vocab_size < 1:
+            raise ValueError(f"vocab_size={self.vocab_size} must be at least 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        value: Float[Array, "batch kv_seq kv_heads value_dim"],
+        context: Context | None = None,
+    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+        """Mixes in the values of `context.tokens`."""
+        if context is None or context.tokens is None:
+            raise ValueError(
+                "ValueEmbedding looks up tokens; call with Context(tokens=...), as CausalLM does."
+            )
+        check_tokens(context.tokens, self.vocab_size)
+        shape = (self.vocab_size, *value.shape[2:])
+        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        own = self.param("own", self.weight_init, (), self.param_dtype).astype(value.dtype)
+        share = self.param("token", self.weight_init, (), self.param_dtype).astype(value.dtype)
+        return own * value + share * table[context.tokens].astype(value.dtype)

@@ -1,0 +1,72 @@
+"""Changes of queries, keys, values and heads, and what layers leave to later ones."""
+
+from laws.case import EMBED, VOCAB, Case, tokens, vectors
+from laws.families.attention import attention
+
+from blocks import (
+    MLP,
+    CausalLM,
+    ClipQK,
+    ClipValue,
+    LMHead,
+    OutputGate,
+    RMSNorm,
+    SharedRelativeBias,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    ValueEmbedding,
+    ValueResidual,
+)
+
+E, V = EMBED, VOCAB
+
+CASES = [
+    Case(
+        "attention_gated",
+        attention(
+            num_kv_heads=2,
+            transforms=(OutputGate(use_bias=True), ClipQK(limit=0.7), ClipValue(limit=0.9)),
+            use_bias=False,
+        ),
+        vectors,
+        3 * E * E + 2 * E * 4 + E,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "gpt_values",
+        CausalLM(
+            embed=TokenEmbedding(vocab_size=V, features=E),
+            stack=Stack(
+                block=TransformerBlock(
+                    attention=attention(
+                        num_kv_heads=2,
+                        position=SharedRelativeBias(
+                            num_buckets=4, max_distance=5, bidirectional=False
+                        ),
+                        transforms=(ValueResidual(), ValueEmbedding(vocab_size=V)),
+                        use_bias=False,
+                    ),
+                    mlp=MLP(hidden=4, use_bias=False),
+                    norm=RMSNorm(),
+                ),
+                depth=2,
+                remat=True,
+            ),
+            norm=RMSNorm(),
+            head=LMHead(tied=True),
+        ),
+        tokens,
+        V * E
+        + 2 * (2 * E * E + 2 * E * 4 + 2 * 4 * E + 2 * E)  # projections, MLP, norms
+        + 4 * 4  # one table of distances
+        + 2  # weights of the second layer's value residual
+        + 2 * (V * 4 + 2)  # values of tokens
+        + E,
+        argument="tokens",
+        mixes=True,
+        caches=True,
+        heavy=True,
+    ),
+]
