@@ -2,6 +2,7 @@
 
 from laws.families import (
     attention,
+    caches,
     embeddings,
     heads,
     layers,
@@ -20,6 +21,7 @@ FAMILIES = {
     "moe": moe.CASES,
     "positions": positions.CASES,
     "attention": attention.CASES,
+    "caches": caches.CASES,
     "embeddings": embeddings.CASES,
     "heads": heads.CASES,
     "residual": residual.CASES,
