@@ -1,8 +1,10 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
 from blocks.activations import gelu, quick_gelu, squared_relu
+from blocks.attention.caches.base import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
+from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention, MemoryCache
@@ -101,6 +103,7 @@ __all__ = [
     "Bidirectional",
     "BigramHash",
     "Block",
+    "Cache",
     "Causal",
     "CausalLM",
     "Choice",
@@ -131,6 +134,7 @@ __all__ = [
     "Handoff",
     "HeadTransform",
     "Int8Cache",
+    "Int8RingCache",
     "Kernel",
     "KernelCall",
     "KeyValueCache",
@@ -168,6 +172,7 @@ __all__ = [
     "ReZero",
     "RelativeBias",
     "Residual",
+    "RingCache",
     "RoPE",
     "RoPEScaling",
     "Router",

@@ -87,7 +87,7 @@ class Coordinates(flax.struct.PyTreeNode):
         segments: document of each token; None where there is one.
     """
 
-    order: Int[Array, "1 seq"]
+    order: Int[Array, "#batch seq"]
     positions: Int[Array, "#batch seq"]
     valid: Bool[Array, "batch seq"] | None = None
     segments: Int[Array, "batch seq"] | None = None

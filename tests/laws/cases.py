@@ -2,6 +2,7 @@
 
 from laws.families import (
     attention,
+    caches,
     embeddings,
     heads,
     layers,
@@ -22,6 +23,7 @@ FAMILIES = {
     "positions": positions.CASES,
     "attention": attention.CASES,
     "transforms": transforms.CASES,
+    "caches": caches.CASES,
     "embeddings": embeddings.CASES,
     "heads": heads.CASES,
     "residual": residual.CASES,

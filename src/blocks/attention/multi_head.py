@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.caches.contiguous import KeyValueCache
+from blocks.attention.caches.variable import cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.slots import (
@@ -62,7 +63,7 @@ class MultiHeadAttention(Block, kw_only=True):
             sinks, as `LearnedSinks()`, join the softmax last.
         kernel: what attends: `dot_product_attention`, `ChunkedAttention()`, `CudnnAttention()`, or
             `Auto()`, which chooses among them.
-        cache: what keeps keys and values between calls.
+        cache: what keeps keys and values between calls, as `RingCache` where `mask` is a window.
         use_bias: learn biases, in all projections or by `Biases` in some.
         dropout_rate: share of the attention weights dropped in training.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
@@ -72,7 +73,8 @@ class MultiHeadAttention(Block, kw_only=True):
 
     Raises:
         ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), a kernel that
-            does not support an option, a cache with a mask that can see ahead, or a full cache.
+            does not support an option, a cache with a mask that can see ahead, or farther than
+            the cache keeps, or a full cache.
 
     Example:
         ```python
@@ -127,6 +129,7 @@ class MultiHeadAttention(Block, kw_only=True):
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+        self.cache.check_mask(self.mask)
         check_kernel(
             self.kernel,
             self._placed()[1],
@@ -242,26 +245,7 @@ class MultiHeadAttention(Block, kw_only=True):
         return embed // self.num_heads
 
     def _cache(self, context: Context | None, key: Array, value: Array) -> nn.Variable | None:
-        if context is None or context.cache_size is None:
-            return None
-        if self.mask is None or not self.mask.causal:
-            raise ValueError(
-                f"mask={self.mask} can see ahead, which a cache of past tokens cannot serve; "
-                "use Causal(), or leave cache_size out of the context."
-            )
-        batch, _, kv_heads, head_dim = key.shape
-        cache = self.variable(
-            "cache",
-            "key_value",
-            self.cache.empty,
-            *(batch, context.cache_size, kv_heads, head_dim, value.shape[-1], key.dtype),
-        )
-        if cache.value.size != context.cache_size:
-            raise ValueError(
-                f"cache_size={context.cache_size} differs from the cache's {cache.value.size}; "
-                "keep it the same from call to call."
-            )
-        return cache
+        return cache_variable(self, self.cache, self.mask, context, key, value)
 
 
 def _divisors(number: int) -> str:

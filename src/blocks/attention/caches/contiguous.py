@@ -1,18 +1,47 @@
 """The cache of keys and values that makes decoding one token as cheap as one token."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.caches.base import Cache
+from blocks.attention.masks import Mask
 from blocks.checks import check_values
 from blocks.context import Coordinates
 from blocks.typing import Array, Bool, Dtype, Float, Int, typed
 
 
-class KeyValueCache(flax.struct.PyTreeNode):
-    """Keys and values of the tokens so far, in slots of a fixed number.
+class Places(NamedTuple):
+    """Coordinates with every field given for every row, as caches keep them.
+
+    Attributes:
+        order: as in `Coordinates`.
+        positions: likewise.
+        valid: likewise.
+        segments: likewise.
+    """
+
+    order: Int[Array, "batch seq"]
+    positions: Int[Array, "batch seq"]
+    valid: Bool[Array, "batch seq"]
+    segments: Int[Array, "batch seq"]
+
+    @classmethod
+    def of(cls, at: Coordinates, batch: int) -> Self:
+        """What `at` says, and what it means by saying nothing."""
+        shape = (batch, at.order.shape[1])
+        return cls(
+            order=jnp.broadcast_to(at.order, shape),
+            positions=jnp.broadcast_to(at.positions, shape),
+            valid=jnp.ones(shape, bool) if at.valid is None else at.valid,
+            segments=jnp.zeros(shape, jnp.int32) if at.segments is None else at.segments,
+        )
+
+
+class KeyValueCache(Cache):
+    """Keys and values of the tokens so far, in slots of a fixed number, `length` of them in use.
 
     Attributes:
         keys: one slot per token, in order.
@@ -20,8 +49,6 @@ class KeyValueCache(flax.struct.PyTreeNode):
         positions: place of each token in its text.
         valid: True where a slot holds a real token.
         segments: document of each token.
-        length: slots in use.
-        seen: real tokens of each row.
     """
 
     keys: Float[Array, "batch size kv_heads head_dim"]
@@ -29,8 +56,6 @@ class KeyValueCache(flax.struct.PyTreeNode):
     positions: Int[Array, "batch size"]
     valid: Bool[Array, "batch size"]
     segments: Int[Array, "batch size"]
-    length: Int[Array, ""]
-    seen: Int[Array, "batch"]
 
     @property
     def size(self) -> int:
@@ -38,19 +63,54 @@ class KeyValueCache(flax.struct.PyTreeNode):
         return self.keys.shape[1]
 
     @classmethod
+    def check_mask(cls, mask: Mask | None) -> None:
+        """Raises `ValueError` for a mask that sees what is not kept; here all is."""
+
+    @classmethod
+    def slots(cls, size: int, reach: int | None) -> int:
+        """Slots for a call with `cache_size=size` and a mask of that `reach`."""
+        return size
+
+    @classmethod
     def empty(
-        cls, batch: int, size: int, kv_heads: int, head_dim: int, value_dim: int, dtype: Dtype
+        cls,
+        batch: int,
+        size: int,
+        kv_heads: int,
+        head_dim: int,
+        value_dim: int,
+        dtype: Dtype,
+        *,
+        reach: int | None = None,
     ) -> Self:
-        """Makes a cache with all slots free."""
-        return cls(
-            keys=jnp.zeros((batch, size, kv_heads, head_dim), dtype),
-            values=jnp.zeros((batch, size, kv_heads, value_dim), dtype),
-            positions=jnp.zeros((batch, size), jnp.int32),
-            valid=jnp.zeros((batch, size), bool),
-            segments=jnp.zeros((batch, size), jnp.int32),
-            length=jnp.zeros((), jnp.int32),
-            seen=jnp.zeros((batch,), jnp.int32),
-        )
+        """Makes a cache with all slots free; `dtype` is that of what is kept.
+
+        `reach` is the mask's: how many tokens back a query can see at most, or None.
+        """
+        size = cls.slots(size, reach)
+        return cls(**cls._free(batch, size, kv_heads, head_dim, value_dim, dtype, reach))
+
+    @classmethod
+    def _free(
+        cls,
+        batch: int,
+        size: int,
+        kv_heads: int,
+        head_dim: int,
+        value_dim: int,
+        dtype: Dtype,
+        reach: int | None,
+    ) -> dict[str, Any]:
+        """The fields of a cache with all slots free."""
+        return {
+            "keys": jnp.zeros((batch, size, kv_heads, head_dim), dtype),
+            "values": jnp.zeros((batch, size, kv_heads, value_dim), dtype),
+            "positions": jnp.zeros((batch, size), jnp.int32),
+            "valid": jnp.zeros((batch, size), bool),
+            "segments": jnp.zeros((batch, size), jnp.int32),
+            "length": jnp.zeros((), jnp.int32),
+            "seen": jnp.zeros((batch,), jnp.int32),
+        }
 
     @typed
     def append(
@@ -66,15 +126,17 @@ class KeyValueCache(flax.struct.PyTreeNode):
                 once in an eager call and inside `checked`; elsewhere under `jit` nothing can be
                 raised, and the values become NaN instead.
         """
-        room = self._room(key.shape[1])
-        return self._store(at, keys=key, values=jnp.where(room, value, jnp.nan))
+        return self.extend(key, value, at)[0]
 
     def extend(
         self, key: Array, value: Array, at: Coordinates
     ) -> tuple["KeyValueCache", Array, Array, Coordinates]:
         """Appends new tokens; gives the cache, and what their queries attend to."""
-        cache = self.append(key, value, at)
-        return cache, cache.keys, cache.values, cache.coordinates()
+        room = self._room(key.shape[1])
+        packed = self._packed(key, jnp.where(room, value, jnp.nan))
+        cache = self._store(Places.of(at, len(key)), packed)
+        keys, values = self._unpacked(vars(cache), key.dtype)
+        return cache, keys, values, cache.coordinates()
 
     def _room(self, seq: int) -> Bool[Array, ""]:
         if seq > self.size:
@@ -93,22 +155,28 @@ class KeyValueCache(flax.struct.PyTreeNode):
         )
         return room
 
-    def _store(self, at: Coordinates, **arrays: Array) -> Self:
-        """Writes arrays of new tokens into the next slots, and where these tokens stand."""
-        batch, seq = arrays["keys"].shape[:2]
-        valid = jnp.ones((batch, seq), bool) if at.valid is None else at.valid
-        segments = jnp.zeros((batch, seq), jnp.int32) if at.segments is None else at.segments
+    def _packed(self, key: Array, value: Array) -> dict[str, Array]:
+        """Keys and values in the form in which they are kept, by field."""
+        return {"keys": key, "values": value}
+
+    def _unpacked(self, kept: Mapping[str, Any], dtype: Dtype) -> tuple[Array, Array]:
+        """What is kept, as keys and values."""
+        return kept["keys"], kept["values"]
+
+    def _store(self, at: Places, packed: dict[str, Array]) -> Self:
+        """Writes new tokens into the next slots, and where they stand."""
 
         def write(name: str, new: Array) -> Array:
             slots = getattr(self, name)
-            new = jnp.broadcast_to(new, (batch, *new.shape[1:])).astype(slots.dtype)
-            return jax.lax.dynamic_update_slice_in_dim(slots, new, self.length, axis=1)
+            return jax.lax.dynamic_update_slice_in_dim(
+                slots, new.astype(slots.dtype), self.length, axis=1
+            )
 
-        arrays = {**arrays, "positions": at.positions, "valid": valid, "segments": segments}
+        where = {"positions": at.positions, "valid": at.valid, "segments": at.segments}
         return self.replace(
-            **{name: write(name, new) for name, new in arrays.items()},
-            length=self.length + seq,
-            seen=self.seen + valid.sum(axis=-1, dtype=jnp.int32),
+            **{name: write(name, new) for name, new in {**packed, **where}.items()},
+            length=self.length + at.order.shape[1],
+            seen=self.seen + at.valid.sum(axis=-1, dtype=jnp.int32),
         )
 
     def coordinates(self) -> Coordinates:

@@ -1,11 +1,11 @@
 """A cache of keys and values in eight bits, for long texts in little memory."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 
 from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.context import Coordinates
 from blocks.typing import Array, Dtype, Float, Int, typed
 
 
@@ -59,42 +59,32 @@ class Int8Cache(KeyValueCache):
     value_steps: Float[Array, "batch size kv_heads"]
 
     @classmethod
-    def empty(
-        cls, batch: int, size: int, kv_heads: int, head_dim: int, value_dim: int, dtype: Dtype
-    ) -> Self:
-        """Makes a cache with all slots free; `dtype` is that of what is kept, not of its slots."""
-        plain = KeyValueCache.empty(batch, size, kv_heads, head_dim, value_dim, jnp.int8)
+    def _free(
+        cls,
+        batch: int,
+        size: int,
+        kv_heads: int,
+        head_dim: int,
+        value_dim: int,
+        dtype: Dtype,
+        reach: int | None,
+    ) -> dict[str, Any]:
         steps = jnp.zeros((batch, size, kv_heads), jnp.float32)
-        return cls(**vars(plain), key_steps=steps, value_steps=steps)
+        plain = super()._free(batch, size, kv_heads, head_dim, value_dim, jnp.int8, reach)
+        return {**plain, "key_steps": steps, "value_steps": steps}
 
-    @typed
-    def append(
-        self,
-        key: Float[Array, "batch seq kv_heads head_dim"],
-        value: Float[Array, "batch seq kv_heads value_dim"],
-        at: Coordinates,
-    ) -> "Int8Cache":
-        """Rounds new tokens and writes them into the next free slots.
-
-        Raises:
-            ValueError: as in `KeyValueCache`.
-        """
-        room = self._room(key.shape[1])
+    def _packed(self, key: Array, value: Array) -> dict[str, Array]:
         keys, key_steps = quantise(key)
-        values, value_steps = quantise(value)
-        return self._store(
-            at,
-            keys=keys,
-            values=values,
-            key_steps=key_steps,
-            value_steps=jnp.where(room, value_steps, jnp.nan),
-        )
+        values, value_steps = quantise(value)  # of NaN, the step is NaN
+        return {
+            "keys": keys,
+            "values": values,
+            "key_steps": key_steps,
+            "value_steps": value_steps,
+        }
 
-    def extend(
-        self, key: Array, value: Array, at: Coordinates
-    ) -> tuple[KeyValueCache, Array, Array, Coordinates]:
-        """Appends new tokens; gives the cache, and what their queries attend to."""
-        cache = self.append(key, value, at)
-        keys = dequantise(cache.keys, cache.key_steps, key.dtype)
-        values = dequantise(cache.values, cache.value_steps, value.dtype)
-        return cache, keys, values, cache.coordinates()
+    def _unpacked(self, kept: Mapping[str, Any], dtype: Dtype) -> tuple[Array, Array]:
+        return (
+            dequantise(kept["keys"], kept["key_steps"], dtype),
+            dequantise(kept["values"], kept["value_steps"], dtype),
+        )

@@ -19,6 +19,11 @@ class Mask:
         """Whether no query can see a key that comes after it."""
         return False
 
+    @property
+    def reach(self) -> int | None:
+        """How many positions before its own a query can see at most; None where no number says."""
+        return None
+
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
@@ -60,6 +65,11 @@ class And(Mask):
         """When either is."""
         return self.left.causal or self.right.causal
 
+    @property
+    def reach(self) -> int | None:
+        """The smaller."""
+        return min((r for r in (self.left.reach, self.right.reach) if r is not None), default=None)
+
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
@@ -81,6 +91,12 @@ class Or(Mask):
     def causal(self) -> bool:
         """When both are."""
         return self.left.causal and self.right.causal
+
+    @property
+    def reach(self) -> int | None:
+        """The larger, if both have one."""
+        left, right = self.left.reach, self.right.reach
+        return None if left is None or right is None else max(left, right)
 
     def __call__(
         self, query: Coordinates, key: Coordinates

@@ -51,6 +51,11 @@ class SlidingWindow(Mask):
         if self.window < 1:
             raise ValueError(f"window={self.window} must be at least 1, the token itself.")
 
+    @property
+    def reach(self) -> int | None:
+        """The window without the token itself."""
+        return self.window - 1
+
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
@@ -81,6 +86,11 @@ class ChunkedLocal(Mask):
         super().__post_init__()
         if self.size < 1:
             raise ValueError(f"size={self.size} must be at least 1, the token itself.")
+
+    @property
+    def reach(self) -> int | None:
+        """From the last token of a chunk to its first."""
+        return self.size - 1
 
     @typed
     def __call__(

@@ -12,10 +12,13 @@ from blocks import (
     Context,
     CrossAttention,
     Int8Cache,
+    Int8RingCache,
     KeyValueCache,
     LMHead,
     MultiHeadAttention,
+    RingCache,
     RoPE,
+    SlidingWindow,
     Stack,
     TokenEmbedding,
     TransformerBlock,
@@ -29,10 +32,11 @@ MEMORY = jax.random.normal(jax.random.key(1), (3, 4, 8))
 
 
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
-@pytest.mark.parametrize("kind", [KeyValueCache, Int8Cache])
+@pytest.mark.parametrize("kind", [KeyValueCache, Int8Cache, RingCache, Int8RingCache])
 def test_a_chosen_row_goes_on_as_it_would_have(kind: type[KeyValueCache], scan: bool) -> None:
+    window = Causal() & SlidingWindow(2)
     layer = TransformerBlock(
-        attention=MultiHeadAttention(num_heads=2, mask=Causal(), position=RoPE(), cache=kind),
+        attention=MultiHeadAttention(num_heads=2, mask=window, position=RoPE(), cache=kind),
         cross_attention=CrossAttention(num_heads=2),
         mlp=MLP(hidden=8),
     )

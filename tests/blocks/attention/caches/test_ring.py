@@ -1,0 +1,330 @@
+"""The ring: what it holds after wrapping, and that what it dropped was never needed."""
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    MLP,
+    Causal,
+    CausalLM,
+    ChunkedAttention,
+    ChunkedLocal,
+    Context,
+    Coordinates,
+    Int8Cache,
+    Int8RingCache,
+    KeyValueCache,
+    LMHead,
+    Mask,
+    MultiHeadAttention,
+    Prefix,
+    RingCache,
+    RoPE,
+    SlidingWindow,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    checked,
+)
+
+WINDOW, SEQ, EMBED = 3, 11, 8
+
+
+def attention(**fields: Any) -> MultiHeadAttention:
+    defaults = {
+        "num_heads": 4,
+        "num_kv_heads": 2,
+        "position": RoPE(),
+        "mask": Causal() & SlidingWindow(WINDOW),
+        "cache": RingCache,
+    }
+    return MultiHeadAttention(**{**defaults, **fields})
+
+
+X = jax.random.normal(jax.random.key(0), (2, SEQ, EMBED))
+PARAMS = attention().init(jax.random.key(1), X)["params"]
+
+
+def calls(block: MultiHeadAttention) -> Any:
+    return jax.jit(
+        lambda cache, x, context: block.apply(
+            {"params": PARAMS, **cache}, x, context, mutable="cache"
+        )
+    )
+
+
+def in_chunks(call: Any, sizes: tuple[int, ...], context: Context, **split: jax.Array) -> jax.Array:
+    """The results of chunks of `X`, of which `split` says further what each token brings."""
+    cache, outputs, start = {}, [], 0
+    for size in sizes:
+        place = slice(start, start + size)
+        own = context.replace(**{name: array[:, place] for name, array in split.items()})
+        out, cache = call(cache, X[:, place], own)
+        outputs.append(out)
+        start += size
+    return jnp.concatenate(outputs, axis=1)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [Causal() & SlidingWindow(WINDOW), Causal() & (ChunkedLocal(4) | SlidingWindow(1))],
+    ids=["window", "chunks"],
+)
+def test_any_split_gives_the_uncached_pass(mask: Mask) -> None:
+    block = attention(mask=mask)
+    whole = block.apply({"params": PARAMS}, X)
+    call = calls(block)
+    # A prompt far longer than the window, single tokens, chunks that wrap, a chunk of a whole ring.
+    for sizes in [(SEQ,), (8, 1, 1, 1), (1,) * SEQ, (2, 3, 1, 5), (3, 3, 5)]:
+        got = in_chunks(call, sizes, Context(cache_size=SEQ))
+        chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
+
+
+def test_a_chunked_kernel_attends_to_it_likewise() -> None:
+    block = attention(kernel=ChunkedAttention(query_chunk=2, key_chunk=2))
+    got = in_chunks(calls(block), (8, 3), Context(cache_size=SEQ))
+    whole = attention().apply({"params": PARAMS}, X)
+    chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
+
+
+def entries(*values: float) -> tuple[jax.Array, jax.Array]:
+    x = jnp.array(values, jnp.float32).reshape(1, -1, 1, 1)
+    return x, -x
+
+
+def at(*positions: int, start: int = 0, **fields: Any) -> Coordinates:
+    order = start + jnp.arange(len(positions), dtype=jnp.int32)[None]
+    return Coordinates(order, jnp.array([positions], jnp.int32), **fields)
+
+
+def empty(size: int = 100, reach: int = 2) -> RingCache:
+    return RingCache.empty(1, size, 1, 1, 1, jnp.float32, reach=reach)
+
+
+def test_the_newest_takes_the_slot_of_the_oldest() -> None:
+    cache = empty().append(*entries(5, 6), at(0, 1))
+    np.testing.assert_array_equal(cache.valid, [[True, True, False]])
+    cache = cache.append(*entries(7, 8), at(2, 3, start=2))
+    np.testing.assert_array_equal(cache.keys.ravel(), [8, 6, 7])
+    np.testing.assert_array_equal(cache.values.ravel(), [-8, -6, -7])
+    where = cache.coordinates()
+    np.testing.assert_array_equal(where.order, [[3, 1, 2]])
+    np.testing.assert_array_equal(where.positions, [[3, 1, 2]])
+    np.testing.assert_array_equal(where.valid, [[True] * 3])
+    assert (int(cache.length), int(cache.seen[0])) == (4, 4)
+
+
+def test_padding_takes_no_slot() -> None:
+    valid = jnp.array([[True, False, False, True]])
+    documents = jnp.array([[4, 9, 9, 4]])
+    new = at(0, 0, 0, 1, valid=valid, segments=documents)
+    cache = empty().append(*entries(5, 6, 7, 8), new)
+    np.testing.assert_array_equal(cache.keys.ravel(), [5, 8, 0])
+    np.testing.assert_array_equal(cache.order, [[0, 3, 0]])
+    np.testing.assert_array_equal(cache.positions, [[0, 1, 0]])
+    np.testing.assert_array_equal(cache.valid, [[True, True, False]])
+    np.testing.assert_array_equal(cache.segments, [[4, 4, 0]])
+    assert (int(cache.length), int(cache.seen[0])) == (4, 2)
+
+
+def test_of_more_tokens_than_slots_the_last_are_kept() -> None:
+    valid = jnp.array([[True, True, True, True, False, True, False]])
+    cache = empty().append(*entries(*range(1, 8)), at(0, 1, 2, 3, 3, 4, 4, valid=valid))
+    np.testing.assert_array_equal(cache.keys.ravel(), [4, 6, 3])
+
+
+@pytest.mark.parametrize("side", ["left", "right", "both"])
+def test_ragged_rows_equal_their_unpadded_rows(side: str) -> None:
+    # Padding fills more than the ring: it must not take a slot that a real token still needs.
+    front = {"left": (6, 0), "right": (0, 0), "both": (4, 3)}[side]
+    lengths = (4, 8)
+    junk = 9.0 * jax.random.normal(jax.random.key(2), (2, 10, EMBED))
+    prompt, valid = np.array(junk), np.zeros((2, 10), bool)
+    for row, (start, length) in enumerate(zip(front, lengths, strict=True)):
+        start = start if side != "left" else 10 - length
+        length = min(length, 10 - start)
+        prompt[row, start : start + length] = X[row, :length]
+        valid[row, start : start + length] = True
+    lengths = valid.sum(axis=1)
+    call, context = calls(attention()), Context(cache_size=10)
+    out, cache = call({}, jnp.asarray(prompt), context.replace(valid=jnp.asarray(valid)))
+    got = [out[row][valid[row]] for row in range(2)]
+    # Rows go on at different times, and one of them ends: its tokens are padding from then on.
+    goes = [(True, True), (False, True), (True, False), (True, False)]
+    for step in goes:
+        at_row = [min(len(got[row]), SEQ - 1) for row in range(2)]
+        new = jnp.stack([X[row, t : t + 1] for row, t in enumerate(at_row)])
+        out, cache = call(cache, new, context.replace(valid=jnp.array(step)[:, None]))
+        got = [jnp.concatenate([got[r], out[r]]) if step[r] else got[r] for r in range(2)]
+    alone = attention().apply({"params": PARAMS}, X)
+    for row in range(2):
+        assert len(got[row]) == lengths[row] + sum(step[row] for step in goes)
+        chex.assert_trees_all_close(got[row], alone[row, : len(got[row])], rtol=2e-5, atol=2e-5)
+
+
+def test_documents_in_one_row_are_kept_apart() -> None:
+    segments = jnp.repeat(jnp.array([[1, 2, 2, 5]]), jnp.array([4, 3, 1, 3]), axis=1)
+    positions = jnp.array([[0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4]])  # the last leaves gaps
+    segments = jnp.broadcast_to(segments, (2, SEQ))
+    uncached = Context(segments=segments, positions=positions)
+    whole = attention().apply({"params": PARAMS}, X, uncached)
+    for sizes in [(7, 1, 1, 1, 1), (2, 6, 3)]:
+        split = {"segments": segments, "positions": positions}
+        got = in_chunks(calls(attention()), sizes, Context(cache_size=SEQ), **split)
+        chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("positions", "segments"),
+    [((3, 4, 2), None), ((3, 4, 4), None), ((0, 1, 2), (1, 2, 1)), ((0, 1, 1), (1, 2, 2))],
+    ids=["back", "again", "document resumed", "again in a document"],
+)
+def test_tokens_out_of_order_are_refused(positions: tuple, segments: tuple | None) -> None:
+    documents = None if segments is None else jnp.array([segments])
+    match = (
+        r"overwrites its oldest token, so the tokens of a row must come in order, and row 0 breaks "
+        r"it; let positions grow and number documents one after another, or use cache=KeyValueCache"
+    )
+    with pytest.raises(ValueError, match=match):
+        empty().append(*entries(1, 2, 3), at(*positions, segments=documents))
+    # The same in two calls: the cache remembers where the row stands.
+    first, last = (
+        at(
+            *positions[place],
+            start=place.start or 0,
+            segments=None if documents is None else documents[:, place],
+        )
+        for place in (slice(0, 2), slice(2, 3))
+    )
+    with pytest.raises(ValueError, match=match):
+        empty().append(*entries(1, 2), first).append(*entries(3), last)
+
+
+def test_padding_may_stand_anywhere_out_of_order() -> None:
+    valid = jnp.array([[True, False, True]])
+    assert int(empty().append(*entries(1, 2, 3), at(5, 0, 6, valid=valid)).newest[0]) == 6
+
+
+def test_a_row_out_of_order_stays_nan_under_jit_and_others_go_on() -> None:
+    call, context = calls(attention()), Context(cache_size=SEQ)
+    cache, outputs = {}, []
+    for start, positions in (
+        (0, [[0], [1]]),
+        (1, [[1], [0]]),
+        *((t, [[t], [t]]) for t in (2, 3, 4)),
+    ):
+        own = context.replace(positions=jnp.array(positions))
+        out, cache = call(cache, X[:, start : start + 1], own)
+        outputs.append(out)
+    out = jnp.concatenate(outputs, axis=1)
+    chex.assert_trees_all_close(out[0], attention().apply({"params": PARAMS}, X)[0, :5], atol=2e-5)
+    assert jnp.isnan(out[1, 1:]).all()
+
+
+def test_less_room_than_the_window_is_full_as_any_cache() -> None:
+    cache = empty(size=2).append(*entries(5, 6), at(0, 1))
+    match = (
+        r"the cache is full: 1 more tokens after 2 do not fit into 2 slots, and the window still "
+        r"reaches all; make it larger with Context\(cache_size=\.\.\.\), 3 is enough for any length"
+    )
+    with pytest.raises(ValueError, match=match):
+        cache.append(*entries(7), at(2, start=2))
+    step = jax.jit(lambda cache, at: cache.extend(*entries(7), at))
+    cache, _, values, _ = step(cache, at(2, start=2))
+    assert jnp.isnan(values).any()
+    assert jnp.isnan(step(cache, at(3, start=3))[2]).any()
+
+
+def test_less_room_than_the_window_serves_as_many_tokens() -> None:
+    call = calls(attention(mask=Causal() & SlidingWindow(50)))
+    got = in_chunks(call, (5, 6), Context(cache_size=SEQ))
+    whole = attention(mask=Causal(), cache=KeyValueCache).apply({"params": PARAMS}, X)
+    chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
+
+
+def test_errors_are_raised_when_checked() -> None:
+    block, x = attention(mask=Causal() & SlidingWindow(50)), X[:, :2]
+
+    def step(cache: Any, x: jax.Array) -> Any:
+        return block.apply({"params": PARAMS, **cache}, x, Context(cache_size=2), mutable="cache")[
+            1
+        ]
+
+    with pytest.raises(ValueError, match="the cache is full: 1 more tokens after 2"):
+        checked(step)(checked(step)({}, x), x[:, :1])
+
+
+@pytest.mark.parametrize("kind", [RingCache, Int8RingCache])
+@pytest.mark.parametrize(
+    "mask", [None, Causal(), Causal() & (SlidingWindow(2) | Prefix(1))], ids=str
+)
+def test_a_mask_without_an_end_is_refused(mask: Mask | None, kind: type[RingCache]) -> None:
+    match = (
+        rf"cache={kind.__name__} keeps a window of the tokens, but mask=.* can see all of them; "
+        r"use mask=Causal\(\) & SlidingWindow\(1024\), or cache=KeyValueCache\."
+    )
+    with pytest.raises(ValueError, match=match):
+        MultiHeadAttention(num_heads=2, mask=mask, cache=kind)
+
+
+def test_a_ring_without_reach_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"RingCache needs reach=\.\.\., the tokens before itself"):
+        RingCache.empty(1, 4, 1, 1, 1, jnp.float32)
+
+
+@pytest.mark.parametrize("size", [WINDOW, 1000])
+def test_memory_is_the_window_whatever_cache_size_says(size: int) -> None:
+    _, cache = calls(attention())({}, X, Context(cache_size=size))
+    assert cache["cache"]["key_value"].keys.shape == (2, WINDOW, 2, 2)
+
+
+def test_a_token_is_written_in_place() -> None:
+    def step(cache: Any, x: jax.Array) -> Any:
+        return attention().apply(
+            {"params": PARAMS, "cache": cache}, x, Context(cache_size=SEQ), mutable="cache"
+        )
+
+    _, cache = step({}, X[:, :1])
+    compiled = jax.jit(step, donate_argnums=0).lower(cache["cache"], X[:, :1]).compile()
+    kept = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
+    assert compiled.memory_analysis().alias_size_in_bytes == kept  # pyright: ignore
+
+
+def test_five_local_layers_and_a_global_one() -> None:
+    def layer(mask: Mask, cache: type[KeyValueCache]) -> TransformerBlock:
+        return TransformerBlock(attention=attention(mask=mask, cache=cache), mlp=MLP(hidden=8))
+
+    local = layer(Causal() & SlidingWindow(2), RingCache)
+    model = CausalLM(
+        embed=TokenEmbedding(vocab_size=11, features=EMBED),
+        stack=Stack(block=(*[local] * 5, layer(Causal(), KeyValueCache)), depth=6, scan=True),
+        norm=None,
+        head=LMHead(tied=True),
+    )
+    tokens = jax.random.randint(jax.random.key(3), (2, SEQ), 0, 11)
+    variables = jax.jit(model.init)(jax.random.key(4), tokens)
+    call = jax.jit(lambda v, t: model.apply(v, t, Context(cache_size=SEQ), mutable="cache"))
+    first, cache = call(variables, tokens[:, :9])
+    kept = cache["cache"]["stack"]
+    slots = [kept[f"layers_{i}"]["attention"]["key_value"].keys.shape[2] for i in range(6)]
+    assert slots == [2, 2, 2, 2, 2, SEQ]
+    outputs = [first]
+    for t in (9, 10):
+        out, cache = call({**variables, **cache}, tokens[:, t : t + 1])
+        outputs.append(out)
+    whole = jax.jit(model.apply)(variables, tokens)
+    chex.assert_trees_all_close(jnp.concatenate(outputs, 1), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_eight_bits_in_a_ring_are_eight_bits_in_a_row() -> None:
+    """Both round the same tokens, so the window's results are those of a cache of all tokens."""
+    got, want = (
+        in_chunks(calls(attention(cache=kind)), (6, 1, 3, 1), Context(cache_size=SEQ))
+        for kind in (Int8RingCache, Int8Cache)
+    )
+    chex.assert_trees_all_close(got, want, rtol=1e-5, atol=1e-5)
