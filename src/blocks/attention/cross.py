@@ -1,30 +1,26 @@
 """Cross-attention: queries from one sequence, keys and values from another."""
 
 import flax.linen as nn
-import flax.struct
 import jax.numpy as jnp
 
+from blocks.attention.caches.base import Cache
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.context import Context, Coordinates, locate
-from blocks.typing import Array, Bool, Float, Int, typed
+from blocks.typing import Array, Bool, Float, typed
 
 
-class MemoryCache(flax.struct.PyTreeNode):
-    """Keys and values of the memory, projected once.
+class MemoryCache(Cache):
+    """Keys and values of the memory, projected once; it counts the tokens that have read it.
 
     Attributes:
         keys: one per token of the memory.
         values: likewise.
         valid: True for real tokens; None where all are.
-        length: tokens that have read it.
-        seen: real ones among them, in each row.
     """
 
     keys: Float[Array, "batch memory_seq kv_heads head_dim"]
     values: Float[Array, "batch memory_seq kv_heads value_dim"]
     valid: Bool[Array, "batch memory_seq"] | None
-    length: Int[Array, ""]
-    seen: Int[Array, "batch"]
 
 
 class CrossAttention(MultiHeadAttention, kw_only=True):

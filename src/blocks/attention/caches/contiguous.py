@@ -2,17 +2,17 @@
 
 from typing import Self
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.caches.base import Cache
 from blocks.checks import check_values
 from blocks.context import Coordinates
 from blocks.typing import Array, Bool, Dtype, Float, Int, typed
 
 
-class KeyValueCache(flax.struct.PyTreeNode):
-    """Keys and values of the tokens so far, in slots of a fixed number.
+class KeyValueCache(Cache):
+    """Keys and values of the tokens so far, in slots of a fixed number, `length` of them in use.
 
     Attributes:
         keys: one slot per token, in order.
@@ -20,8 +20,6 @@ class KeyValueCache(flax.struct.PyTreeNode):
         positions: place of each token in its text.
         valid: True where a slot holds a real token.
         segments: document of each token.
-        length: slots in use.
-        seen: real tokens of each row.
     """
 
     keys: Float[Array, "batch size kv_heads head_dim"]
@@ -29,8 +27,6 @@ class KeyValueCache(flax.struct.PyTreeNode):
     positions: Int[Array, "batch size"]
     valid: Bool[Array, "batch size"]
     segments: Int[Array, "batch size"]
-    length: Int[Array, ""]
-    seen: Int[Array, "batch"]
 
     @property
     def size(self) -> int:

@@ -1,15 +1,12 @@
 """Choose rows of a batch in all caches of a model, as beam search does."""
 
-import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.attention.cross import MemoryCache
+from blocks.attention.caches.base import Cache
 from blocks.checks import check_values
 from blocks.typing import Array, Int, typed
 
@@ -51,25 +48,11 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
     )
 
     def choose(node: Any) -> Any:
-        if not _is_cache(node):  # counters of the model, one for each row
-            return jnp.take(node, rows, axis=0)
-        select = functools.partial(_select, rows=rows)
-        # A scan keeps the caches of its layers in one, with an axis in front.
-        for _ in range(node.length.ndim):
-            select = jax.vmap(select)
-        return select(node)
+        # Besides caches there are counters of the model, one for each row.
+        return node.select(rows) if _is_cache(node) else jnp.take(node, rows, axis=0)
 
     return jax.tree.map(choose, dict(cache), is_leaf=_is_cache)
 
 
 def _is_cache(node: Any) -> bool:
-    return isinstance(node, (KeyValueCache, MemoryCache))
-
-
-def _select(cache: Any, rows: Array) -> Any:
-    per_row = {
-        field.name: getattr(cache, field.name)
-        for field in dataclasses.fields(cache)
-        if field.name != "length"
-    }
-    return cache.replace(**jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), per_row))
+    return isinstance(node, Cache)
