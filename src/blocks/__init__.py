@@ -3,6 +3,7 @@
 from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
+from blocks.attention.caches.recurrent import RecurrentCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.cross import CrossAttention, MemoryCache
 from blocks.attention.head import AttentionHead
@@ -16,6 +17,11 @@ from blocks.attention.kernels import (
     Support,
     dot_product_attention,
 )
+from blocks.attention.linear.convolution import ShortConvolution
+from blocks.attention.linear.distillation import HedgehogDistillation, hedgehog_loss
+from blocks.attention.linear.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
+from blocks.attention.linear.gated_delta import GatedDeltaNet
+from blocks.attention.linear.linear_attention import LinearAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -107,15 +113,20 @@ __all__ = [
     "Dilated",
     "DynamicNTKScaling",
     "DynamicTanh",
+    "EluFeatures",
     "Encoder",
     "EncoderDecoder",
     "FactorizedEmbedding",
+    "FeatureMap",
     "FirstMix",
     "FirstToken",
     "FullWidthQKNorm",
+    "GatedDeltaNet",
     "GatedExperts",
     "GatedMLP",
     "GridPositions",
+    "Hedgehog",
+    "HedgehogDistillation",
     "Int8Cache",
     "Kernel",
     "KernelCall",
@@ -127,6 +138,7 @@ __all__ = [
     "LearnedPositions",
     "LearnedSinks",
     "Linear",
+    "LinearAttention",
     "LinearScaling",
     "Llama3Scaling",
     "LongRoPE",
@@ -151,6 +163,7 @@ __all__ = [
     "QKTransform",
     "RMSNorm",
     "ReZero",
+    "RecurrentCache",
     "RelativeBias",
     "Residual",
     "RoPE",
@@ -162,6 +175,7 @@ __all__ = [
     "ScaleNorm",
     "ScoreChange",
     "Segments",
+    "ShortConvolution",
     "SigmoidRouter",
     "SinusoidalGrid",
     "SinusoidalPositions",
@@ -172,6 +186,7 @@ __all__ = [
     "Stack",
     "StochasticDepth",
     "Support",
+    "TaylorFeatures",
     "TokenEmbedding",
     "TokenTypes",
     "TransformerBlock",
@@ -186,6 +201,7 @@ __all__ = [
     "find",
     "fresh",
     "gelu",
+    "hedgehog_loss",
     "override",
     "quick_gelu",
     "replace",
