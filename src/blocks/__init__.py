@@ -5,6 +5,7 @@ from blocks.attention.caches.base import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.ring import Int8RingCache, RingCache
+from blocks.attention.caches.recurrent import RecurrentCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention, MemoryCache
@@ -20,6 +21,11 @@ from blocks.attention.kernels import (
     Support,
     dot_product_attention,
 )
+from blocks.attention.linear.convolution import ShortConvolution
+from blocks.attention.linear.distillation import HedgehogDistillation, hedgehog_loss
+from blocks.attention.linear.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
+from blocks.attention.linear.gated_delta import GatedDeltaNet
+from blocks.attention.linear.linear_attention import LinearAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -122,17 +128,22 @@ __all__ = [
     "Dilated",
     "DynamicNTKScaling",
     "DynamicTanh",
+    "EluFeatures",
     "Encoder",
     "EncoderDecoder",
     "FactorizedEmbedding",
+    "FeatureMap",
     "FirstMix",
     "FirstToken",
     "FullWidthQKNorm",
+    "GatedDeltaNet",
     "GatedExperts",
     "GatedMLP",
     "GridPositions",
     "Handoff",
     "HeadTransform",
+    "Hedgehog",
+    "HedgehogDistillation",
     "Int8Cache",
     "Int8RingCache",
     "Kernel",
@@ -145,6 +156,7 @@ __all__ = [
     "LearnedPositions",
     "LearnedSinks",
     "Linear",
+    "LinearAttention",
     "LinearScaling",
     "Llama3Scaling",
     "LongRoPE",
@@ -170,6 +182,7 @@ __all__ = [
     "QKTransform",
     "RMSNorm",
     "ReZero",
+    "RecurrentCache",
     "RelativeBias",
     "Residual",
     "RingCache",
@@ -183,6 +196,7 @@ __all__ = [
     "ScoreChange",
     "Segments",
     "SharedRelativeBias",
+    "ShortConvolution",
     "SigmoidRouter",
     "SinusoidalGrid",
     "SinusoidalPositions",
@@ -193,6 +207,7 @@ __all__ = [
     "Stack",
     "StochasticDepth",
     "Support",
+    "TaylorFeatures",
     "TokenEmbedding",
     "TokenTypes",
     "TransformerBlock",
@@ -210,6 +225,7 @@ __all__ = [
     "find",
     "fresh",
     "gelu",
+    "hedgehog_loss",
     "override",
     "quick_gelu",
     "replace",

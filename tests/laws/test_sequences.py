@@ -19,7 +19,9 @@ CACHING = [case for case in CASES if case.caches]
 
 def test_the_bidirectional_blocks_are_these() -> None:
     bidirectional = [case.name for case in MIXING if case not in CAUSAL]
-    assert bidirectional == ["head", "attention", "attention_relative", "encoder"]
+    assert bidirectional == [
+        *("head", "attention", "attention_relative", "linear_attention", "encoder")
+    ]
 
 
 def influence(case: Case) -> np.ndarray:

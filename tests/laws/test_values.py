@@ -31,7 +31,7 @@ def test_every_public_block_is_on_the_list() -> None:
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
     slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.QKTransform, blocks.ScoreChange}
-    abstract = {blocks.Block, *slots}
+    abstract = {blocks.Block, blocks.FeatureMap, *slots}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     assert kinds - abstract - listed == set()
 
