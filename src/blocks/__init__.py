@@ -48,7 +48,7 @@ from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
-from blocks.moe.experts import GatedExperts
+from blocks.moe.experts import ClampedGatedExperts, GatedExperts
 from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
 from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
 from blocks.norms.dynamic_tanh import DynamicTanh
@@ -96,6 +96,7 @@ __all__ = [
     "Choice",
     "ChunkedAttention",
     "ChunkedLocal",
+    "ClampedGatedExperts",
     "ClampedGatedMLP",
     "ClassifierHead",
     "Context",
