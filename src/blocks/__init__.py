@@ -72,12 +72,15 @@ from blocks.positions.scalings import (
 from blocks.positions.sinusoidal import SinusoidalPositions
 from blocks.residual.adaptive import AdaptiveNormZero
 from blocks.residual.first_mix import FirstMix
+from blocks.residual.hyper_connections import HyperConnections
 from blocks.residual.layout import Residual
 from blocks.residual.parallel import Parallel, ParallelNorms
 from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNorm
+from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
 from blocks.residual.stochastic_depth import StochasticDepth
 from blocks.stack import Stack, stack_layers, unstack_layers
+from blocks.streams import Streams
 from blocks.surgery import find, override, replace
 
 __all__ = [
@@ -117,6 +120,7 @@ __all__ = [
     "GatedExperts",
     "GatedMLP",
     "GridPositions",
+    "HyperConnections",
     "Int8Cache",
     "Kernel",
     "KernelCall",
@@ -153,6 +157,7 @@ __all__ = [
     "RMSNorm",
     "ReZero",
     "RelativeBias",
+    "ResiDual",
     "Residual",
     "RoPE",
     "RoPEScaling",
@@ -172,6 +177,7 @@ __all__ = [
     "SoftmaxRouter",
     "Stack",
     "StochasticDepth",
+    "Streams",
     "Support",
     "TokenEmbedding",
     "TokenTypes",

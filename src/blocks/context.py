@@ -23,6 +23,7 @@ class Context(flax.struct.PyTreeNode):
         memory_valid: True for its real tokens, False for its padding.
         first: the embedding that the layers started from, which `FirstMix` mixes in again.
         condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
+        streams: that travel side by side in the width between layers, which `Streams` sets.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
 
@@ -48,6 +49,7 @@ class Context(flax.struct.PyTreeNode):
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     first: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
+    streams: int = flax.struct.field(pytree_node=False, default=1)
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:

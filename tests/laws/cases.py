@@ -11,6 +11,7 @@ from laws.families import (
     norms,
     positions,
     residual,
+    streams,
 )
 
 FAMILIES = {
@@ -24,5 +25,6 @@ FAMILIES = {
     "heads": heads.CASES,
     "residual": residual.CASES,
     "layers": layers.CASES,
+    "streams": streams.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
