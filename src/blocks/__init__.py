@@ -79,6 +79,7 @@ from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNor
 from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
 from blocks.residual.stochastic_depth import StochasticDepth
+from blocks.skip_stack import SkipStack
 from blocks.stack import Stack, stack_layers, unstack_layers
 from blocks.streams import Streams
 from blocks.surgery import find, override, replace
@@ -171,6 +172,7 @@ __all__ = [
     "SigmoidRouter",
     "SinusoidalGrid",
     "SinusoidalPositions",
+    "SkipStack",
     "SlidingWindow",
     "SoftCap",
     "SoftmaxOne",

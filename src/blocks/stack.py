@@ -24,7 +24,8 @@ class Stack(Block, kw_only=True):
         shared: all repeats of the pattern use one set of weights, as in ALBERT; it implies `scan`,
             and parameters then have no axis of repeats.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
-            nothing, a policy of `jax.checkpoint_policies` keeps what it names.
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names, as
+            `save_only_these_names("attention", "mlp")`.
 
     Raises:
         ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.
@@ -84,14 +85,8 @@ class Stack(Block, kw_only=True):
     ) -> Float[Array, "batch seq embed"]:
         """Runs all layers."""
         pattern = self._pattern()
-
-        def run(layer: nn.Module, x: Array, context: Context | None) -> Array:
-            return layer(x, context, deterministic)
-
-        if self.remat:
-            policy = None if self.remat is True else self.remat
-            # A scan already keeps the compiler from undoing the recomputation.
-            run = nn.remat(run, policy=policy, prevent_cse=not self._scans)
+        # A scan already keeps the compiler from undoing the recomputation.
+        run = runner(self.remat, deterministic, prevent_cse=not self._scans)
 
         if not self._scans:
             for index in range(self.depth):
@@ -118,6 +113,19 @@ class Stack(Block, kw_only=True):
             check_constancy_invariants=self.shared and self.is_initializing(),
         )
         return scanned(self, x, context)[0]
+
+
+def runner(
+    remat: bool | Callable[..., Any], deterministic: bool, prevent_cse: bool = True
+) -> Callable[[nn.Module, Array, Context | None], Array]:
+    """How a stack runs a layer: its call, recomputed in the backward pass as `remat` says."""
+
+    def run(layer: nn.Module, x: Array, context: Context | None) -> Array:
+        return layer(x, context, deterministic)
+
+    if not remat:
+        return run
+    return nn.remat(run, policy=None if remat is True else remat, prevent_cse=prevent_cse)
 
 
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from laws.references import Params, reference
 from blocks import (
     MLP,
     HyperConnections,
+    PreNorm,
     ResiDual,
     RMSNorm,
+    SkipStack,
     Stack,
     StochasticDepth,
     Streams,
@@ -19,9 +21,10 @@ from blocks import (
 E = EMBED
 SMALL = 2 * 4 * E + 2 * 6 * E
 N = 3
+ATTENTION = attention(num_heads=2, use_bias=False)
 ATTENDING = small(
     HyperConnections(num_streams=N),
-    attention=attention(num_heads=2, use_bias=False),
+    attention=ATTENTION,
     mlp=MLP(hidden=4, use_bias=False, dropout_rate=0.3),
 )
 # Weights of one sublayer: static, from the token, scales.
@@ -45,6 +48,21 @@ CASES = [
         ),
         vectors,
         2 * (SMALL + 2 * E) + E,
+    ),
+    Case(
+        "skip_stack",
+        SkipStack(block=small(PreNorm(), dropout_rate=0.3), depth=5),
+        vectors,
+        5 * (SMALL + 2 * E) + 2,
+    ),
+    Case(
+        "skip_stack_attending",
+        SkipStack(block=small(PreNorm(), attention=ATTENTION), depth=2, remat=True),
+        vectors,
+        2 * (4 * E * E + 2 * 6 * E + 2 * E) + 1,
+        mixes=True,
+        caches=True,
+        heavy=True,
     ),
 ]
 
@@ -93,3 +111,16 @@ def _(block: Streams, params: Params, x: np.ndarray, *others: np.ndarray) -> np.
     x = reference(block.stack, params["stack"], np.concatenate([x, x], axis=-1), *others)
     post, dual = np.split(x, 2, axis=-1)
     return post + reference(block.norm, params["norm"], dual)
+
+
+@reference.register
+def _(block: SkipStack, params: Params, x: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    outputs: list[np.ndarray] = []
+    for layer in range(block.depth):
+        mirror = block.depth - 1 - layer
+        if mirror < layer:
+            weight = params["skip_weights"][layer - (block.depth + 1) // 2]
+            x = x + weight * outputs[mirror]
+        x = reference(block.block, params[f"layer_{layer}"], x, *others)
+        outputs.append(x)
+    return x
