@@ -4,8 +4,8 @@ from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.attention.caches.base import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
-from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.recurrent import RecurrentCache
+from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention, MemoryCache
@@ -66,7 +66,7 @@ from blocks.initializers import Normal, VarianceScaling
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
-from blocks.moe.experts import GatedExperts
+from blocks.moe.experts import ClampedGatedExperts, GatedExperts
 from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
 from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
 from blocks.norms.dynamic_tanh import DynamicTanh
@@ -90,12 +90,16 @@ from blocks.positions.scalings import (
 from blocks.positions.sinusoidal import SinusoidalPositions
 from blocks.residual.adaptive import AdaptiveNormZero
 from blocks.residual.first_mix import FirstMix
+from blocks.residual.hyper_connections import HyperConnections
 from blocks.residual.layout import Residual
 from blocks.residual.parallel import Parallel, ParallelNorms
 from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNorm
+from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
 from blocks.residual.stochastic_depth import StochasticDepth
+from blocks.skip_stack import SkipStack
 from blocks.stack import Stack, stack_layers, unstack_layers
+from blocks.streams import Streams
 from blocks.surgery import find, override, replace
 
 __all__ = [
@@ -115,6 +119,7 @@ __all__ = [
     "Choice",
     "ChunkedAttention",
     "ChunkedLocal",
+    "ClampedGatedExperts",
     "ClampedGatedMLP",
     "ClassifierHead",
     "ClipQK",
@@ -144,6 +149,7 @@ __all__ = [
     "HeadTransform",
     "Hedgehog",
     "HedgehogDistillation",
+    "HyperConnections",
     "Int8Cache",
     "Int8RingCache",
     "Kernel",
@@ -184,6 +190,7 @@ __all__ = [
     "ReZero",
     "RecurrentCache",
     "RelativeBias",
+    "ResiDual",
     "Residual",
     "RingCache",
     "RoPE",
@@ -200,12 +207,14 @@ __all__ = [
     "SigmoidRouter",
     "SinusoidalGrid",
     "SinusoidalPositions",
+    "SkipStack",
     "SlidingWindow",
     "SoftCap",
     "SoftmaxOne",
     "SoftmaxRouter",
     "Stack",
     "StochasticDepth",
+    "Streams",
     "Support",
     "TaylorFeatures",
     "TokenEmbedding",

@@ -3,6 +3,7 @@
 import dataclasses
 
 import flax.linen as nn
+from jax.ad_checkpoint import checkpoint_name
 
 from blocks.base import Block, fresh
 from blocks.context import Context
@@ -17,6 +18,9 @@ class TransformerBlock(Block, kw_only=True):
 
     With `PreNorm`: $h = x + \mathrm{attention}(\mathrm{norm}(x))$,
     $y = h + \mathrm{mlp}(\mathrm{norm}(h))$.
+
+    What each of them gives is tagged with its field's name, for `jax.checkpoint_policies`:
+    `save_only_these_names("attention")` as a `Stack`'s `remat`, say.
 
     Attributes:
         attention: the block that mixes tokens.
@@ -68,16 +72,17 @@ class TransformerBlock(Block, kw_only=True):
     ) -> Float[Array, "batch seq embed"]:
         """Runs attention and MLP on `x`."""
 
-        def sublayer(part: nn.Module) -> Sublayer:
-            drop = nn.Dropout(self.dropout_rate)
-            return lambda h: drop(part(h, context, deterministic), deterministic)
+        def sublayer(name: str) -> Sublayer:
+            part, drop = getattr(self, name), nn.Dropout(self.dropout_rate)
+            # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
+            return lambda h: checkpoint_name(
+                drop(part(h, context, deterministic), deterministic), name
+            )
 
         def norm(name: str) -> nn.Module:
             return fresh(self.norm, parent=self, name=name)
 
-        sublayers = {"attention": sublayer(self.attention)}
-        if self.cross_attention is not None:
-            sublayers["cross_attention"] = sublayer(self.cross_attention)
-        sublayers["mlp"] = sublayer(self.mlp)
+        names = ["attention", "cross_attention", "mlp"]
+        sublayers = {name: sublayer(name) for name in names if getattr(self, name) is not None}
         # The stream keeps the dtype it came in, so that layers can be scanned.
         return self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)

@@ -40,6 +40,7 @@ class Context(flax.struct.PyTreeNode):
         tokens: ids of the tokens, which `ValueEmbedding` has values for.
         first: the embedding that the layers started from, which `FirstMix` mixes in again.
         condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
+        streams: that travel side by side in the width between layers, which `Streams` sets.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
         handoff: what earlier layers left for this one, as the first layer's values.
@@ -67,6 +68,7 @@ class Context(flax.struct.PyTreeNode):
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     first: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
+    streams: int = flax.struct.field(pytree_node=False, default=1)
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
     handoff: Handoff | None = flax.struct.field(pytree_node=False, default=None)
 

@@ -1,7 +1,7 @@
 """Stacks: a block, or a pattern of blocks, repeated with weights of its own at every layer."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -24,7 +24,8 @@ class Stack(Block, kw_only=True):
         shared: all repeats of the pattern use one set of weights, as in ALBERT; it implies `scan`,
             and parameters then have no axis of repeats.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
-            nothing, a policy of `jax.checkpoint_policies` keeps what it names.
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names, as
+            `save_only_these_names("attention", "mlp")`.
 
     Raises:
         ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.
@@ -84,23 +85,9 @@ class Stack(Block, kw_only=True):
     ) -> Float[Array, "batch seq embed"]:
         """Runs all layers."""
         pattern = self._pattern()
-
-        context = Context() if context is None else context
-        outer = context.handoff or Handoff()
-        context = context.replace(handoff=None)
-
-        def run(
-            layer: nn.Module, x: Array, left: dict[str, Array], context: Context
-        ) -> tuple[Array, dict[str, Array]]:
-            # A handoff is changed in place, so that it must not outlive what one trace makes.
-            handoff = Handoff(left)
-            x = layer(x, context.replace(handoff=handoff), deterministic)
-            return x, handoff.arrays
-
-        if self.remat:
-            policy = None if self.remat is True else self.remat
-            # A scan already keeps the compiler from undoing the recomputation.
-            run = nn.remat(run, policy=policy, prevent_cse=not self._scans)
+        # A scan already keeps the compiler from undoing the recomputation.
+        run = runner(self.remat, deterministic, prevent_cse=not self._scans)
+        context, outer = handing_over(context)
 
         if not self._scans:
             for index in range(self.depth):
@@ -133,6 +120,34 @@ class Stack(Block, kw_only=True):
             check_constancy_invariants=self.shared and self.is_initializing(),
         )
         return scanned(self, x, context)[0]
+
+
+Left: TypeAlias = dict[str, Array]
+
+
+def handing_over(context: Context | None) -> tuple[Context, Handoff]:
+    """The context of a stack's layers, and what they hand over, apart from it."""
+    context = Context() if context is None else context
+    return context.replace(handoff=None), context.handoff or Handoff()
+
+
+def runner(
+    remat: bool | Callable[..., Any], deterministic: bool, prevent_cse: bool = True
+) -> Callable[[nn.Module, Array, Left, Context], tuple[Array, Left]]:
+    """How a stack runs a layer: its call, recomputed in the backward pass as `remat` says.
+
+    With `x` goes what earlier layers left, and comes back with what this one left.
+    """
+
+    def run(layer: nn.Module, x: Array, left: Left, context: Context) -> tuple[Array, Left]:
+        # A handoff is changed in place, so that it must not outlive what one trace makes.
+        handoff = Handoff(left)
+        x = layer(x, context.replace(handoff=handoff), deterministic)
+        return x, handoff.arrays
+
+    if not remat:
+        return run
+    return nn.remat(run, policy=None if remat is True else remat, prevent_cse=prevent_cse)
 
 
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:

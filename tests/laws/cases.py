@@ -13,6 +13,7 @@ from laws.families import (
     norms,
     positions,
     residual,
+    streams,
     transforms,
 )
 
@@ -30,5 +31,6 @@ FAMILIES = {
     "heads": heads.CASES,
     "residual": residual.CASES,
     "layers": layers.CASES,
+    "streams": streams.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]

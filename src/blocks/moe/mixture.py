@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block
 from blocks.context import Context
-from blocks.moe.experts import GatedExperts
+from blocks.moe.experts import Experts
 from blocks.moe.routers import Router, Routing
 from blocks.typing import Array, Float, typed
 
@@ -56,7 +56,7 @@ class MixtureOfExperts(Block, kw_only=True):
     """
 
     router: Router
-    experts: GatedExperts
+    experts: Experts
     shared: nn.Module | None = None
 
     def check_fields(self) -> None:

@@ -57,10 +57,10 @@ class Router(Block, kw_only=True):
         """Chooses."""
         raise TypeError(f"{type(self).__name__} chooses nothing: give it a `__call__`.")
 
-    def _logits(self, x: Array) -> Array:
+    def _logits(self, x: Array, use_bias: bool = False) -> Array:
         return Linear(
             features=(self.num_experts,),
-            use_bias=False,
+            use_bias=use_bias,
             dtype=jnp.float32,
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,
@@ -69,12 +69,13 @@ class Router(Block, kw_only=True):
 
 
 class SoftmaxRouter(Router, kw_only=True):
-    r"""Chooses the experts of highest probability $p = \mathrm{softmax}(x W)$.
+    r"""Chooses the experts of highest probability $p = \mathrm{softmax}(x W + b)$.
 
     Attributes:
         num_experts: to choose from.
         top_k: experts of a token.
         renormalize: divide the weights of the chosen by their sum, as Mixtral does.
+        use_bias: learn a bias $b$ for each expert, as gpt-oss does.
         param_dtype: of the parameters; routing is computed in float32.
         kernel_init: of the kernel.
 
@@ -97,12 +98,13 @@ class SoftmaxRouter(Router, kw_only=True):
     """
 
     renormalize: bool = True
+    use_bias: bool = False
 
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "tokens embed"]) -> Routing:
         """Chooses by probability."""
-        logits = self._logits(x)
+        logits = self._logits(x, self.use_bias)
         probabilities = jax.nn.softmax(logits)
         weights, experts = jax.lax.top_k(probabilities, self.top_k)
         if self.renormalize:

@@ -14,7 +14,16 @@ NamedNorm: TypeAlias = Callable[[str], nn.Module]
 
 
 class Residual(Block, kw_only=True):
-    """What a layout is: a rule that runs sublayers on `x`, with as many norms as it needs."""
+    """What a layout is: a rule that runs sublayers on `x`, with as many norms as it needs.
+
+    One that holds another in its field `residual` carries as many streams as that one.
+    """
+
+    @property
+    def streams(self) -> int:
+        """Streams that `x` holds side by side in its width; sublayers see the width of one."""
+        inner = getattr(self, "residual", None)
+        return inner.streams if isinstance(inner, Residual) else 1
 
     def __call__(
         self,

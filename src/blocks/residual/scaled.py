@@ -138,7 +138,7 @@ class LayerScale(Residual, kw_only=True):
         """Runs the layout with weighted sublayers."""
 
         def weighted(name: str, sublayer: Sublayer) -> Sublayer:
-            shape = (x.shape[-1],)
+            shape = (x.shape[-1] // self.streams,)
             scale = self.param(f"{name}_scale", self.scale_init, shape, self.param_dtype)
             return lambda h: sublayer(h) * scale.astype(h.dtype)[None, None]
 

@@ -1,0 +1,69 @@
+"""ResiDual: a post-norm stream that sublayers read, and a plain sum that gradients run through."""
+
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+
+from blocks.context import Context
+from blocks.residual.layout import NamedNorm, Sublayer
+from blocks.residual.streams import StreamResidual, fold
+from blocks.typing import Array, Float, typed
+
+
+class ResiDual(StreamResidual, kw_only=True):
+    r"""Carries what `PostNorm` carries, and beside it the sum that is never normalised.
+
+    $$y = f(x), \qquad x \leftarrow \mathrm{norm}(x + y), \quad d \leftarrow d + y$$
+
+    Both start as what comes into the first layer. Behind the last, `Streams` gives
+    $x + \mathrm{norm}(d)$ by a norm of its own, so that a model needs no further one.
+
+    Raises:
+        ValueError: a call outside of `Streams`.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LayerNorm, MLP, MultiHeadAttention, ResiDual, Stack, Streams
+        >>> from blocks import TransformerBlock
+        >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
+        >>> layer = TransformerBlock(attention=attention, mlp=mlp, residual=ResiDual())
+        >>> layers = Streams(stack=Stack(block=layer, depth=2), norm=LayerNorm())
+        >>> sorted(layers.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"])
+        ['norm', 'stack']
+
+        ```
+
+    References:
+        Xie et al., ResiDual: Transformer with Dual Residual Connections, 2023, arXiv:2304.14802.
+    """
+
+    normalizes = True
+
+    @property
+    def streams(self) -> int:
+        """The one that sublayers read, and the plain sum."""
+        return 2
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq width"],
+        sublayers: Mapping[str, Sublayer],
+        norm: NamedNorm,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq width"]:
+        """Runs every sublayer on the normalised stream, and adds its result to both."""
+        streams = self._unfold(x, context)
+        read, total = streams[:, :, 0], streams[:, :, 1]
+        for name, sublayer in sublayers.items():
+            y = sublayer(read)
+            read, total = norm(f"{name}_norm")(read + y), total + y
+        return fold(jnp.stack([read, total], axis=2))
+
+    def reduce(
+        self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
+    ) -> Float[Array, "batch seq embed"]:
+        """The normalised stream, and the sum after a norm."""
+        return streams[:, :, 0] + norm(streams[:, :, 1])

@@ -1,0 +1,101 @@
+"""Streams: layers that carry several streams, between one that comes in and one that goes out."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.base import Block
+from blocks.context import Context
+from blocks.residual.layout import Residual
+from blocks.residual.streams import StreamResidual, unfold
+from blocks.surgery import find
+from blocks.typing import Array, Float, typed
+
+
+class Streams(Block, kw_only=True):
+    r"""Splits its input into the streams that its layers carry, and joins them at the end.
+
+    $$y = \mathrm{reduce}(\mathrm{stack}([x, \ldots, x]))$$
+
+    How many there are and how they are joined is the layout's to say: `HyperConnections` sums them,
+    `ResiDual` adds one to the norm of the other. Between layers they travel side by side in the
+    width; attention and MLP see one of them.
+
+    Attributes:
+        stack: the layers, all with the same such layout.
+        norm: of the sum that `ResiDual` leaves; None for layouts that need none.
+
+    Raises:
+        ValueError: layers that carry one stream, layers that differ, or a norm that is missing or
+            not needed.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import HyperConnections, MLP, MultiHeadAttention, Stack, Streams
+        >>> from blocks import TransformerBlock
+        >>> layer = TransformerBlock(
+        ...     attention=MultiHeadAttention(num_heads=2),
+        ...     mlp=MLP(hidden=8),
+        ...     residual=HyperConnections(num_streams=4),
+        ... )
+        >>> layers = Streams(stack=Stack(block=layer, depth=6))
+        >>> x = jnp.ones((1, 3, 8))
+        >>> layers.apply(layers.init(jax.random.key(0), x), x).shape
+        (1, 3, 8)
+
+        ```
+
+    References:
+        Zhu et al., Hyper-Connections, 2024, arXiv:2409.19606.
+        Xie et al., ResiDual, 2023, arXiv:2304.14802.
+    """
+
+    stack: nn.Module
+    norm: nn.Module | None = None
+
+    def check_fields(self) -> None:
+        """Refuses layers that do not carry the same streams."""
+        layouts = find(self.stack, Residual)
+        carrying = find(self.stack, StreamResidual)
+        if not carrying:
+            raise ValueError(
+                "no layer of stack carries more than one stream; give its blocks a "
+                "residual=HyperConnections(...), or leave Streams out."
+            )
+        path, layout = next(iter(carrying.items()))
+        for other, found in {**layouts, **carrying}.items():
+            alike = not isinstance(found, StreamResidual) or type(found) is type(layout)
+            if found.streams != layout.streams or not alike:
+                raise ValueError(
+                    f"stack.{path}={layout!r} and stack.{other}={found!r} differ in the streams "
+                    f"that they carry, {layout.streams} and {found.streams}; use one for all."
+                )
+        if layout.normalizes and self.norm is None:
+            raise ValueError(
+                f"norm=None leaves no norm for the sum of {layout!r}; give one, as of its blocks."
+            )
+        if self.norm is not None and not layout.normalizes:
+            raise ValueError(
+                f"norm={self.norm!r} is not used by {layout!r}; leave it out, and give the model "
+                "its last norm."
+            )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs the layers on streams that all start as `x`."""
+        layout = next(iter(find(self.stack, StreamResidual).values()))
+        context = (Context() if context is None else context).replace(streams=layout.streams)
+        if context.first is not None:
+            context = context.replace(first=_repeat(context.first, layout.streams))
+        x = self.stack(_repeat(x, layout.streams), context, deterministic)
+        return layout.reduce(unfold(x, layout.streams), self.norm or (lambda total: total))
+
+
+def _repeat(x: Array, streams: int) -> Array:
+    return jnp.tile(x, (1, 1, streams))
