@@ -18,6 +18,7 @@ from blocks.attention.kernels import (
     Support,
     dot_product_attention,
 )
+from blocks.attention.latent import LatentAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -126,6 +127,7 @@ __all__ = [
     "KeyValueCache",
     "LMHead",
     "LastToken",
+    "LatentAttention",
     "LayerNorm",
     "LayerScale",
     "LearnedPositions",
