@@ -26,6 +26,7 @@ from blocks.attention.linear.distillation import HedgehogDistillation, hedgehog_
 from blocks.attention.linear.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
 from blocks.attention.linear.gated_delta import GatedDeltaNet
 from blocks.attention.linear.linear_attention import LinearAttention
+from blocks.attention.latent import LatentAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -157,6 +158,7 @@ __all__ = [
     "KeyValueCache",
     "LMHead",
     "LastToken",
+    "LatentAttention",
     "LayerNorm",
     "LayerScale",
     "LearnedPositions",

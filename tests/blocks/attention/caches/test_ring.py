@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from blocks import (
-    MLP,
     Causal,
-    CausalLM,
     ChunkedAttention,
     ChunkedLocal,
     Context,
@@ -19,16 +17,12 @@ from blocks import (
     Int8Cache,
     Int8RingCache,
     KeyValueCache,
-    LMHead,
     Mask,
     MultiHeadAttention,
     Prefix,
     RingCache,
     RoPE,
     SlidingWindow,
-    Stack,
-    TokenEmbedding,
-    TransformerBlock,
     checked,
 )
 
@@ -293,32 +287,6 @@ def test_a_token_is_written_in_place() -> None:
     compiled = jax.jit(step, donate_argnums=0).lower(cache["cache"], X[:, :1]).compile()
     kept = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
     assert compiled.memory_analysis().alias_size_in_bytes == kept  # pyright: ignore
-
-
-def test_five_local_layers_and_a_global_one() -> None:
-    def layer(mask: Mask, cache: type[KeyValueCache]) -> TransformerBlock:
-        return TransformerBlock(attention=attention(mask=mask, cache=cache), mlp=MLP(hidden=8))
-
-    local = layer(Causal() & SlidingWindow(2), RingCache)
-    model = CausalLM(
-        embed=TokenEmbedding(vocab_size=11, features=EMBED),
-        stack=Stack(block=(*[local] * 5, layer(Causal(), KeyValueCache)), depth=6, scan=True),
-        norm=None,
-        head=LMHead(tied=True),
-    )
-    tokens = jax.random.randint(jax.random.key(3), (2, SEQ), 0, 11)
-    variables = jax.jit(model.init)(jax.random.key(4), tokens)
-    call = jax.jit(lambda v, t: model.apply(v, t, Context(cache_size=SEQ), mutable="cache"))
-    first, cache = call(variables, tokens[:, :9])
-    kept = cache["cache"]["stack"]
-    slots = [kept[f"layers_{i}"]["attention"]["key_value"].keys.shape[2] for i in range(6)]
-    assert slots == [2, 2, 2, 2, 2, SEQ]
-    outputs = [first]
-    for t in (9, 10):
-        out, cache = call({**variables, **cache}, tokens[:, t : t + 1])
-        outputs.append(out)
-    whole = jax.jit(model.apply)(variables, tokens)
-    chex.assert_trees_all_close(jnp.concatenate(outputs, 1), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_eight_bits_in_a_ring_are_eight_bits_in_a_row() -> None:
