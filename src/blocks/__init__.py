@@ -5,6 +5,7 @@ from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.cross import CrossAttention, MemoryCache
+from blocks.attention.differential import DifferentialAttention
 from blocks.attention.head import AttentionHead
 from blocks.attention.kernels import (
     Auto,
@@ -31,6 +32,7 @@ from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.attention.qk_norm import FullWidthQKNorm, QKNorm
 from blocks.attention.sinks import LearnedSinks, SoftmaxOne
 from blocks.attention.slots import QKTransform, Scale, ScoreChange, SoftCap
+from blocks.attention.talking_heads import TalkingHeadsAttention
 from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
 from blocks.checks import checked
@@ -45,6 +47,8 @@ from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
 from blocks.heads.pooling import AttentionPool, FirstToken, LastToken, MeanPool, Pooler
 from blocks.initializers import Normal, VarianceScaling
+from blocks.introspection.collected import attention_weights, hidden_states
+from blocks.introspection.summary import Cost, Summary, summary
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
@@ -101,9 +105,11 @@ __all__ = [
     "Context",
     "ConvolutionStem",
     "Coordinates",
+    "Cost",
     "CrossAttention",
     "CudnnAttention",
     "DeepNorm",
+    "DifferentialAttention",
     "Dilated",
     "DynamicNTKScaling",
     "DynamicTanh",
@@ -171,13 +177,16 @@ __all__ = [
     "SoftmaxRouter",
     "Stack",
     "StochasticDepth",
+    "Summary",
     "Support",
+    "TalkingHeadsAttention",
     "TokenEmbedding",
     "TokenTypes",
     "TransformerBlock",
     "ValueHead",
     "VarianceScaling",
     "YaRN",
+    "attention_weights",
     "auxiliary_losses",
     "balanced_bias",
     "checked",
@@ -186,11 +195,13 @@ __all__ = [
     "find",
     "fresh",
     "gelu",
+    "hidden_states",
     "override",
     "quick_gelu",
     "replace",
     "select_rows",
     "squared_relu",
     "stack_layers",
+    "summary",
     "unstack_layers",
 ]

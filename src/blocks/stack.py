@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block, fresh
 from blocks.context import Context
+from blocks.introspection.leave import LEFT, leave
 from blocks.typing import Array, Float, typed
 
 
@@ -86,7 +87,9 @@ class Stack(Block, kw_only=True):
         pattern = self._pattern()
 
         def run(layer: nn.Module, x: Array, context: Context | None) -> Array:
-            return layer(x, context, deterministic)
+            x = layer(x, context, deterministic)
+            leave(layer, "hidden_states", lambda: x)
+            return x
 
         if self.remat:
             policy = None if self.remat is True else self.remat
@@ -108,7 +111,7 @@ class Stack(Block, kw_only=True):
         repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
         scanned = nn.scan(
             repeat,
-            variable_axes=dict.fromkeys(repeated, 0),
+            variable_axes=dict.fromkeys((*repeated, *LEFT), 0),
             variable_broadcast="params" if self.shared else False,
             split_rngs={"params": not self.shared, "dropout": True},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax

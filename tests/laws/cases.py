@@ -11,6 +11,7 @@ from laws.families import (
     norms,
     positions,
     residual,
+    siblings,
 )
 
 FAMILIES = {
@@ -20,6 +21,7 @@ FAMILIES = {
     "moe": moe.CASES,
     "positions": positions.CASES,
     "attention": attention.CASES,
+    "siblings": siblings.CASES,
     "embeddings": embeddings.CASES,
     "heads": heads.CASES,
     "residual": residual.CASES,

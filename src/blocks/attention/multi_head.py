@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
+from blocks.attention.observed import observed
 from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
 from blocks.base import Block
 from blocks.context import Context, Coordinates, locate
@@ -179,7 +180,7 @@ class MultiHeadAttention(Block, kw_only=True):
         deterministic: bool,
     ) -> Array:
         drop = self.dropout_rate > 0.0 and not deterministic
-        return self.kernel(
+        return observed(self, self.kernel, lambda k: self._attention(k, query.shape[-1]))(
             query,
             key,
             value,
@@ -190,6 +191,10 @@ class MultiHeadAttention(Block, kw_only=True):
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
+
+    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+        """What attends; siblings make another of the kernel."""
+        return kernel
 
     def _out(self, mixed: Array, features: int) -> Array:
         return Linear(

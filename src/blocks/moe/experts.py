@@ -9,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 
 from blocks.base import Block
 from blocks.initializers import LECUN_NORMAL
+from blocks.introspection.leave import share
 from blocks.moe.dispatch import block_size, by_expert, plan
 from blocks.typing import Array, Dtype, Float, Initializer, Int, Key, typed
 
@@ -93,7 +94,8 @@ class GatedExperts(Block, kw_only=True):
         x, gate, up, down = promote_dtype(x, gate, up, down, dtype=self.dtype)
         blocks = jnp.zeros((len(at.expert) * size, embed), x.dtype).at[at.place].set(x)
         blocks = blocks.reshape(-1, size, embed)
-        results: Array = by_expert(self._gated, (gate, up, down), blocks, at.expert, at.used)
+        with share(rows, len(at.expert) * size):
+            results: Array = by_expert(self._gated, (gate, up, down), blocks, at.expert, at.used)
         return results.reshape(-1, embed)[at.place]
 
     def _gated(self, x: Array, gate: Array, up: Array, down: Array) -> Array:
