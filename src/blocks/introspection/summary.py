@@ -25,6 +25,7 @@ class Cost:
         path: of the part in the model, as `stack.layers.mlp`; empty for the model.
         block: name of its class.
         parameters: how many it has.
+        own_parameters: those that are in no part of it.
         flops: operations of its matrix products for one token, forward.
         cache_bytes: that one more token takes in its caches.
     """
@@ -32,6 +33,7 @@ class Cost:
     path: str
     block: str
     parameters: int
+    own_parameters: int
     flops: float
     cache_bytes: int
 
@@ -127,16 +129,18 @@ def _summary(model: nn.Module, inputs: tuple[Any, ...]) -> Summary:
         "cache_bytes": _cache_bytes(model, key, inputs),
     }
     totals: dict[Path, Counter[str]] = {}
+    own: Counter[Path] = Counter()
     names = {merged(path, modules): type(part).__name__ for path, part in modules.items()}
     for kind, cost in costs.items():
         for path, amount in cost.items():
             whole = merged(path, modules)
+            own[whole] += amount if kind == "parameters" else 0
             for end in range(len(whole) + 1):
                 totals.setdefault(whole[:end], Counter())[kind] += amount
     parts = []
     for path in (path for path in names if path in totals):
         amounts = {kind: totals[path][kind] for kind in costs}
-        parts.append(Cost(".".join(path), names[path], **amounts))
+        parts.append(Cost(".".join(path), names[path], own_parameters=own[path], **amounts))
     return Summary(tuple(parts))
 
 
