@@ -15,6 +15,7 @@ from blocks import (
     RMSNorm,
     RoPE,
     SlidingWindow,
+    SoftCap,
     TalkingHeadsAttention,
 )
 
@@ -46,10 +47,11 @@ CASES = [
             layer=3,
             mask=Causal(),
             position=RoPE(),
+            scores=(SoftCap(cap=2.0), LearnedSinks()),
             dropout_rate=0.3,
         ),
         vectors,
-        2 * E * 16 + 2 * E * 8 + 16 + 2 * 8 + E + 4 * 2 + 4,
+        2 * E * 16 + 2 * E * 8 + 16 + 2 * 8 + E + 4 * 2 + 4 + 4,
         mixes=True,
         caches=True,
         heavy=True,
@@ -118,10 +120,11 @@ def _(block: DifferentialAttention, params: Params, x: np.ndarray) -> np.ndarray
     for i, h in np.ndindex(mixed.shape[:2]):
         seen = [j for j in range(len(x)) if sees(block.mask, i, j)]
         values = [v[j, h // group] for j in seen]
-        results = [
-            weighted([float(q[i, h] @ k[j, h // group]) / math.sqrt(d) for j in seen], values)
-            for q, k in maps
-        ]
+        results = []
+        for q_map, k_map in maps:
+            scores = [float(q_map[i, h] @ k_map[j, h // group]) / math.sqrt(d) for j in seen]
+            scores = [rescored(block.scores[0], {}, s, i) for s in scores]
+            results.append(weighted(scores, values, sinks_of(block, params, h)))
         difference = results[0] - weight * results[1]
         norm = RMSNorm(epsilon=1e-5)
         mixed[i, h] = (1 - first) * reference(norm, params["head_norm"], difference[None])[0]
