@@ -14,8 +14,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# The newer of two ways in which XLA writes code for a CPU takes three times as long to compile. Name
-# the flag in XLA_FLAGS to choose for yourself; a JAX that no longer knows it does without.
+# The newer of two ways in which XLA writes code for a CPU takes three times as long to compile.
+# Name the flag in XLA_FLAGS to choose for yourself; a JAX that no longer knows it does without.
 FLAG = "--xla_cpu_use_fusion_emitters"
 
 # Laws that are tested on heavy cases too, whose other laws are slow tests.

@@ -9,6 +9,7 @@ from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention, MemoryCache
+from blocks.attention.differential import DifferentialAttention
 from blocks.attention.gate import OutputGate
 from blocks.attention.head import AttentionHead
 from blocks.attention.kernels import (
@@ -21,12 +22,12 @@ from blocks.attention.kernels import (
     Support,
     dot_product_attention,
 )
+from blocks.attention.latent import LatentAttention
 from blocks.attention.linear.convolution import ShortConvolution
 from blocks.attention.linear.distillation import HedgehogDistillation, hedgehog_loss
 from blocks.attention.linear.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
 from blocks.attention.linear.gated_delta import GatedDeltaNet
 from blocks.attention.linear.linear_attention import LinearAttention
-from blocks.attention.latent import LatentAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -49,6 +50,7 @@ from blocks.attention.slots import (
     SoftCap,
     ValueTransform,
 )
+from blocks.attention.talking_heads import TalkingHeadsAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
 from blocks.base import Block, fresh
 from blocks.block import TransformerBlock
@@ -64,6 +66,8 @@ from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
 from blocks.heads.pooling import AttentionPool, FirstToken, LastToken, MeanPool, Pooler
 from blocks.initializers import Normal, VarianceScaling
+from blocks.introspection.collected import attention_weights, hidden_states
+from blocks.introspection.summary import Cost, Summary, summary
 from blocks.linear import Linear
 from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
 from blocks.models import CausalLM, Encoder, EncoderDecoder
@@ -128,9 +132,11 @@ __all__ = [
     "Context",
     "ConvolutionStem",
     "Coordinates",
+    "Cost",
     "CrossAttention",
     "CudnnAttention",
     "DeepNorm",
+    "DifferentialAttention",
     "Dilated",
     "DynamicNTKScaling",
     "DynamicTanh",
@@ -217,7 +223,9 @@ __all__ = [
     "Stack",
     "StochasticDepth",
     "Streams",
+    "Summary",
     "Support",
+    "TalkingHeadsAttention",
     "TaylorFeatures",
     "TokenEmbedding",
     "TokenTypes",
@@ -228,6 +236,7 @@ __all__ = [
     "ValueTransform",
     "VarianceScaling",
     "YaRN",
+    "attention_weights",
     "auxiliary_losses",
     "balanced_bias",
     "checked",
@@ -237,11 +246,13 @@ __all__ = [
     "fresh",
     "gelu",
     "hedgehog_loss",
+    "hidden_states",
     "override",
     "quick_gelu",
     "replace",
     "select_rows",
     "squared_relu",
     "stack_layers",
+    "summary",
     "unstack_layers",
 ]

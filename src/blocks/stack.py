@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block, fresh
 from blocks.context import Context, Handoff
+from blocks.introspection.leave import LEFT, leave
 from blocks.typing import Array, Float, typed
 
 
@@ -110,7 +111,7 @@ class Stack(Block, kw_only=True):
         repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
         scanned = nn.scan(
             repeat,
-            variable_axes=dict.fromkeys(repeated, 0),
+            variable_axes=dict.fromkeys((*repeated, *LEFT), 0),
             variable_broadcast="params" if self.shared else False,
             split_rngs={"params": not self.shared, "dropout": True},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
@@ -143,6 +144,7 @@ def runner(
         # A handoff is changed in place, so that it must not outlive what one trace makes.
         handoff = Handoff(left)
         x = layer(x, context.replace(handoff=handoff), deterministic)
+        leave(layer, "hidden_states", lambda: x)
         return x, handoff.arrays
 
     if not remat:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
+from blocks import summary
 from recipes.nanogpt import GPTConfig, build_gpt
 
-# Where a parameter belongs, by the first word that its path holds.
+# What a parameter is of, by the first of these words in its part's path.
 PARTS = {
     "position": "positions",
     "embed": "embedding",
@@ -31,7 +31,8 @@ class Size:
         forward_flops: Multiplications and additions to predict one token at the full context:
             two per weight of a matrix, and $4 \cdot \mathrm{layers} \cdot \mathrm{features} \cdot
             \mathrm{context}$ for scores and mixing, as they are computed, masked ones included.
-        cache_bytes: Keys and values of one sequence of full context, in float32.
+        cache_bytes: The cache of one sequence of full context: keys and values in float32, and
+            where their tokens stand.
 
     References:
         Kaplan et al., Scaling Laws for Neural Language Models, 2020, arXiv:2001.08361, table 1.
@@ -64,28 +65,20 @@ class Size:
 
 
 def size_of(config: GPTConfig) -> Size:
-    """Counts a model from the shapes of its parameters; nothing is allocated.
+    """Counts a model from its shapes; nothing is allocated.
 
     Example:
         >>> size_of(GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True)).total
         124439808
     """
-    model = build_gpt(config)
-    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), tokens)
+    costs = summary(build_gpt(config), jax.ShapeDtypeStruct((1, config.context), jnp.int32))
     parameters = dict.fromkeys(PARTS.values(), 0)
-    matrices = 0
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables["params"]):
-        names = jax.tree_util.keystr(path)
-        part = next(part for word, part in PARTS.items() if word in names)
-        parameters[part] += math.prod(leaf.shape)
-        if part in ("attention", "MLPs", "head") and names.endswith("['kernel']"):
-            matrices += math.prod(leaf.shape)
-    if config.tied_head:
-        matrices += parameters["embedding"]
-    attention = 4 * config.num_layers * config.features * config.context
+    for part in costs:
+        kind = next((kind for word, kind in PARTS.items() if word in part.path), None)
+        if kind is not None:
+            parameters[kind] += part.own_parameters
     return Size(
         parameters={part: count for part, count in parameters.items() if count},
-        forward_flops=2 * matrices + attention,
-        cache_bytes=2 * FLOAT32 * config.num_layers * config.features * config.context,
+        forward_flops=round(costs[""].flops),
+        cache_bytes=costs[""].cache_bytes * config.context,
     )

@@ -14,6 +14,7 @@ from laws.families import (
     norms,
     positions,
     residual,
+    siblings,
     streams,
     transforms,
 )
@@ -29,6 +30,7 @@ FAMILIES = {
     "caches": caches.CASES,
     "linear_attention": linear_attention.CASES,
     "latent": latent.CASES,
+    "siblings": siblings.CASES,
     "embeddings": embeddings.CASES,
     "heads": heads.CASES,
     "residual": residual.CASES,

@@ -8,6 +8,7 @@ from blocks.attention.masks import Mask, visible
 from blocks.base import Block
 from blocks.context import Context, locate
 from blocks.initializers import LECUN_NORMAL
+from blocks.introspection.leave import leave
 from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
 
@@ -97,4 +98,5 @@ class AttentionHead(Block, kw_only=True):
             scores * self.head_dim**-0.5, None if seen is None else seen[:, 0]
         ).astype(value.dtype)
         weights = nn.Dropout(self.dropout_rate)(weights, deterministic)
+        leave(self, "attention_weights", lambda: weights[:, None])
         return jnp.einsum("bqs,bsd->bqd", weights, value)

@@ -9,6 +9,7 @@ from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.variable import cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
+from blocks.attention.observed import observed
 from blocks.attention.slots import (
     HeadTransform,
     QKTransform,
@@ -198,7 +199,7 @@ class MultiHeadAttention(Block, kw_only=True):
         deterministic: bool,
     ) -> Array:
         drop = self.dropout_rate > 0.0 and not deterministic
-        return self.kernel(
+        return observed(self, self.kernel, lambda k: self._attention(k, query.shape[-1]))(
             query,
             key,
             value,
@@ -209,6 +210,10 @@ class MultiHeadAttention(Block, kw_only=True):
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
+
+    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+        """What attends; siblings make another of the kernel."""
+        return kernel
 
     def _out(self, mixed: Array, x: Array) -> Array:
         for transform in self.transforms:

@@ -10,6 +10,7 @@ from flax.linen.dtypes import promote_dtype
 from blocks.activations import quick_gelu
 from blocks.base import Block
 from blocks.initializers import LECUN_NORMAL
+from blocks.introspection.leave import share
 from blocks.moe.dispatch import block_size, by_expert, plan
 from blocks.typing import Array, Dtype, Float, Initializer, Int, Key, typed
 
@@ -94,7 +95,8 @@ class Experts(Block, kw_only=True):
         x, *parameters = promote_dtype(x, *parameters, dtype=self.dtype)
         blocks = jnp.zeros((len(at.expert) * size, embed), x.dtype).at[at.place].set(x)
         blocks = blocks.reshape(-1, size, embed)
-        results: Array = by_expert(self._mlp, tuple(parameters), blocks, at.expert, at.used)
+        with share(rows, len(at.expert) * size):
+            results: Array = by_expert(self._mlp, tuple(parameters), blocks, at.expert, at.used)
         return results.reshape(-1, embed)[at.place]
 
     def _linear(self, name: str, inputs: int, features: int) -> tuple[Array, ...]:

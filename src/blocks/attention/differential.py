@@ -1,0 +1,165 @@
+"""Differential attention: two softmax maps for each head, one subtracted from the other."""
+
+import functools
+import math
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from blocks.attention.kernels import Kernel, ScoreFunction, dot_product_attention
+from blocks.attention.multi_head import MultiHeadAttention
+from blocks.context import Coordinates
+from blocks.initializers import Normal
+from blocks.norms.rms_norm import RMSNorm
+from blocks.typing import Array, Float, typed
+
+
+@typed
+def differential_attention(
+    query: Float[Array, "batch q_seq heads 2 head_dim"],
+    key: Float[Array, "batch kv_seq kv_heads 2 head_dim"],
+    value: Float[Array, "batch kv_seq kv_heads value_dim"],
+    query_at: Coordinates,
+    key_at: Coordinates,
+    *,
+    weight: Float[Array, ""],
+    kernel: Kernel = dot_product_attention,
+    scale: float | None = None,
+    changes: tuple[ScoreFunction, ...] = (),
+    sinks: Float[Array, "heads"] | None = None,
+    **options: Any,
+) -> Float[Array, "batch q_seq heads value_dim"]:
+    r"""Subtracts `weight` times what each head's second map gives from what its first gives.
+
+    Both maps are one call of `kernel`, with twice the heads. The two keys of a head stay side by
+    side, and a query is filled up with zeros where the other map's is: so all heads of the call
+    share values as they lie in a cache, and values are as wide as keys, as some kernels want them.
+    Scores are thereby computed at twice the width, which is half as much again of all attention's
+    work. Both maps of a head share its changes of scores and its sink.
+    """
+    batch, q_seq, heads, _, head_dim = query.shape
+    none = jnp.zeros_like(query[..., 0, :])
+    first = jnp.concatenate([query[..., 0, :], none], axis=-1)
+    second = jnp.concatenate([none, query[..., 1, :]], axis=-1)
+    mixed = kernel(
+        jnp.stack([first, second], axis=3).reshape(batch, q_seq, 2 * heads, 2 * head_dim),
+        key.reshape(*key.shape[:3], 2 * head_dim),
+        value,
+        query_at,
+        key_at,
+        scale=head_dim**-0.5 if scale is None else scale,
+        changes=tuple(_of_both_maps(change) for change in changes),
+        sinks=None if sinks is None else jnp.repeat(sinks, 2),
+        **options,
+    ).reshape(batch, q_seq, heads, 2, value.shape[-1])
+    return mixed[..., 0, :] - weight.astype(mixed.dtype) * mixed[..., 1, :]
+
+
+def _of_both_maps(change: ScoreFunction) -> ScoreFunction:
+    """A change of the scores of heads, applied to both maps of each."""
+
+    @functools.wraps(change)
+    def changed(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
+        maps = [change(scores[:, place::2], query_at, key_at) for place in (0, 1)]
+        return jnp.stack(maps, axis=2).reshape(scores.shape)
+
+    return changed
+
+
+class DifferentialAttention(MultiHeadAttention, kw_only=True):
+    r"""Subtracts a second softmax map from each head's first, so that noise common to both goes.
+
+    $$o_h = (1 - \lambda_0)\, \mathrm{norm}\!\left(\left(
+    \mathrm{softmax}\!\left(\frac{q_{h1} k_{h1}^\top}{\sqrt{d}}\right) - \lambda\,
+    \mathrm{softmax}\!\left(\frac{q_{h2} k_{h2}^\top}{\sqrt{d}}\right)\right) v_h\right)$$
+
+    $$\lambda = e^{\lambda_{q1} \cdot \lambda_{k1}} - e^{\lambda_{q2} \cdot \lambda_{k2}} +
+    \lambda_0, \qquad \lambda_0 = 0.8 - 0.6\, e^{-0.3 (l - 1)}$$
+
+    `norm` is an RMSNorm over the features of one head, with factors that the heads share. The rest
+    is `MultiHeadAttention`, its fields included but `features`. Any kernel attends, and a cache
+    keeps a value once. In `query/kernel` and `key/kernel` the features of both maps of a head stand
+    side by side. Take half the heads that a `MultiHeadAttention` would have: each is twice as wide.
+
+    Attributes:
+        layer: number $l$ of the layer, from 1: how much is subtracted at the start grows with it. A
+            `Stack` whose block is the tuple of all its layers gives each its own; a block that
+            repeats gives all the same, which the paper finds to cost little.
+        head_dim: features $d$ of a query, half of a value's; None takes `embed / num_heads / 2`.
+
+    Raises:
+        ValueError: fields as in `MultiHeadAttention`, or a layer below 1.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, DifferentialAttention
+        >>> attention = DifferentialAttention(num_heads=2, layer=1, mask=Causal())
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
+        >>> [variables["params"][name]["kernel"].shape for name in ("query", "key", "value")]
+        [(32, 2, 16), (32, 2, 16), (32, 2, 16)]
+
+        ```
+
+    References:
+        Ye et al., Differential Transformer, 2024, arXiv:2410.05258. With fewer key heads than query
+        heads both maps keep keys of their own, as in its code for FlashAttention.
+    """
+
+    layer: int
+    features: ClassVar[int | None] = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def check_fields(self) -> None:
+        """Refuses layers that are not counted from 1."""
+        super().check_fields()
+        if self.layer < 1:
+            raise ValueError(f"layer={self.layer} must be at least 1; the first layer is 1.")
+
+    @property
+    def lambda_init(self) -> float:
+        r"""How much is subtracted at the start, $\lambda_0$."""
+        return 0.8 - 0.6 * math.exp(-0.3 * (self.layer - 1))
+
+    def _head_dim(self, embed: int) -> int:
+        if self.head_dim is not None:
+            return 2 * self.head_dim
+        if embed % (2 * self.num_heads):
+            raise ValueError(
+                f"num_heads={self.num_heads} must divide half of embed={embed}, as every head has "
+                "two queries; use fewer, or give head_dim."
+            )
+        return embed // self.num_heads
+
+    def _transform(
+        self, query: Array, key: Array, query_at: Coordinates, key_at: Coordinates
+    ) -> tuple[Array, Array]:
+        query, key = super()._transform(_apart(query), _apart(key), query_at, key_at)
+        return _together(query), _together(key)
+
+    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+        q1, k1, q2, k2 = (
+            self.param(f"lambda_{name}", Normal(0.1), (head_dim // 2,), self.param_dtype)
+            for name in ("q1", "k1", "q2", "k2")
+        )
+        weight = jnp.exp((q1 * k1).sum()) - jnp.exp((q2 * k2).sum()) + self.lambda_init
+
+        def attend(query: Array, key: Array, value: Array, *at: Any, **options: Any) -> Array:
+            query, key = (x.reshape(*x.shape[:3], 2, head_dim // 2) for x in (query, key))
+            return differential_attention(
+                query, key, value, *at, weight=weight, kernel=kernel, **options
+            )
+
+        return attend
+
+    def _out(self, mixed: Array, x: Array) -> Array:
+        norm = RMSNorm(epsilon=1e-5, param_dtype=self.param_dtype, name="head_norm")
+        return super()._out((1.0 - self.lambda_init) * norm(mixed), x)
+
+
+def _apart(x: Array) -> Array:
+    """The two maps of every head as heads of their own."""
+    return x.reshape(*x.shape[:2], 2 * x.shape[2], x.shape[3] // 2)
+
+
+def _together(x: Array) -> Array:
+    return x.reshape(*x.shape[:2], x.shape[2] // 2, 2 * x.shape[3])

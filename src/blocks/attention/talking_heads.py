@@ -1,0 +1,112 @@
+"""Talking heads: heads that mix their scores before the softmax, and their weights after it."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.kernels import (
+    Kernel,
+    ScoreFunction,
+    dot_product_attention,
+    dropout,
+    masked_softmax,
+)
+from blocks.attention.masks import Mask, visible
+from blocks.attention.multi_head import MultiHeadAttention
+from blocks.context import Coordinates
+from blocks.typing import Array, Dtype, Float, Key, typed
+
+
+@typed
+def talking_heads_attention(
+    query: Float[Array, "batch q_seq heads head_dim"],
+    key: Float[Array, "batch kv_seq kv_heads head_dim"],
+    value: Float[Array, "batch kv_seq kv_heads value_dim"],
+    query_at: Coordinates,
+    key_at: Coordinates,
+    *,
+    logits_mix: Float[Array, "heads heads"],
+    weights_mix: Float[Array, "heads heads"],
+    mask: Mask | None = None,
+    scale: float | None = None,
+    changes: tuple[ScoreFunction, ...] = (),
+    sinks: Float[Array, "heads"] | None = None,
+    dropout_rate: float = 0.0,
+    dropout_key: Key[Array, ""] | None = None,
+) -> Float[Array, "batch q_seq heads value_dim"]:
+    """Attends with heads that mix; in float32 up to the weights. The formula is the block's."""
+    batch, q_seq, heads, head_dim = query.shape
+    kv_seq, kv_heads = key.shape[1:3]
+    mix = functools.partial(jnp.einsum, "bgqs,gh->bhqs")
+    grouped = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, head_dim)
+    scores = jnp.einsum(
+        "bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32
+    ).reshape(batch, heads, q_seq, kv_seq)
+    scores = scores * (head_dim**-0.5 if scale is None else scale)
+    scores = mix(scores, logits_mix.astype(jnp.float32))
+    for change in changes:
+        scores = change(scores, query_at, key_at)
+    column = None if sinks is None else sinks.reshape(1, heads, 1, 1)
+    weights = masked_softmax(scores, visible(mask, query_at, key_at), column)
+    weights = mix(weights, weights_mix.astype(jnp.float32)).astype(value.dtype)
+    weights = dropout(weights, dropout_rate, dropout_key)
+    weights = weights.reshape(batch, kv_heads, heads // kv_heads, q_seq, kv_seq)
+    mixed = jnp.einsum("bkgqs,bskd->bqkgd", weights, value)
+    return mixed.reshape(batch, q_seq, heads, value.shape[-1])
+
+
+class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
+    r"""Lets heads mix their scores before the softmax, and their weights after it.
+
+    $$S_h = \sum_g L_{gh} \frac{q_g k_g^\top}{\sqrt{d}}, \qquad
+    A_h = \sum_g M_{gh}\, \mathrm{softmax}(S_g), \qquad o_h = A_h v_h$$
+
+    The rest is `MultiHeadAttention`, fields included. Changes of scores, the mask and sinks apply
+    to the mixed scores $S$, dropout to the mixed weights $A$. A mask is the same for all heads:
+    what it hides has no weight in any of them, and none after they mix; a token that sees nothing
+    gets zeros. Weights may be negative, and those of a row need not sum to 1.
+
+    $L$ and $M$ start as identities, so that a fresh block is a `MultiHeadAttention`. All weights
+    have to be there at once: there is no other kernel.
+
+    Raises:
+        ValueError: fields as in `MultiHeadAttention`, or another kernel.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, TalkingHeadsAttention
+        >>> attention = TalkingHeadsAttention(num_heads=4, mask=Causal())
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
+        >>> variables["params"]["logits_mix"].shape
+        (4, 4)
+
+        ```
+
+    References:
+        Shazeer et al., Talking-Heads Attention, 2020, arXiv:2003.02436.
+    """
+
+    def check_fields(self) -> None:
+        """Refuses kernels that see a few weights at a time."""
+        super().check_fields()
+        if self.kernel is not dot_product_attention:
+            raise ValueError(
+                f"kernel={self.kernel} keeps its weights to itself, and talking heads mix them; "
+                "leave kernel=dot_product_attention, or use MultiHeadAttention."
+            )
+
+    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+        def mixing(name: str) -> Array:
+            return self.param(name, _identity, (self.num_heads, self.num_heads), self.param_dtype)
+
+        return functools.partial(
+            talking_heads_attention,
+            logits_mix=mixing("logits_mix"),
+            weights_mix=mixing("weights_mix"),
+        )
+
+
+def _identity(key: Key[Array, ""], shape: tuple[int, int], dtype: Dtype) -> jax.Array:
+    return jnp.eye(*shape, dtype=dtype)

@@ -1,0 +1,176 @@
+"""What a model costs, part by part, from shapes alone."""
+
+import dataclasses
+import inspect
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from blocks.base import Block, fresh
+from blocks.context import Context
+from blocks.introspection.work import Path, merged, work_of
+from blocks.stack import Stack
+from blocks.surgery import find, replace
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What one part of a model costs, the parts in it included.
+
+    Attributes:
+        path: of the part in the model, as `stack.layers.mlp`; empty for the model.
+        block: name of its class.
+        parameters: how many it has.
+        own_parameters: those that are in no part of it.
+        flops: operations of its matrix products for one token, forward.
+        cache_bytes: that one more token takes in its caches.
+    """
+
+    path: str
+    block: str
+    parameters: int
+    own_parameters: int
+    flops: float
+    cache_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a model costs; prints as a table, and is walked or asked for a part by its path.
+
+    Attributes:
+        parts: all that have a cost, in the order that they run, every one before those in it.
+            Layers of a `Stack` are one part, `layers`, or one for each place in its pattern.
+    """
+
+    parts: tuple[Cost, ...]
+
+    def __iter__(self) -> Iterator[Cost]:
+        return iter(self.parts)
+
+    def __getitem__(self, path: str) -> Cost:
+        for part in self.parts:
+            if part.path == path:
+                return part
+        raise KeyError(f"{path!r} is no part; there are {', '.join(p.path for p in self.parts)}.")
+
+    def __str__(self) -> str:
+        rows = [["part", "block", "parameters", "FLOPs/token", "cache bytes/token"]]
+        for part in self.parts:
+            name = "  " * part.path.count(".") + part.path.rpartition(".")[2] or "model"
+            name = name if part.path == "" else f"  {name}"
+            costs = (part.parameters, part.flops, part.cache_bytes)
+            rows.append([name, part.block, *(f"{cost:,.0f}" for cost in costs)])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if place < 2 else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        )
+
+
+def summary(model: nn.Module, *inputs: Any) -> Summary:
+    """Counts parameters, work and memory of every part; nothing is computed or allocated.
+
+    Work is that of matrix products and convolutions, two operations for every multiplication and
+    addition, in one forward pass over `inputs`, divided by their tokens. Attention's grows with the
+    length of `inputs`. What a mask hides is counted, experts that no token chose are not.
+
+    Memory is what one more token takes in the caches after as many as `inputs` has: nothing, where
+    a cache of a window is full.
+
+    Args:
+        model: a block.
+        inputs: what it is called on: arrays, or shapes as `jax.ShapeDtypeStruct((1, 1024), int)`,
+            the first of them batch x seq.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import MLP, summary
+        >>> print(summary(MLP(hidden=32), jnp.ones((1, 5, 8))))
+        part    block   parameters  FLOPs/token  cache bytes/token
+        model   MLP            552        1,024                  0
+          up    Linear         288          512                  0
+          down  Linear         264          512                  0
+
+        ```
+    """
+    try:
+        return _summary(_scanned(model), inputs)
+    except (TypeError, ValueError):  # layers that cannot be scanned, or a mistake, which recurs
+        return _summary(model, inputs)
+
+
+def _scanned(model: nn.Module) -> nn.Module:
+    """The same with stacks as scans, which are traced in the time of one layer."""
+
+    def scanned(stack: Stack) -> Stack:
+        pattern = len(stack.block) if isinstance(stack.block, tuple) else 1
+        return stack if stack.depth % pattern else fresh(stack, scan=True)
+
+    return replace(model, Stack, scanned) if find(model, Stack) else model
+
+
+def _summary(model: nn.Module, inputs: tuple[Any, ...]) -> Summary:
+    key = jax.random.key(0)
+    variables = jax.eval_shape(model.init, key, *inputs)
+    work, modules = work_of(model.apply, variables, *inputs)
+    tokens = math.prod(inputs[0].shape[:2])
+    costs = {
+        "parameters": _sizes(variables.get("params", {}), lambda leaf: leaf.size),
+        "flops": Counter({path: float(flops / tokens) for path, flops in work.items() if flops}),
+        "cache_bytes": _cache_bytes(model, key, inputs),
+    }
+    totals: dict[Path, Counter[str]] = {}
+    own: Counter[Path] = Counter()
+    names = {merged(path, modules): type(part).__name__ for path, part in modules.items()}
+    for kind, cost in costs.items():
+        for path, amount in cost.items():
+            whole = merged(path, modules)
+            own[whole] += amount if kind == "parameters" else 0
+            for end in range(len(whole) + 1):
+                totals.setdefault(whole[:end], Counter())[kind] += amount
+    parts = []
+    for path in (path for path in names if path in totals):
+        amounts = {kind: totals[path][kind] for kind in costs}
+        parts.append(Cost(".".join(path), names[path], own_parameters=own[path], **amounts))
+    return Summary(tuple(parts))
+
+
+def _sizes(collection: Any, size: Callable[[Any], int]) -> Counter[Path]:
+    """The sum over the arrays of every part, by its path."""
+    sizes: Counter[Path] = Counter()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(collection):
+        names = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)]
+        sizes[tuple(names[:-1])] += size(leaf)
+    return sizes
+
+
+def _cache_bytes(model: nn.Module, key: Any, inputs: tuple[Any, ...]) -> Counter[Path]:
+    """How much larger each part's cache is with room for one more token, per sequence."""
+    takes_context = "context" in inspect.signature(model.__call__).parameters
+    if not takes_context or any(part.sees_ahead for part in find(model, Block).values()):
+        return Counter()
+    context = next((x for x in inputs if isinstance(x, Context)), Context())
+    arrays = tuple(x for x in inputs if not isinstance(x, Context))
+    batch, seq = arrays[0].shape[:2]
+
+    def bytes_with(cache_size: int) -> Counter[Path]:
+        given = context.replace(cache_size=cache_size)
+        made = jax.eval_shape(
+            lambda key, *arrays: model.init(key, *arrays, context=given).get("cache", {}),
+            key,
+            *arrays,
+        )
+        return _sizes(made, lambda leaf: leaf.size * leaf.dtype.itemsize)
+
+    larger = bytes_with(seq + 1)
+    larger.subtract(bytes_with(seq))
+    return Counter({path: amount // batch for path, amount in larger.items()})
