@@ -1,6 +1,8 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
 from blocks.activations import gelu, quick_gelu, squared_relu
+from blocks.adapters.lora import LoRA
+from blocks.adapters.merge import label_lora, merge_lora
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.rows import select_rows
@@ -129,6 +131,7 @@ __all__ = [
     "Linear",
     "LinearScaling",
     "Llama3Scaling",
+    "LoRA",
     "LongRoPE",
     "Mask",
     "MaskedLMHead",
@@ -186,6 +189,8 @@ __all__ = [
     "find",
     "fresh",
     "gelu",
+    "label_lora",
+    "merge_lora",
     "override",
     "quick_gelu",
     "replace",

@@ -1,6 +1,7 @@
 """The list of blocks that every law is tested on; a test says which block has not joined."""
 
 from laws.families import (
+    adapters,
     attention,
     embeddings,
     heads,
@@ -24,5 +25,6 @@ FAMILIES = {
     "heads": heads.CASES,
     "residual": residual.CASES,
     "layers": layers.CASES,
+    "adapters": adapters.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
