@@ -83,7 +83,9 @@ def test_results_and_gradients_under_nnx_jit_are_those_of_linen(case: Case) -> N
         if not path[0].startswith("to_nnx")
     }
     wanted = flatten_dict(expected_gradients.get("params", {}))
-    chex.assert_trees_all_close(got, wanted, rtol=1e-5, atol=1e-5)
+    # Of the largest: a key's bias has no gradient but what rounding leaves of the others.
+    largest = max((float(jnp.abs(leaf).max()) for leaf in wanted.values()), default=0.0)
+    chex.assert_trees_all_close(got, wanted, rtol=1e-5, atol=1e-5 * largest)
 
 
 @pytest.mark.parametrize("case", DROPPING, ids=str)
