@@ -2,6 +2,8 @@
 
 from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.attention.caches.base import Cache
+from blocks.adapters.lora import LoRA
+from blocks.adapters.merge import label_lora, merge_lora
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.recurrent import RecurrentCache
@@ -173,6 +175,7 @@ __all__ = [
     "LinearAttention",
     "LinearScaling",
     "Llama3Scaling",
+    "LoRA",
     "LongRoPE",
     "Mask",
     "MaskedLMHead",
@@ -247,6 +250,8 @@ __all__ = [
     "gelu",
     "hedgehog_loss",
     "hidden_states",
+    "label_lora",
+    "merge_lora",
     "override",
     "quick_gelu",
     "replace",

@@ -23,6 +23,13 @@ M = TypeVar("M", bound=nn.Module)
 class Block(nn.Module, kw_only=True):
     """A Linen module that is a value: it checks its fields and owns copies of its parts."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keeps default parts off the class, where the NNX bridge takes them for methods."""
+        super().__init_subclass__(**options)
+        for field in dataclasses.fields(cls):
+            if isinstance(vars(cls).get(field.name), nn.Module):
+                delattr(cls, field.name)
+
     def __post_init__(self) -> None:
         """Copies the parts, then checks the fields; Linen calls this again on every clone."""
         for name, value in fields_of(self).items():

@@ -1,7 +1,5 @@
 """The transformer block: attention and an MLP in a residual layout."""
 
-import dataclasses
-
 import flax.linen as nn
 from jax.ad_checkpoint import checkpoint_name
 
@@ -53,8 +51,7 @@ class TransformerBlock(Block, kw_only=True):
     mlp: nn.Module
     cross_attention: nn.Module | None = None
     norm: nn.Module = LayerNorm()
-    # A factory: the NNX bridge takes a default for a method, where the layout has parameters.
-    residual: Residual = dataclasses.field(default_factory=PreNorm)
+    residual: Residual = PreNorm()
     dropout_rate: float = 0.0
 
     def check_fields(self) -> None:

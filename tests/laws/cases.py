@@ -1,6 +1,7 @@
 """The list of blocks that every law is tested on; a test says which block has not joined."""
 
 from laws.families import (
+    adapters,
     attention,
     caches,
     embeddings,
@@ -36,5 +37,6 @@ FAMILIES = {
     "residual": residual.CASES,
     "layers": layers.CASES,
     "streams": streams.CASES,
+    "adapters": adapters.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]

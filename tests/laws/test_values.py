@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
-from flax import nnx
-from flax.nnx import bridge
 from laws.case import BATCH, SEQ, Case, jitted, run
 from laws.cases import CASES, FAMILIES
 from laws.families.heads import with_table
@@ -183,17 +181,6 @@ def test_equal_values_make_equal_parameters(case: Case) -> None:
     ours, theirs = (jax.make_jaxpr(block.init)(key, *arguments) for block in (case.block, twin))
     assert str(ours) == str(theirs)
     chex.assert_trees_all_equal(ours.consts, theirs.consts)
-
-
-@every_block
-def test_works_through_the_nnx_bridge(case: Case) -> None:
-    arguments = case.arguments()
-    variables = case.init(*arguments)
-    module = bridge.ToNNX(case.block, rngs=nnx.Rngs(params=jax.random.key(0)))
-    bridge.lazy_init(module, *case.call(*arguments))
-    state = nnx.state(module)
-    assert len(jax.tree.leaves(state)) >= len(jax.tree.leaves(variables))
-    chex.assert_shape(module(*case.call(*arguments)), jitted(case, variables, arguments).shape)
 
 
 @every_block

@@ -1,7 +1,5 @@
 """Heads that score a sequence, or each token, by a few numbers."""
 
-import dataclasses
-
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -42,8 +40,7 @@ class ClassifierHead(Block, kw_only=True):
     """
 
     num_classes: int
-    # A factory: the NNX bridge takes a default for a method, where the part has parameters.
-    pool: Pooler = dataclasses.field(default_factory=FirstToken)
+    pool: Pooler = FirstToken()
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32

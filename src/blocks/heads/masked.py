@@ -1,6 +1,5 @@
 """The head of a masked language model."""
 
-import dataclasses
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -43,8 +42,7 @@ class MaskedLMHead(Block, kw_only=True):
 
     head: LMHead
     activation: Callable[[Array], Array] = gelu
-    # A factory: the NNX bridge takes a default for a method, where the part has parameters.
-    norm: nn.Module = dataclasses.field(default_factory=LayerNorm)
+    norm: nn.Module = LayerNorm()
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 

@@ -1,0 +1,1 @@
+"""Adapters: small learned changes to a model that has weights already."""

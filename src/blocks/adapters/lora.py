@@ -1,0 +1,122 @@
+"""LoRA: a learned change of low rank to the linear maps of a block."""
+
+import difflib
+import math
+from typing import Any
+
+import flax.linen as nn
+from flax.linen.dtypes import promote_dtype
+
+from blocks.base import Block, fresh
+from blocks.initializers import LECUN_NORMAL
+from blocks.linear import Linear
+from blocks.surgery import find
+from blocks.typing import Array, Initializer, Key
+
+
+class LoRA(Block, kw_only=True):
+    r"""Runs a block whose linear maps learn a change of low rank, beside kernels that may rest.
+
+    $$y = x W + b + \frac{\alpha}{r}\,(x A) B, \qquad W \in \mathbb{R}^{n \times m},\;
+    A \in \mathbb{R}^{n \times r},\; B \in \mathbb{R}^{r \times m}$$
+
+    $B$ starts at zero, so that a fresh adapter changes nothing. The block's parameters keep their
+    names, and `lora_a` and `lora_b` stand beside the `kernel` that they change: weights of the
+    block alone fit into it. The block may be one attention, a layer, or a whole model.
+
+    Attributes:
+        block: what is adapted.
+        rank: columns $r$ of $A$.
+        alpha: weight $\alpha$ of the change, before it is divided by the rank.
+        targets: names of the `Linear` maps that are changed, at any depth of the block.
+        a_init: of $A$, drawn as a matrix of inputs x rank.
+
+    Raises:
+        ValueError: a rank below 1, a weight that is not positive, no target, a target that an
+            adapter inside changes already, or, where parameters are made, one that the block lacks.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LoRA, MLP, MultiHeadAttention, TransformerBlock, replace
+        >>> block = TransformerBlock(attention=MultiHeadAttention(num_heads=2), mlp=MLP(hidden=8))
+        >>> adapted = replace(block, MultiHeadAttention, lambda old: LoRA(block=old, rank=3))
+        >>> variables = adapted.init(jax.random.key(0), jnp.ones((1, 5, 8)))
+        >>> jax.tree.map(jnp.shape, variables["params"]["attention"]["query"])
+        {'bias': (2, 4), 'kernel': (8, 2, 4), 'lora_a': (8, 3), 'lora_b': (3, 2, 4)}
+
+        ```
+
+    References:
+        Hu et al., LoRA, 2021, arXiv:2106.09685, section 4.
+    """
+
+    block: nn.Module
+    rank: int = 8
+    alpha: float = 16.0
+    targets: tuple[str, ...] = ("query", "value")
+    a_init: Initializer = LECUN_NORMAL
+
+    def check_fields(self) -> None:
+        """Refuses an adapter that would change nothing, or what is changed already."""
+        if self.rank < 1:
+            raise ValueError(f"rank={self.rank} must be at least 1.")
+        if self.alpha <= 0:
+            raise ValueError(f"alpha={self.alpha} must be positive.")
+        if not self.targets:
+            raise ValueError('targets=() adapts nothing; name linear maps, as ("query", "value").')
+        for path, inner in find(self.block, LoRA).items():
+            twice = sorted({*self.targets} & {*inner.targets})
+            if twice:
+                raise ValueError(
+                    f"targets={self.targets}: the adapter at `{path or 'block'}` changes "
+                    f"{', '.join(twice)} already; leave them to one of the two."
+                )
+
+    @nn.compact
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Runs the block: takes what it takes, and gives what it gives."""
+        names = set()
+
+        def adapt(call: Any, arguments: Any, options: Any, at: Any) -> Any:
+            y = call(*arguments, **options)
+            if not isinstance(at.module, Linear) or at.method_name != "__call__":
+                return y
+            names.add(at.module.name)
+            return y + self._change(at.module, *arguments) if at.module.name in self.targets else y
+
+        # In the adapter's own scope the block's parameters keep their names, and names that the
+        # adapter took are free again. `nn.share_scope` says the same, but not under `nn.remat`.
+        assert self.scope is not None
+        block = fresh(self.block).clone(parent=self.scope.rewound())
+        with nn.intercept_methods(adapt):
+            result = block(*arguments, **options)
+        if self.is_mutable_collection("params"):
+            self._check_targets(names)
+        return result
+
+    def _change(self, linear: Linear, x: Array) -> Array:
+        """What the adapter adds to the result of `linear`; the product $A B$ is never made."""
+        leading, consumed = x.shape[: -linear.axes], x.shape[-linear.axes :]
+        fan_in, fan_out = math.prod(consumed), math.prod(linear.features)
+
+        def draw(key: Key[Array, ""]) -> Array:
+            matrix = self.a_init(key, (fan_in, self.rank), linear.param_dtype)
+            return matrix.reshape(*consumed, self.rank)
+
+        a = linear.param("lora_a", draw)
+        b_shape = (self.rank, *linear.features)
+        b = linear.param("lora_b", nn.initializers.zeros, b_shape, linear.param_dtype)
+        x, a, b = promote_dtype(x, a, b, dtype=linear.dtype)
+        y = x.reshape(-1, fan_in) @ a.reshape(fan_in, self.rank) @ b.reshape(self.rank, fan_out)
+        return (self.alpha / self.rank) * y.reshape(*leading, *linear.features)
+
+    def _check_targets(self, names: set[str]) -> None:
+        for target in self.targets:
+            if target not in names:
+                near = difflib.get_close_matches(target, sorted(names), n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"it has {sorted(names)}."
+                raise ValueError(
+                    f"targets={self.targets}: no linear map of {type(self.block).__name__} is "
+                    f"named `{target}`; {hint}"
+                )

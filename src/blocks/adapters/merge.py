@@ -1,0 +1,128 @@
+"""What one does with the parameters of adapters: learn them alone, or merge them into kernels."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from blocks.adapters.lora import LoRA
+from blocks.base import fields_of, modules_in
+from blocks.stack import Stack
+from blocks.surgery import find, replace
+from blocks.typing import Array
+
+_NAMES = ("lora_a", "lora_b")
+
+
+def label_lora(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels what is learned where the model rests: `"lora"` or `"base"` for every parameter.
+
+    `optax.multi_transform` takes it as it is: `optax.multi_transform({"lora": optax.adamw(1e-4),
+    "base": optax.set_to_zero()}, label_lora)`. `optax.masked` would hand the gradients of the rest
+    through as they are.
+
+    Args:
+        params: the parameters of a model with adapters.
+
+    Returns:
+        A tree of the same form that holds labels.
+
+    Raises:
+        ValueError: parameters without adapters, which would all rest.
+    """
+    leaves = flatten_dict(params)
+    labels = {path: "lora" if path[-1] in _NAMES else "base" for path in leaves}
+    if "lora" not in labels.values():
+        raise ValueError(
+            f"no adapter in {sorted(params)}; give the parameters of a model with a LoRA, "
+            'variables["params"].'
+        )
+    return unflatten_dict(labels)
+
+
+def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    r"""Adds the adapters to the kernels: $W + \frac{\alpha}{r} A B$.
+
+    Args:
+        model: a model with adapters.
+        params: its parameters.
+
+    Returns:
+        The model without adapters, and its parameters; they give what the two gave before.
+
+    Raises:
+        ValueError: a model or parameters without adapters, or adapters of different `alpha` in a
+            block that names its parts otherwise than its fields.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import LoRA, MLP, merge_lora
+        >>> adapted, x = LoRA(block=MLP(hidden=8), targets=("up",)), jnp.ones((1, 3, 4))
+        >>> plain, params = merge_lora(adapted, adapted.init(jax.random.key(0), x)["params"])
+        >>> plain, sorted(params["up"])
+        (MLP(hidden=8), ['bias', 'kernel'])
+
+        ```
+
+    References:
+        Hu et al., LoRA, 2021, arXiv:2106.09685, section 4.1.
+    """
+    adapters = find(model, LoRA)
+    if not adapters:
+        raise ValueError(f"no part of {type(model).__name__} is a LoRA, so there is none to merge.")
+    label_lora(params)
+    alphas = {adapter.alpha for adapter in adapters.values()}
+    only = alphas.pop() if len(alphas) == 1 else None
+    leaves: dict[tuple[str, ...], Any] = flatten_dict(params)
+    for path, alpha in _adapted(model, params, (), {}):
+        alpha = only if alpha is None else alpha
+        if alpha is None:
+            raise ValueError(
+                f"no adapter of the model stands at `{'.'.join(path)}`, so its alpha is not known; "
+                "give all adapters the same alpha."
+            )
+        a, b = (leaves.pop((*path, name)) for name in _NAMES)
+        kernel = leaves[(*path, "kernel")]
+        leaves[(*path, "kernel")] = kernel + alpha * _product(a, b, kernel.shape)
+    while find(model, LoRA):
+        model = replace(model, LoRA, lambda adapter: adapter.block)
+    return model, unflatten_dict(leaves)
+
+
+def _product(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
+    """The change of a kernel, $A B / r$; leading axes are those of a scan."""
+    # a: *scan *inputs rank, b: *scan rank *outputs, kernel: *scan *inputs *outputs.
+    scan = a.ndim + b.ndim - 2 - len(shape)
+    rank = a.shape[-1]
+    matrices = a.reshape(*a.shape[:scan], -1, rank), b.reshape(*b.shape[: scan + 1], -1)
+    return (jnp.matmul(*matrices, precision=jax.lax.Precision.HIGHEST) / rank).reshape(shape)
+
+
+def _adapted(
+    module: nn.Module | None, params: Mapping[str, Any], path: tuple[str, ...], alphas: dict
+) -> Iterator[tuple[tuple[str, ...], float | None]]:
+    """The paths of the adapted maps in `params`, each with the `alpha` of its adapter."""
+    if isinstance(module, LoRA):
+        own = dict.fromkeys(module.targets, module.alpha)
+        yield from _adapted(module.block, params, path, {**alphas, **own})
+        return
+    for name, below in params.items():
+        if isinstance(below, Mapping):
+            if _NAMES[0] in below:
+                yield (*path, name), alphas.get(name)
+            yield from _adapted(_part(module, name), below, (*path, name), alphas)
+
+
+def _part(module: nn.Module | None, name: str) -> nn.Module | None:
+    """The part of `module` whose parameters have that name, where its fields tell."""
+    layer = re.fullmatch(r"layers?(?:_(\d+))?", name)
+    if isinstance(module, Stack) and layer:  # layer_3, layers, layers_1
+        pattern = module.block if isinstance(module.block, tuple) else (module.block,)
+        return pattern[int(layer[1] or 0) % len(pattern)]
+    fields = {} if module is None else fields_of(module)
+    return {path: part for key in fields for path, part in modules_in(fields[key], key)}.get(name)
