@@ -30,7 +30,8 @@ class Case:
         caches: decodes token by token.
         memory: tokens of the other sequence that it reads.
         pools: gives one result for a sequence, not one for each token.
-        heavy: compiles slowly; few laws on it run without asking for slow tests.
+        heavy: its laws take more than 8 s of CPU in all (`pytest -n 0 tests/laws -k NAME`); only
+            those in `ALWAYS` of `tests/conftest.py` then run without asking for slow tests.
         condition: is steered by a condition.
     """
 
