@@ -33,7 +33,7 @@ def summary(passed: Iterable[str], others: Iterable[str], names: Iterable[str]) 
     right = sum(counted(passed, names).values())
     blocks, kernels = len(cases & set(names)), len(cases - set(names))
     return (
-        f"laws: {blocks} cases of blocks and {kernels} others (kernels, options) x "
+        f"laws: {blocks} cases of blocks and {kernels} others (kernels, families) x "
         f"{len(laws)} laws = {sum(counts.values()):,} tests, {right:,} passed"
     )
 

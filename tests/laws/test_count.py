@@ -20,7 +20,7 @@ def test_tests_are_counted_by_case_and_law() -> None:
 def test_the_summary_counts_what_was_run_and_what_passed() -> None:
     line = summary(PASSED, FAILED, ["block", "linear"])
     assert line == (
-        "laws: 2 cases of blocks and 1 others (kernels, options) x 3 laws = 4 tests, 3 passed"
+        "laws: 2 cases of blocks and 1 others (kernels, families) x 3 laws = 4 tests, 3 passed"
     )
     assert summary([], [], ["block"]) is None
 
