@@ -24,6 +24,8 @@ ALWAYS = {
     "test_no_gradient_comes_from_the_future",
     "test_parameters_are_as_many_as_the_formula_says",
     "test_dropout_follows_its_key",
+    "test_shapes_of_results_are_those_of_the_signature",
+    "test_context_may_be_left_out",
 }
 
 
