@@ -14,8 +14,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# The newer of two ways in which XLA writes code for a CPU takes three times as long to compile.
-# Name the flag in XLA_FLAGS to choose for yourself; a JAX that no longer knows it does without.
+# Of XLA's two ways to write code for a CPU the newer takes three times as long to compile. Name
+# the flag in XLA_FLAGS to choose for yourself; a JAX that no longer knows it does without.
 FLAG = "--xla_cpu_use_fusion_emitters"
 
 # Laws that are tested on heavy cases too, whose other laws are slow tests.
@@ -24,6 +24,8 @@ ALWAYS = {
     "test_no_gradient_comes_from_the_future",
     "test_parameters_are_as_many_as_the_formula_says",
     "test_dropout_follows_its_key",
+    "test_shapes_of_results_are_those_of_the_signature",
+    "test_context_may_be_left_out",
 }
 
 
@@ -57,3 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         law = getattr(item, "originalname", "")
         if getattr(case, "heavy", False) and law not in ALWAYS:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many tests of (block x law) were run."""
+    stats = terminalreporter.stats
+
+    def tests(*kinds: str) -> list[str]:
+        return [report.nodeid for kind in kinds for report in stats.get(kind, [])]
+
+    from laws.cases import CASES
+    from laws.count import summary
+
+    names = [case.name for case in CASES]
+    if line := summary(tests("passed"), tests("failed", "error"), names):
+        terminalreporter.write_line(line)

@@ -1,9 +1,9 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
 from blocks.activations import gelu, quick_gelu, squared_relu
-from blocks.attention.caches.base import Cache
 from blocks.adapters.lora import LoRA
 from blocks.adapters.merge import label_lora, merge_lora
+from blocks.attention.caches.base import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.recurrent import RecurrentCache

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from blocks import Context
 
@@ -29,7 +30,8 @@ class Case:
         caches: decodes token by token.
         memory: tokens of the other sequence that it reads.
         pools: gives one result for a sequence, not one for each token.
-        heavy: compiles slowly; few laws on it run without asking for slow tests.
+        heavy: its laws take more than 8 s of CPU in all (`pytest -n 0 tests/laws -k NAME`); only
+            those in `ALWAYS` of `tests/conftest.py` then run without asking for slow tests.
         condition: is steered by a condition.
     """
 
@@ -60,13 +62,13 @@ class Case:
             return context
         context = context or Context()
         if self.memory:
-            memory = jax.random.normal(jax.random.key(9), (1, self.memory, EMBED))
+            memory = drawn(9, (1, self.memory, EMBED))
             context = context.replace(
                 memory=jnp.broadcast_to(memory, (shape[0], self.memory, EMBED))
             )
         if self.condition:
-            condition = jax.random.normal(jax.random.key(10), (1, EMBED))
-            context = context.replace(condition=jnp.broadcast_to(condition, (shape[0], EMBED)))
+            condition = jnp.broadcast_to(drawn(10, (1, EMBED)), (shape[0], EMBED))
+            context = context.replace(condition=condition)
         return context
 
     def call(self, *arguments: Any) -> tuple[Any, ...]:
@@ -74,23 +76,34 @@ class Case:
         return (*arguments, self.context(arguments[0].shape)) if self._needs else arguments
 
     def init(self, *arguments: Any) -> Any:
-        """Its variables, with every bias and scale away from its trivial start."""
-        return _init(self, *arguments)
+        """Its variables, with every bias and scale away from its trivial start.
+
+        They are of the shapes that the block makes, and drawn by numpy: to compile an
+        initialisation takes longer than most laws. Blocks' own tests are of what they start with.
+        """
+        return _variables(self, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in arguments))
 
     def __str__(self) -> str:
         return self.name
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _init(case: Case, *arguments: Any) -> Any:
-    variables = case.block.init(jax.random.key(7), *case.call(*arguments))
-    leaves, tree = jax.tree.flatten(variables)
-    keys = jax.random.split(jax.random.key(8), max(len(leaves), 1))
-    noisy = [
-        leaf + 0.3 * jax.random.normal(key, leaf.shape, leaf.dtype)
-        for leaf, key in zip(leaves, keys, strict=False)
-    ]
-    return jax.tree.unflatten(tree, noisy)
+def drawn(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Normal numbers, without a program that JAX would compile."""
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@functools.cache
+def _variables(case: Case, *arguments: jax.ShapeDtypeStruct) -> Any:
+    shapes = jax.eval_shape(
+        lambda *arrays: case.block.init(jax.random.key(7), *case.call(*arrays)), *arguments
+    )
+    leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+    values = []
+    for seed, (path, leaf) in enumerate(leaves):
+        # Matrices as large as most initialisers make them; a scale stands around one, a bias zero.
+        size, centre = (0.45, 0.0) if leaf.ndim > 1 else (0.3, float("scale" in str(path[-1])))
+        values.append(jnp.asarray(centre + size * drawn(seed, leaf.shape), leaf.dtype))
+    return jax.tree.unflatten(tree, values)
 
 
 def vectors(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
@@ -137,3 +150,24 @@ def jitted(
     rngs = None if key is None else {"dropout": key}
     options = {"rngs": rngs, "mutable": list(mutable) if mutable else False}
     return run(case, variables, arguments, context, deterministic, **options)
+
+
+@functools.partial(jax.jit, static_argnames="case")
+def gradients(
+    case: Case,
+    variables: Any,
+    arguments: tuple[Any, ...],
+    factor: jax.Array,
+    context: Context | None = None,
+) -> tuple[Any, Any]:
+    """Gradients of `(factor * result).sum()`, of variables and of the first array (or zeros)."""
+    floats = jnp.issubdtype(arguments[0].dtype, jnp.floating)
+
+    def total(variables: Any, first: jax.Array) -> jax.Array:
+        # The first embedding of a model is what its stack is called on.
+        shared = None if context is None else context.replace(first=first)
+        return (factor * run(case, variables, (first, *arguments[1:]), shared)).sum()
+
+    if not floats:
+        return jax.grad(total)(variables, arguments[0]), jnp.zeros(arguments[0].shape)
+    return jax.grad(total, argnums=(0, 1))(variables, arguments[0])

@@ -16,7 +16,7 @@ FOLDER = pathlib.Path(__file__).parent / "parameter_names"
 
 def names_and_shapes(case: Case) -> dict[str, str]:
     """Every parameter's path and shape."""
-    shapes = jax.eval_shape(case.init, *case.arguments()).get("params", {})
+    shapes = case.init(*case.arguments()).get("params", {})
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): " ".join(map(str, leaf.shape))
         for path, leaf in jax.tree_util.tree_leaves_with_path(shapes)

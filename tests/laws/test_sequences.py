@@ -1,11 +1,13 @@
 """Laws 4, 5 and 6: what a token may know of the others."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laws.case import BATCH, EMBED, SEQ, Case, jitted, run
+from laws.case import BATCH, EMBED, SEQ, Case, drawn, gradients, jitted, run
 from laws.cases import CASES
 
 from blocks import Block, CausalLM, Context, Stack, find, override, stack_layers
@@ -28,22 +30,21 @@ def influence(case: Case) -> np.ndarray:
     """How much the output at each position (rows) depends on each input (columns)."""
     arguments = case.arguments()
     variables = case.init(*arguments)
-    block, x, ids = case.block, arguments[0], None
-    if isinstance(block, CausalLM):
-        block, ids = block.stack, x[:1]
+    ids = None
+    if isinstance(case.block, CausalLM):
+        case = dataclasses.replace(case, block=case.block.stack)
         variables = {"params": variables["params"]["stack"]}
-        x = jax.random.normal(jax.random.key(1), (1, SEQ, EMBED))
-
-    def context(x: jax.Array) -> Context | None:
-        return case.context(x.shape, Context(first=x, tokens=ids))
-
-    def gradient(position: jax.Array) -> jax.Array:
-        def energy(x: jax.Array) -> jax.Array:
-            return jnp.square(block.apply(variables, x, context(x))[0, position]).sum()
-
-        return jax.grad(energy)(x)[0]
-
-    return np.abs(jax.jit(jax.vmap(gradient))(jnp.arange(SEQ))).sum(axis=-1)
+        (ids,) = arguments
+        arguments = (jnp.asarray(drawn(1, (BATCH, SEQ, EMBED))),)
+    context = Context(first=arguments[0], tokens=ids)
+    out = jax.eval_shape(lambda: run(case, variables, arguments, context))
+    factors = drawn(2, out.shape)
+    rows = []
+    for position in range(SEQ):
+        factor = np.where(np.arange(SEQ)[None, :, None] == position, factors, np.float32(0))
+        _, gradient = gradients(case, variables, arguments, factor, Context(tokens=ids))
+        rows.append(np.abs(gradient).sum(axis=(0, 2)))
+    return np.stack(rows)
 
 
 @pytest.mark.parametrize("case", MIXING, ids=str)
