@@ -8,6 +8,7 @@ from laws.families import (
     linear,
     mlp,
     moe,
+    multi_token,
     norms,
     positions,
     residual,
@@ -26,5 +27,6 @@ FAMILIES = {
     "residual": residual.CASES,
     "layers": layers.CASES,
     "streams": streams.CASES,
+    "multi_token": multi_token.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
