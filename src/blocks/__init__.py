@@ -76,6 +76,7 @@ from blocks.models import CausalLM, Encoder, EncoderDecoder
 from blocks.moe.experts import ClampedGatedExperts, GatedExperts
 from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
 from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
+from blocks.multi_token import MultiTokenLM
 from blocks.norms.dynamic_tanh import DynamicTanh
 from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
@@ -183,6 +184,7 @@ __all__ = [
     "MemoryCache",
     "MixtureOfExperts",
     "MultiHeadAttention",
+    "MultiTokenLM",
     "NTKScaling",
     "Normal",
     "OutputGate",

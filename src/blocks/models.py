@@ -21,6 +21,21 @@ Inputs: TypeAlias = (
 )
 
 
+def refuse_foresight(part: nn.Module, name: str, owner: str) -> None:
+    """Refuses a part of a causal model in which a layer can see ahead.
+
+    Raises:
+        ValueError: names the layer.
+    """
+    for path, layer in find(part, Block).items():
+        if layer.sees_ahead:
+            raise ValueError(
+                f"{name}{'.' if path else ''}{path} can see ahead "
+                f"(mask={getattr(layer, 'mask', None)}), which {owner} must not; "
+                "use mask=Causal(), or `Causal() & ...`."
+            )
+
+
 class Encoder(Block, kw_only=True):
     r"""Vectors for a sequence, each of which knows all of it.
 
@@ -120,15 +135,8 @@ class CausalLM(Block, kw_only=True):
 
     def check_fields(self) -> None:
         """Refuses layers that can see ahead."""
-        for path, part in find(self.stack, Block).items():
-            if part.sees_ahead:
-                where = f"stack.{path}" if path else "stack"
-                raise ValueError(
-                    f"{where} can see ahead (mask={getattr(part, 'mask', None)}), which a CausalLM "
-                    "must not; use mask=Causal(), or `Causal() & ...`."
-                )
+        refuse_foresight(self.stack, "stack", "a CausalLM")
 
-    @nn.compact
     @typed
     def __call__(
         self,
@@ -137,6 +145,17 @@ class CausalLM(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq vocab"]:
         """Gives the logits of the token after each token."""
+        return self.logits(self.hidden(tokens, context, deterministic))
+
+    @nn.compact
+    @typed
+    def hidden(
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Gives what the head reads: the vector of each token after the last norm."""
         batch, seq = tokens.shape
         context = Context() if context is None else context
         if context.cache_size is not None:
@@ -148,8 +167,11 @@ class CausalLM(Block, kw_only=True):
             seen.value = seen.value + new
         x = self.embed(tokens, context, deterministic)
         x = self.stack(x, context.replace(first=x, tokens=tokens), deterministic)
-        if self.norm is not None:
-            x = self.norm(x)
+        return x if self.norm is None else self.norm(x)
+
+    @typed
+    def logits(self, x: Float[Array, "batch seq embed"]) -> Float[Array, "batch seq vocab"]:
+        """Gives the scores of all tokens, from what `hidden` gives."""
         return self.head(x, self.embed.table() if self.head.tied else None)
 
 

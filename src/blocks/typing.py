@@ -13,6 +13,8 @@ One word per axis, used in every signature of the library:
 | `head_dim` | features of one head |
 | `hidden` | features inside an MLP |
 | `vocab` | token ids |
+| `ahead` | tokens predicted at one place |
+| `width` | features of all streams that a layout carries, side by side |
 
 `#` before an axis lets it be 1 and broadcast. `Float[Array, "batch seq embed"]` reads: a floating
 point array of rank three with those axes.

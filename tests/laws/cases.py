@@ -12,6 +12,7 @@ from laws.families import (
     linear_attention,
     mlp,
     moe,
+    multi_token,
     norms,
     positions,
     residual,
@@ -38,5 +39,6 @@ FAMILIES = {
     "layers": layers.CASES,
     "streams": streams.CASES,
     "adapters": adapters.CASES,
+    "multi_token": multi_token.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
