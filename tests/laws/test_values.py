@@ -28,8 +28,9 @@ def test_every_public_block_is_on_the_list() -> None:
         for name in blocks.__all__
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
-    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.QKTransform, blocks.ScoreChange}
-    abstract = {blocks.Block, blocks.FeatureMap, *slots}
+    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.ScoreChange}
+    transforms = {blocks.QKTransform, blocks.ValueTransform, blocks.HeadTransform}
+    abstract = {blocks.Block, blocks.FeatureMap, *slots, *transforms}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     assert kinds - abstract - listed == set()
 
