@@ -21,6 +21,7 @@ from blocks import (
     RoPE,
     ShortConvolution,
     TaylorFeatures,
+    VarianceScaling,
 )
 
 E = EMBED
@@ -30,7 +31,7 @@ CASES = [
         LinearAttention(
             num_heads=4,
             num_kv_heads=2,
-            feature_map=Hedgehog(features=3),
+            feature_map=Hedgehog(features=3, kernel_init=VarianceScaling()),
             mask=Bidirectional(),
             chunk_size=4,
         ),

@@ -78,6 +78,11 @@ class TaylorFeatures(FeatureMap, kw_only=True):
 
 def identity(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
     """A unit matrix for each head; draws nothing."""
+    if shape[-1] > shape[-2]:
+        raise ValueError(
+            f"features={shape[-1]} are more than head_dim={shape[-2]}, and a unit matrix would "
+            "start, and keep, those beyond it alike; give kernel_init=VarianceScaling()."
+        )
     return jnp.broadcast_to(jnp.eye(*shape[-2:], dtype=dtype), shape)
 
 
@@ -92,10 +97,11 @@ class Hedgehog(FeatureMap, kw_only=True):
     Attributes:
         features: columns of $W$; there are twice as many features. None takes `head_dim`.
         param_dtype: of the parameters.
-        kernel_init: of $W$, heads x head_dim x features; a unit matrix for each head by default.
+        kernel_init: of $W$, heads x head_dim x features; a unit matrix for each head by default,
+            which has to be drawn, as by `VarianceScaling()`, for more features than `head_dim`.
 
     Raises:
-        ValueError: fewer than one feature.
+        ValueError: fewer than one feature, or more than the initialiser can tell apart.
 
     Example:
         ```python
