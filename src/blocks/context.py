@@ -4,10 +4,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from blocks.errors.making import Reporting
 from blocks.typing import Array, Bool, Float, Int, typed
 
 
-class Context(flax.struct.PyTreeNode):
+class Context(flax.struct.PyTreeNode, metaclass=Reporting):
     """What a call knows beyond the activations; every field may be left out.
 
     A block is called as `block(x, context, deterministic)`. A new need adds a field here, not an

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block, fresh
 from blocks.context import Context
+from blocks.errors.location import reported
 from blocks.typing import Array, Float, typed
 
 
@@ -120,6 +121,7 @@ class Stack(Block, kw_only=True):
         return scanned(self, x, context)[0]
 
 
+@reported
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
     """Converts a `Stack`'s parameters from the loop's layout to the scan's.
 
@@ -151,6 +153,7 @@ def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
     }
 
 
+@reported
 def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
     """Converts a `Stack`'s parameters from the scan's layout to the loop's.
 
