@@ -88,6 +88,8 @@ def locate(
         TypeError: an array in `context` that does not have the shape of the tokens.
     """
     context = Context() if context is None else context
+    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
+    _context(tokens, context.valid, context.segments, context.positions)
     order = jnp.arange(seq, dtype=jnp.int32)[None]
     counted = order
     if context.valid is not None:
@@ -95,8 +97,6 @@ def locate(
     positions = context.positions
     if positions is None:
         positions = counted + jnp.reshape(seen, (-1, 1))
-    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
-    _context(tokens, context.valid, context.segments, positions)
     return Coordinates(order + start, positions, context.valid, context.segments)
 
 
@@ -105,6 +105,6 @@ def _context(
     tokens: Int[jax.ShapeDtypeStruct, "batch seq"],
     valid: Bool[Array, "batch seq"] | None,
     segments: Int[Array, "batch seq"] | None,
-    positions: Int[Array, "#batch seq"],
+    positions: Int[Array, "#batch seq"] | None,
 ) -> None:
     """Checks the arrays of a context against the shape of the tokens they come with."""

@@ -62,8 +62,11 @@ def _usable(name: str, value: Any) -> bool:
             return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
         except TypeError:
             return False
-    drawing = name.endswith("_init") and inspect.isfunction(value)
-    if drawing and value.__module__.endswith("nn.initializers"):
+    if name == "kernel" and inspect.isclass(value):  # it has what the protocol asks of a value
+        return False
+    if not (name.endswith("_init") and inspect.isfunction(value)):
+        return True
+    if value.__module__.endswith("nn.initializers"):
         return "key" in inspect.signature(value).parameters
     return True
 
@@ -94,5 +97,5 @@ def shown(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
-    text = repr(value)
+    text = f"the function {value.__name__}" if inspect.isfunction(value) else repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -7,7 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from blocks.errors.fixes import Mistake, likely_fix
+from blocks.errors.fixes import Mistake, alternatives, likely_fix
 from blocks.errors.location import running
 
 
@@ -22,6 +22,9 @@ def explain(
     if not (actual and expected):
         return report
     axes = dict(line.split("=", 1) for line in bound[1].splitlines()) if bound else {}
+    if parameter:
+        before = _axes_before(function, parameter[1])
+        axes = {name: size for name, size in axes.items() if name in before}
     hint = readable(expected[1])
     what = f"argument `{parameter[1]}`" if parameter else "the result"
     inside = running.get() is not None and not (args and isinstance(args[0], nn.Module))
@@ -67,6 +70,17 @@ def readable(annotation: str) -> str:
     bare = re.sub(r"<class '(.*?)'>", r"\1", annotation.strip())
     bare = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(\w+)(?=[\[\] |,]|$)", r"\1", bare)
     return bare.replace("(jax)", "").replace("(numpy)", " of numpy")
+
+
+def _axes_before(function: Callable[..., Any], parameter: str) -> set[str]:
+    """Axes that the arguments before one name; its own are no reason why it does not fit."""
+    names = set()
+    for name, hint in function.__annotations__.items():
+        if name == parameter:
+            break
+        for kind in alternatives(hint):
+            names.update(re.findall(r"\w+", getattr(kind, "dim_str", "")))
+    return names
 
 
 def _listed(axes: dict[str, str]) -> str:

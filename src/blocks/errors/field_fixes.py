@@ -15,8 +15,8 @@ from beartype.door import is_bearable
 def likely_fix(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
     """The fix for a field that can be one of `kinds`; None where nothing is recognised."""
     for recognise in (
-        _class,
         _dtype,
+        _class,
         _uncalled,
         _several,
         _number,
@@ -33,11 +33,16 @@ def likely_fix(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
 
 
 def _class(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if inspect.isclass(value) and any(
-        inspect.isclass(kind) and issubclass(value, kind) for kind in kinds
-    ):
+    if inspect.isclass(value) and (name == "kernel" or any(_below_kind(value, k) for k in kinds)):
         return f"it is the class; write {value.__name__}(...)"
     return None
+
+
+def _below_kind(value: type, kind: Any) -> bool:
+    try:
+        return issubclass(value, kind)
+    except TypeError:  # no class, or a protocol that compares values alone
+        return False
 
 
 def _dtype(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
@@ -129,7 +134,7 @@ def _maker(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
         return "pass a function such as Normal(0.02); it is told the shape"
     module = any(inspect.isclass(kind) and issubclass(kind, nn.Module) for kind in kinds)
     if module and (isinstance(value, functools.partial) or inspect.isfunction(value)):
-        return "the slot holds a block, not a function that makes one; call it"
+        return "the slot holds a block, not a function; if it makes one, call it"
     return None
 
 

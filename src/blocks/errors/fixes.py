@@ -89,15 +89,17 @@ def _swapped(m: Mistake) -> str | None:
     """It fits another argument; None and things that fit anywhere say nothing."""
     if m.value is None or m.name not in m.hints or m.function.__qualname__.startswith("_"):
         return None
+    if is_bearable(m.value, m.hints[m.name]):  # another size, no other kind
+        return None
+    same = m.array is not None and str(getattr(m.value, "dtype", "")) in m.array.dtypes
     for other, hint in m.hints.items():
         if other == m.name or hint is Any or not is_bearable(m.value, hint):
             continue
-        order = list(m.hints)
         instead = m.given.get(other)
         if instead is not None and is_bearable(instead, m.hints[m.name]):
-            first, second = sorted((m.name, other), key=order.index)
+            first, second = sorted((m.name, other), key=list(m.hints).index)
             return f"they are swapped: `{first}` comes before `{second}`"
-        if instead is None:
+        if instead is None and not same:
             shown = m.value if isinstance(m.value, bool) else "..."
             return f"it fits the argument `{other}`; write {other}={shown}"
     return None

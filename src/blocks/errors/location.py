@@ -48,7 +48,9 @@ def report(error: Exception, name: str, at: str | None = None, instead: str | No
         told["_refused"] = ours
         if ours:
             text, start = instead or str(error), f"{name if at is None else at}:"
-            error.args = (text if text.startswith(start) else f"{start} {text}",)
+            error.args = (
+                text if text.startswith((start, f"{start[:-1]} ")) else f"{start} {text}",
+            )
         else:
             error.add_note(f"This happened in {at}.")
     if told.get("_refused"):
