@@ -6,6 +6,7 @@ that two places are two sets of weights, whatever way the model was written.
 """
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -14,8 +15,9 @@ import flax.linen as nn
 import jax
 from flax.errors import ScopeParamShapeError
 
-from blocks.fields import check_types
-from blocks.typing import where
+from blocks.errors.location import running, where
+from blocks.errors.making import blame
+from blocks.fields import check_types, shown
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -24,11 +26,26 @@ class Block(nn.Module, kw_only=True):
     """A Linen module that is a value: it checks its fields and owns copies of its parts."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Keeps default parts off the class, where the NNX bridge takes them for methods."""
+        """Mends two things of the class that Linen has just made.
+
+        Default parts leave the class, where the NNX bridge takes them for methods; and what
+        `__init__` refuses is reported in words of the class.
+        """
         super().__init_subclass__(**options)
         for field in dataclasses.fields(cls):
             if isinstance(vars(cls).get(field.name), nn.Module):
                 delattr(cls, field.name)
+        written = cls.__init__
+
+        @functools.wraps(written)
+        def init(self: Any, *args: Any, **fields: Any) -> None:
+            try:
+                written(self, *args, **fields)
+            except Exception as error:
+                blame(error, type(self), args, fields)
+                raise
+
+        cls.__init__ = init
 
     def __post_init__(self) -> None:
         """Copies the parts, then checks the fields; Linen calls this again on every clone."""
@@ -70,13 +87,16 @@ class Block(nn.Module, kw_only=True):
         try:
             return super().param(name, init_fn, *init_args, **kwargs)
         except ScopeParamShapeError:
-            made = self.get_variable("params", name)
+            there = self.get_variable("params", name)
             asked = jax.eval_shape(lambda key: init_fn(key, *init_args), jax.random.key(0))
-        first = next(iter(inspect.signature(self.__call__).parameters))
+        call = running.get()
+        args = call.args[1:] if call is not None and call.module is self else ()
+        given = f"{shown(args[0])}, which asks" if args else "an input that asks"
         raise TypeError(
-            f"{where(self)}: argument `{first}` does not fit the parameter `{name}`\n"
-            f"  expected: an input for {name} of shape {made.shape}, as it was made\n"
-            f"  actual:   an input for {name} of shape {asked.shape}"
+            f"{where(self)}: argument `{next(iter(inspect.signature(self.__call__).parameters))}` "
+            f"does not fit the parameter `{name}`\n"
+            f"  expected: an input for {name} of shape {there.shape}, as it was made\n"
+            f"  actual:   {given} for {name} of shape {asked.shape}"
         )
 
 

@@ -15,6 +15,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jax.experimental import checkify
 
+from blocks.errors.location import here
+from blocks.errors.tracebacks import ending
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -54,9 +57,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 return compiled(*args, **kwargs)
             except checkify.JaxRuntimeError as error:
                 message = str(error)
-            raise ValueError(message)
+        raise ValueError(message)
 
-    return wrapper
+    return ending(wrapper)
 
 
 @contextlib.contextmanager
@@ -79,4 +82,4 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
             raise ValueError(message.format(**values))
     elif _checking.get():
         arrays: dict[str, Any] = {name: jnp.asarray(value) for name, value in values.items()}
-        checkify.check(holds, message, **arrays)
+        checkify.check(holds, here() + message, **arrays)

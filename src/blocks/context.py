@@ -6,6 +6,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from blocks.errors.making import Reporting
 from blocks.typing import Array, Bool, Float, Int, typed
 
 
@@ -23,7 +24,7 @@ class Handoff:
         self.arrays: dict[str, Array] = dict(arrays or {})
 
 
-class Context(flax.struct.PyTreeNode):
+class Context(flax.struct.PyTreeNode, metaclass=Reporting):
     """What a call knows beyond the activations; every field may be left out.
 
     A block is called as `block(x, context, deterministic)`. A new need adds a field here, not an
@@ -109,6 +110,8 @@ def locate(
         TypeError: an array in `context` that does not have the shape of the tokens.
     """
     context = Context() if context is None else context
+    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
+    _context(tokens, context.valid, context.segments, context.positions)
     order = jnp.arange(seq, dtype=jnp.int32)[None]
     counted = order
     if context.valid is not None:
@@ -116,8 +119,6 @@ def locate(
     positions = context.positions
     if positions is None:
         positions = counted + jnp.reshape(seen, (-1, 1))
-    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
-    _context(tokens, context.valid, context.segments, positions)
     return Coordinates(order + start, positions, context.valid, context.segments)
 
 
@@ -126,6 +127,6 @@ def _context(
     tokens: Int[jax.ShapeDtypeStruct, "batch seq"],
     valid: Bool[Array, "batch seq"] | None,
     segments: Int[Array, "batch seq"] | None,
-    positions: Int[Array, "#batch seq"],
+    positions: Int[Array, "#batch seq"] | None,
 ) -> None:
     """Checks the arrays of a context against the shape of the tokens they come with."""

@@ -4,12 +4,15 @@ import functools
 import inspect
 import numbers
 import re
-import types
 import typing
 from typing import Any
 
+import jax.numpy as jnp
 from beartype.door import is_bearable
 from flax.core import FrozenDict
+
+from blocks.errors.field_fixes import likely_fix
+from blocks.errors.fixes import alternatives
 
 
 def check_types(owner: Any, values: dict[str, Any]) -> None:
@@ -27,11 +30,12 @@ def check_types(owner: Any, values: dict[str, Any]) -> None:
     """
     hints = _hints(type(owner))
     for name, value in values.items():
-        if not _fits(value, hints[name]):
+        if not (_fits(value, hints[name]) and _usable(name, value)):
+            fix = likely_fix(name, value, alternatives(hints[name]))
             raise TypeError(
-                f"{type(owner).__name__}: field `{name}` cannot hold this\n"
-                f"  expected: {_readable(hints[name])}\n"
-                f"  actual:   {_shown(value)}{_fix(value, hints[name])}"
+                f"field `{name}` cannot hold this\n"
+                f"  expected: {_expected(name, hints[name])}\n"
+                f"  actual:   {shown(value)}" + ("" if fix is None else f"\n  fix:      {fix}")
             )
 
 
@@ -42,13 +46,29 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _fits(value: Any, hint: Any) -> bool:
     if isinstance(value, bool):  # Python counts True as a whole number
-        return hint is Any or any(kind in (bool, Any, object) for kind in _alternatives(hint))
+        return hint is Any or any(kind in (bool, Any, object) for kind in alternatives(hint))
     if is_bearable(value, hint) or is_bearable(_thawed(value), hint):
         return True
     # Whole numbers where any number may stand, and numpy's numbers.
-    kinds = _alternatives(hint)
+    kinds = alternatives(hint)
     whole = isinstance(value, numbers.Integral)
     return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
+
+
+def _usable(name: str, value: Any) -> bool:
+    """Whether a dtype is one to compute in, and an initialiser of JAX one that draws."""
+    if name.endswith("dtype") and value is not None:
+        try:
+            return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
+        except TypeError:
+            return False
+    if name == "kernel" and inspect.isclass(value):  # it has what the protocol asks of a value
+        return False
+    if not (name.endswith("_init") and inspect.isfunction(value)):
+        return True
+    if value.__module__.endswith("nn.initializers"):
+        return "key" in inspect.signature(value).parameters
+    return True
 
 
 def _thawed(value: Any) -> Any:
@@ -58,9 +78,10 @@ def _thawed(value: Any) -> Any:
     return dict(value) if isinstance(value, FrozenDict) else value
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if union else (hint,)
+def _expected(name: str, hint: Any) -> str:
+    if name.endswith("dtype"):
+        return "a floating point dtype" + " or None" * (type(None) in alternatives(hint))
+    return _readable(hint)
 
 
 def _readable(hint: Any) -> str:
@@ -69,19 +90,12 @@ def _readable(hint: Any) -> str:
     return re.sub(r"[\w.]+\.(\w+)", r"\1", text)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as errors show it: an array by dtype and shape, as jaxtyping does."""
     if isinstance(value, type):
         return value.__name__
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"an array, {value.dtype}{list(value.shape)}"
-    return repr(value)
-
-
-def _fix(value: Any, hint: Any) -> str:
-    if inspect.isclass(value) and any(
-        inspect.isclass(kind) and issubclass(value, kind) for kind in _alternatives(hint)
-    ):
-        return f"\n  fix:      it is the class; write {value.__name__}(...)"
-    if is_bearable((value,), hint):
-        return "\n  fix:      write it as a tuple, (...,)"
-    return ""
+        dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
+        return f"{dtype}[{','.join(map(str, value.shape))}]"
+    text = f"the function {value.__name__}" if inspect.isfunction(value) else repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block, fresh
 from blocks.context import Context, Handoff
+from blocks.errors.location import reported
 from blocks.introspection.leave import LEFT, leave
 from blocks.typing import Array, Float, typed
 
@@ -152,6 +153,7 @@ def runner(
     return nn.remat(run, policy=None if remat is True else remat, prevent_cse=prevent_cse)
 
 
+@reported
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
     """Converts a `Stack`'s parameters from the loop's layout to the scan's.
 
@@ -183,6 +185,7 @@ def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
     }
 
 
+@reported
 def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
     """Converts a `Stack`'s parameters from the scan's layout to the loop's.
 

@@ -1,16 +1,18 @@
 """Change a model before it has weights: `override`, `replace`, `find`."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import flax.linen as nn
 
 from blocks.base import fields_of, fresh, map_modules, modules_in
+from blocks.errors.location import reported
+from blocks.errors.making import nearest
 
 M = TypeVar("M", bound=nn.Module)
 
 
+@reported
 def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
     """Finds the parts of `model` that are of a `kind`, by their path.
 
@@ -41,6 +43,7 @@ def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
     return found
 
 
+@reported
 def override(model: M, **fields: Any) -> M:
     """Sets fields wherever they exist in `model` and its parts.
 
@@ -60,10 +63,7 @@ def override(model: M, **fields: Any) -> M:
     known = {name for part in parts for name in fields_of(part)}
     for name in fields:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = (
-                f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known))}."
-            )
+            hint = nearest(name, sorted(known))
             raise ValueError(f"no part of {type(model).__name__} has a field `{name}`; {hint}")
 
     def change(module: Any) -> Any:
@@ -79,6 +79,7 @@ def override(model: M, **fields: Any) -> M:
     return change(model)
 
 
+@reported
 def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module]) -> Any:
     """Puts `function(part)` in the place of every part of a `kind`, outermost first.
 

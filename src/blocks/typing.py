@@ -21,7 +21,6 @@ point array of rank three with those axes.
 """
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -29,6 +28,10 @@ import flax.linen as nn
 import jax
 from beartype import beartype
 from jaxtyping import Array, Bool, Float, Int, Key, TypeCheckError, jaxtyped
+
+from blocks.errors.arguments import explain, misses_an_argument
+from blocks.errors.collections import translate
+from blocks.errors.location import Running, report, running, where
 
 __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
 
@@ -43,59 +46,48 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
     """Checks arguments and result of `function` against its annotations, once per trace.
 
     Shapes and dtypes are static under `jit`, so the check leaves no operation behind. It stands
-    innermost, below `@nn.compact`.
+    innermost, below `@nn.compact`. On a block's method it also says where in the model an error
+    arose, whatever raised it; tracebacks of what blocks refuse end in the caller's line.
 
     Raises:
-        TypeError: names the block, the argument, what its signature expects and what it got.
+        TypeError: names the block, the argument, what its signature expects and what it got, and
+            the fix where the mistake is a known one.
     """
     checked = jaxtyped(function, typechecker=beartype)
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        module = args[0] if args and isinstance(args[0], nn.Module) else None
+        before = running.set(running.get() if module is None else Running(module, args))
         try:
             return checked(*args, **kwargs)
-        except TypeCheckError as error:
-            message = _explain(function, args, str(error))
-        raise TypeError(message)
+        except Exception as caught:
+            error = _refusal(caught, function, args, kwargs)
+            if error is caught:
+                _report(error, function, module)
+                raise
+        finally:
+            running.reset(before)
+        try:
+            raise error
+        except Exception:  # a new error, with none behind it
+            _report(error, function, module)
+            raise
 
     return wrapper
 
 
-def _explain(function: Callable[..., Any], args: tuple[Any, ...], report: str) -> str:
-    """Says in three lines what jaxtyping's report says in twenty."""
-    parameter = re.search(r"whilst typechecking parameter '(\w+)'", report)
-    actual = re.search(r"^Actual value: (.*?)(?: Expected type:|$)", report, re.M)
-    expected = re.search(r"^.*Expected type: (.*?)\.?$", report, re.M)
-    axes = re.search(r"each jaxtyping axis annotation are as follows\.\n((?:\w+=.*\n?)+)", report)
-    if not (actual and expected):
-        return report
-    what = f"argument `{parameter[1]}`" if parameter else "the result"
-    module = args[0] if args and isinstance(args[0], nn.Module) else None
-    origin = function.__qualname__.lstrip("_") if module is None else where(module)
-    text = (
-        f"{origin}: {what} does not fit its signature\n"
-        f"  expected: {_readable(expected[1])}\n"
-        f"  actual:   {_readable(actual[1])}"
-    )
-    if axes:
-        bound = ", ".join(axes[1].splitlines())
-        text += f"\n  with:     {bound} (bound by the arguments before it)"
-    return text
+def _refusal(
+    caught: Exception, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exception:
+    """What to raise: the error itself, or one that says the same in words of this library."""
+    if isinstance(caught, TypeCheckError):
+        return TypeError(explain(function, args, kwargs, str(caught)))
+    return translate(caught) or misses_an_argument(caught, function, args, kwargs) or caught
 
 
-def where(module: nn.Module) -> str:
-    """A block and its path in the model, as errors name it."""
-    path = ".".join(module.path) if module.scope is not None else ""
-    name = type(module).__name__
-    return f"{name} at `{path}`" if path else name
-
-
-def _readable(annotation: str) -> str:
-    """An annotation as it stands in the source, without what Python wraps around it."""
-    bare = re.sub(r"<class '(.*?)'>", r"\1", annotation.strip())
-    return (
-        bare.replace("jaxtyping.", "")
-        .replace("jaxlib._jax.", "")
-        .replace("(jax)", "")
-        .replace("(numpy)", " of numpy")
-    )
+def _report(error: Exception, function: Callable[..., Any], module: nn.Module | None) -> None:
+    if module is not None:
+        report(error, type(module).__name__, where(module))
+    elif running.get() is None:  # else the block around it says where it is
+        report(error, function.__qualname__.lstrip("_"))

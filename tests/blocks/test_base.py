@@ -216,7 +216,9 @@ def test_a_model_survives_pickling() -> None:
 
 
 def test_a_positional_field_is_refused() -> None:
-    with pytest.raises(TypeError, match="positional argument"):
+    with pytest.raises(
+        TypeError, match=r"^MLP: fields are given by name; write MLP\(hidden=.*\)\.$"
+    ):
         MLP(4)  # pyright: ignore
 
 

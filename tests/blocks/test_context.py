@@ -73,7 +73,7 @@ def test_what_does_not_fit_the_tokens_is_refused(
 
 def test_a_block_refuses_a_context_of_another_shape() -> None:
     block, x = MultiHeadAttention(num_heads=2, mask=Causal()), jnp.ones((2, 4, 4))
-    with pytest.raises(TypeError, match=r"context: argument `valid`.*\n.*\n  actual:   bool\[2,3"):
+    with pytest.raises(TypeError, match=r"`valid` of context.*\n.*\n  actual:   bool\[2,3"):
         block.init(jax.random.key(0), x, Context(valid=jnp.ones((2, 3), bool)))
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.base import Block
 from blocks.context import Context
+from blocks.errors.location import reported
 from blocks.moe.experts import Experts
 from blocks.moe.routers import Router, Routing
 from blocks.typing import Array, Float, typed
@@ -101,6 +102,7 @@ class MixtureOfExperts(Block, kw_only=True):
             self.sow("losses", name, loss, operator.add, lambda: jnp.zeros(()))
 
 
+@reported
 def auxiliary_losses(collections: dict[str, Any]) -> dict[str, Array]:
     r"""Sums the losses of all mixtures in a model, by name.
 

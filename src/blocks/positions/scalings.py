@@ -11,11 +11,12 @@ import math
 
 import jax.numpy as jnp
 
+from blocks.errors.making import Reporting
 from blocks.fields import check_types
 from blocks.typing import Array, Float
 
 
-class RoPEScaling:
+class RoPEScaling(metaclass=Reporting):
     """What a scaling is: new frequencies from old ones, and a factor on what is turned."""
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks.context import Context
+from blocks.errors.location import reported
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
 from blocks.typing import Array, Dtype, Float, Initializer, typed
@@ -146,6 +147,7 @@ class LayerScale(Residual, kw_only=True):
         return self.residual(x, scaled, norm, context, deterministic)
 
 
+@reported
 def deep_norm_params(params: dict[str, Any], depth: int) -> dict[str, Any]:
     r"""Starts a model with `DeepNorm` as its paper does: what feeds the sum is smaller.
 

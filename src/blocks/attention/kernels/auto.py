@@ -10,6 +10,7 @@ from blocks.attention.kernels.signature import Kernel, ScoreFunction
 from blocks.attention.kernels.support import KernelCall, call_of, platform, support_of
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
+from blocks.errors.making import Reporting
 from blocks.typing import Array, Float, Key, typed
 
 
@@ -26,7 +27,7 @@ class Choice(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Auto:
+class Auto(metaclass=Reporting):
     """Attends with the fastest kernel that supports the call, chosen when the call is traced.
 
     cuDNN's where it supports the call; else the chunked one for many scores, which it computes

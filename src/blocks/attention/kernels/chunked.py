@@ -11,11 +11,12 @@ from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.kernels.support import Support
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
+from blocks.errors.making import Reporting
 from blocks.typing import Array, Float, Key, typed
 
 
 @dataclasses.dataclass(frozen=True)
-class ChunkedAttention:
+class ChunkedAttention(metaclass=Reporting):
     """Attends from a chunk of queries to a chunk of keys at a time; never holds all scores.
 
     Gives what `dot_product_attention` gives, up to rounding, in memory that grows with

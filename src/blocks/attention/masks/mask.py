@@ -7,11 +7,13 @@ whole sequence, a chunk of one, and a cache.
 import dataclasses
 
 from blocks.context import Coordinates
+from blocks.errors.making import Reporting
+from blocks.errors.tracebacks import ending
 from blocks.fields import check_types
 from blocks.typing import Array, Bool
 
 
-class Mask:
+class Mask(metaclass=Reporting):
     """A rule for which query sees which key; `&`, `|` and `~` combine rules."""
 
     @property
@@ -34,6 +36,7 @@ class Mask:
         """Checks the fields."""
         check_types(self, vars(self))
 
+    @ending
     def __bool__(self) -> bool:
         raise TypeError(
             "a mask is neither true nor false: combine masks with `&`, `|` and `~` instead of "

@@ -1,0 +1,202 @@
+"""Mistakes in the fields of attention blocks."""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# What a checker of types finds too is what the cases are about.
+
+import jax.numpy as jnp
+from errors.case import mistake
+
+from blocks import (
+    AttentionHead,
+    Causal,
+    ChunkedAttention,
+    CrossAttention,
+    CudnnAttention,
+    LearnedPositions,
+    MultiHeadAttention,
+    Scale,
+    SoftCap,
+)
+
+CASES = (
+    mistake(
+        "MultiHeadAttention num_heads",
+        lambda: MultiHeadAttention(num_heads=0),
+        ValueError,
+        "MultiHeadAttention: num_heads=0 must be at least 1.",
+    ),
+    mistake(
+        "MultiHeadAttention num_kv_heads",
+        lambda: MultiHeadAttention(num_heads=6, num_kv_heads=4),
+        ValueError,
+        "MultiHeadAttention: num_kv_heads=4 must divide num_heads=6; use 1, 2, 3 or 6.",
+    ),
+    mistake(
+        "MultiHeadAttention dropout_rate",
+        lambda: MultiHeadAttention(num_heads=2, dropout_rate=1.0),
+        ValueError,
+        "MultiHeadAttention: dropout_rate=1.0 must be at least 0 and below 1.",
+    ),
+    mistake(
+        "MultiHeadAttention num_heads 2",
+        lambda: MultiHeadAttention(num_heads="2"),
+        TypeError,
+        "MultiHeadAttention: field `num_heads` cannot hold this",
+        "  expected: int",
+        "  actual:   '2'",
+        "  fix:      write 2, without quotes",
+    ),
+    mistake(
+        "MultiHeadAttention num_heads 3",
+        lambda: MultiHeadAttention(num_heads=2.0),
+        TypeError,
+        "MultiHeadAttention: field `num_heads` cannot hold this",
+        "  expected: int",
+        "  actual:   2.0",
+        "  fix:      write 2",
+    ),
+    mistake(
+        "MultiHeadAttention mask",
+        lambda: MultiHeadAttention(num_heads=2, mask="causal"),
+        TypeError,
+        "MultiHeadAttention: field `mask` cannot hold this",
+        "  expected: Mask | None",
+        "  actual:   'causal'",
+        "  fix:      write Causal(...), a value instead of its name",
+    ),
+    mistake(
+        "MultiHeadAttention mask 2",
+        lambda: MultiHeadAttention(num_heads=2, mask=jnp.ones((3, 3), bool)),
+        TypeError,
+        "MultiHeadAttention: field `mask` cannot hold this",
+        "  expected: Mask | None",
+        "  actual:   bool[3,3]",
+        (
+            "  fix:      a mask is a rule, as Causal(); padding comes with the call, "
+            "Context(valid=...)"
+        ),
+    ),
+    mistake(
+        "MultiHeadAttention mask 3",
+        lambda: MultiHeadAttention(num_heads=2, mask=Causal),
+        TypeError,
+        "MultiHeadAttention: field `mask` cannot hold this",
+        "  expected: Mask | None",
+        "  actual:   Causal",
+        "  fix:      it is the class; write Causal(...)",
+    ),
+    mistake(
+        "MultiHeadAttention position",
+        lambda: MultiHeadAttention(num_heads=2, position="rope"),
+        TypeError,
+        "MultiHeadAttention: field `position` cannot hold this",
+        "  expected: QKTransform | ScoreChange | None",
+        "  actual:   'rope'",
+        "  fix:      write RoPE(...), a value instead of its name",
+    ),
+    mistake(
+        "MultiHeadAttention position 2",
+        lambda: MultiHeadAttention(num_heads=2, position=LearnedPositions(max_length=4)),
+        TypeError,
+        "MultiHeadAttention: field `position` cannot hold this",
+        "  expected: QKTransform | ScoreChange | None",
+        "  actual:   LearnedPositions(max_length=4)",
+        ("  fix:      LearnedPositions is added to embeddings: TokenEmbedding(position=...)"),
+    ),
+    mistake(
+        "MultiHeadAttention kernel",
+        lambda: MultiHeadAttention(num_heads=2, kernel="flash"),
+        TypeError,
+        "MultiHeadAttention: field `kernel` cannot hold this",
+        "  expected: Kernel",
+        "  actual:   'flash'",
+        (
+            "  fix:      kernels are values: dot_product_attention, ChunkedAttention(), "
+            "CudnnAttention()"
+        ),
+    ),
+    mistake(
+        "MultiHeadAttention scores",
+        lambda: MultiHeadAttention(num_heads=2, scores=SoftCap(cap=1.0)),
+        TypeError,
+        "MultiHeadAttention: field `scores` cannot hold this",
+        "  expected: tuple[ScoreChange, ...]",
+        "  actual:   SoftCap(cap=1.0)",
+        "  fix:      write it as a tuple, (...,)",
+    ),
+    mistake(
+        "MultiHeadAttention use_bias",
+        lambda: MultiHeadAttention(num_heads=2, use_bias={"key": False}),
+        TypeError,
+        "MultiHeadAttention: field `use_bias` cannot hold this",
+        "  expected: bool | Biases",
+        "  actual:   {'key': False}",
+        "  fix:      write Biases(key=False)",
+    ),
+    mistake(
+        "MultiHeadAttention use_bias 2",
+        lambda: MultiHeadAttention(num_heads=2, use_bias=None),
+        TypeError,
+        "MultiHeadAttention: field `use_bias` cannot hold this",
+        "  expected: bool | Biases",
+        "  actual:   None",
+        "  fix:      write True or False",
+    ),
+    mistake(
+        "MultiHeadAttention factor",
+        lambda: MultiHeadAttention(num_heads=2, scores=(Scale(factor=1.0), Scale(factor=2.0))),
+        ValueError,
+        (
+            "MultiHeadAttention: Scale(factor=1.0) and Scale(factor=2.0) replace each "
+            "other; keep one of them."
+        ),
+    ),
+    mistake(
+        "MultiHeadAttention heads 2",
+        lambda: MultiHeadAttention(heads=2),
+        TypeError,
+        "MultiHeadAttention: no field `heads`; did you mean `num_heads`?",
+    ),
+    mistake(
+        "MultiHeadAttention num_heads 4",
+        lambda: MultiHeadAttention(),
+        TypeError,
+        (
+            "MultiHeadAttention: the field `num_heads` is missing; write "
+            "MultiHeadAttention(num_heads=...)."
+        ),
+    ),
+    mistake(
+        "AttentionHead head_dim",
+        lambda: AttentionHead(head_dim=0),
+        ValueError,
+        "AttentionHead: head_dim=0 must be at least 1; 64 is usual.",
+    ),
+    mistake(
+        "MultiHeadAttention kernel 2",
+        lambda: MultiHeadAttention(
+            num_heads=2, kernel=CudnnAttention(), scores=(SoftCap(cap=1.0),)
+        ),
+        ValueError,
+        (
+            "MultiHeadAttention: kernel=CudnnAttention() does not support the score change "
+            "SoftCap(cap=1.0); use ChunkedAttention() or dot_product_attention, or Auto(), "
+            "which chooses."
+        ),
+    ),
+    mistake(
+        "CrossAttention num_heads",
+        lambda: CrossAttention(num_heads=0),
+        ValueError,
+        "CrossAttention: num_heads=0 must be at least 1.",
+    ),
+    mistake(
+        "MultiHeadAttention kernel 3",
+        lambda: MultiHeadAttention(num_heads=2, kernel=ChunkedAttention),
+        TypeError,
+        "MultiHeadAttention: field `kernel` cannot hold this",
+        "  expected: Kernel",
+        "  actual:   ChunkedAttention",
+        "  fix:      it is the class; write ChunkedAttention(...)",
+    ),
+)

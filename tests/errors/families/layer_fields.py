@@ -1,0 +1,196 @@
+"""Mistakes in the fields of layers, stacks and residual layouts."""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# What a checker of types finds too is what the cases are about.
+
+from errors.case import CAUSAL, layer, mistake
+
+from blocks import (
+    MLP,
+    AdaptiveNormZero,
+    DeepNorm,
+    FirstMix,
+    LayerNorm,
+    LayerScale,
+    OutputNorm,
+    Parallel,
+    ParallelNorms,
+    PostNorm,
+    PreNorm,
+    ReZero,
+    SandwichNorm,
+    Stack,
+    StochasticDepth,
+    TransformerBlock,
+)
+
+CASES = (
+    mistake(
+        "TransformerBlock mlp",
+        lambda: TransformerBlock(attention=CAUSAL, mlp=MLP),
+        TypeError,
+        "TransformerBlock: field `mlp` cannot hold this",
+        "  expected: Module",
+        "  actual:   MLP",
+        "  fix:      it is the class; write MLP(...)",
+    ),
+    mistake(
+        "TransformerBlock norm",
+        lambda: TransformerBlock(attention=CAUSAL, mlp=MLP(hidden=4), norm="layernorm"),
+        TypeError,
+        "TransformerBlock: field `norm` cannot hold this",
+        "  expected: Module",
+        "  actual:   'layernorm'",
+    ),
+    mistake(
+        "TransformerBlock residual",
+        lambda: TransformerBlock(attention=CAUSAL, mlp=MLP(hidden=4), residual="prenorm"),
+        TypeError,
+        "TransformerBlock: field `residual` cannot hold this",
+        "  expected: Residual",
+        "  actual:   'prenorm'",
+        "  fix:      write PreNorm(...), a value instead of its name",
+    ),
+    mistake(
+        "TransformerBlock dropout_rate",
+        lambda: TransformerBlock(attention=CAUSAL, mlp=MLP(hidden=4), dropout_rate=2.0),
+        ValueError,
+        "TransformerBlock: dropout_rate=2.0 must be at least 0 and below 1.",
+    ),
+    mistake(
+        "Stack depth",
+        lambda: Stack(block=layer(), depth=0),
+        ValueError,
+        "Stack: depth=0 must be at least 1.",
+    ),
+    mistake(
+        "Stack depth 2",
+        lambda: Stack(block=(layer(), layer()), depth=3, scan=True),
+        ValueError,
+        (
+            "Stack: depth=3 must be a multiple of the pattern's 2 blocks to scan; use 2, or"
+            " scan=False."
+        ),
+    ),
+    mistake(
+        "Stack block",
+        lambda: Stack(block=(), depth=3),
+        ValueError,
+        "Stack: block=() holds no layer; give at least one.",
+    ),
+    mistake(
+        "Stack block 2",
+        lambda: Stack(block=layer, depth=3),
+        TypeError,
+        "Stack: field `block` cannot hold this",
+        "  expected: Module | tuple[Module, ...]",
+        "  actual:   the function layer",
+        "  fix:      the slot holds a block, not a function; if it makes one, call it",
+    ),
+    mistake(
+        "Stack remat",
+        lambda: Stack(block=layer(), depth=3, remat="full"),
+        TypeError,
+        "Stack: field `remat` cannot hold this",
+        "  expected: bool | Callable[..., Any]",
+        "  actual:   'full'",
+    ),
+    mistake(
+        "StochasticDepth rate",
+        lambda: StochasticDepth(rate=1.0),
+        ValueError,
+        "StochasticDepth: rate=1.0 must be at least 0 and below 1.",
+    ),
+    mistake(
+        "DeepNorm depth",
+        lambda: DeepNorm(depth=0),
+        ValueError,
+        "DeepNorm: depth=0 must be at least 1, the layers of the stack.",
+    ),
+    mistake(
+        "Stack depth 3",
+        lambda: Stack(block=[layer()], depth=True),
+        TypeError,
+        "Stack: field `depth` cannot hold this",
+        "  expected: int",
+        "  actual:   True",
+    ),
+    mistake(
+        "ParallelNorms norm",
+        lambda: ParallelNorms(norm=LayerNorm()),
+        TypeError,
+        "ParallelNorms: no field `norm`; there is none.",
+    ),
+    mistake(
+        "OutputNorm names",
+        lambda: OutputNorm(1),
+        TypeError,
+        "OutputNorm: fields are given by name; write OutputNorm().",
+    ),
+    mistake(
+        "Parallel names",
+        lambda: Parallel(1),
+        TypeError,
+        "Parallel: fields are given by name; write Parallel().",
+    ),
+    mistake(
+        "SandwichNorm names",
+        lambda: SandwichNorm(1),
+        TypeError,
+        "SandwichNorm: fields are given by name; write SandwichNorm().",
+    ),
+    mistake(
+        "ReZero weight_init",
+        lambda: ReZero(weight_init=0.0),
+        TypeError,
+        "ReZero: field `weight_init` cannot hold this",
+        "  expected: Callable[..., Array]",
+        "  actual:   0.0",
+        "  fix:      pass an initialiser, as Normal(0.0)",
+    ),
+    mistake(
+        "LayerScale scale_init",
+        lambda: LayerScale(scale_init=1e-5),
+        TypeError,
+        "LayerScale: field `scale_init` cannot hold this",
+        "  expected: Callable[..., Array]",
+        "  actual:   1e-05",
+        "  fix:      pass an initialiser, as Normal(1e-05)",
+    ),
+    mistake(
+        "AdaptiveNormZero kernel_init",
+        lambda: AdaptiveNormZero(kernel_init="zeros"),
+        TypeError,
+        "AdaptiveNormZero: field `kernel_init` cannot hold this",
+        "  expected: Callable[..., Array]",
+        "  actual:   'zeros'",
+        "  fix:      pass the initialiser, jax.nn.initializers.zeros",
+    ),
+    mistake(
+        "FirstMix residual",
+        lambda: FirstMix(residual=PreNorm),
+        TypeError,
+        "FirstMix: field `residual` cannot hold this",
+        "  expected: Residual",
+        "  actual:   PreNorm",
+        "  fix:      it is the class; write PreNorm(...)",
+    ),
+    mistake(
+        "ParallelNorms names",
+        lambda: ParallelNorms(1),
+        TypeError,
+        "ParallelNorms: fields are given by name; write ParallelNorms().",
+    ),
+    mistake(
+        "PostNorm names",
+        lambda: PostNorm(1),
+        TypeError,
+        "PostNorm: fields are given by name; write PostNorm().",
+    ),
+    mistake(
+        "PreNorm norm",
+        lambda: PreNorm(norm=LayerNorm()),
+        TypeError,
+        "PreNorm: no field `norm`; there is none.",
+    ),
+)

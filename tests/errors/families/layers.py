@@ -1,0 +1,118 @@
+"""Mistakes in residual layouts, layers and stacks."""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# What a checker of types finds too is what the cases are about.
+
+from errors.case import ODD, TOKENS, WIDE, X, layer, mistake, on, shapes, stack
+
+from blocks import Context
+
+CASES = (
+    mistake(
+        "TransformerBlock rank",
+        lambda: shapes(layer(), X[0]),
+        TypeError,
+        "TransformerBlock: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'batch seq embed']",
+        "  actual:   f32[3,8]",
+        "  fix:      add the batch axis: x[None]",
+    ),
+    mistake(
+        "TransformerBlock width",
+        lambda: on(layer(), (X,), WIDE),
+        TypeError,
+        "LayerNorm at `attention_norm`: argument `x` does not fit the parameter `scale`",
+        "  expected: an input for scale of shape (8,), as it was made",
+        "  actual:   f32[2,3,16], which asks for scale of shape (16,)",
+    ),
+    mistake(
+        "TransformerBlock swapped",
+        lambda: shapes(layer(), Context(), X),
+        TypeError,
+        "TransformerBlock: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'batch seq embed']",
+        "  actual:   Context()",
+        "  fix:      they are swapped: `x` comes before `context`",
+    ),
+    mistake(
+        "Stack rank",
+        lambda: shapes(stack(), X[0]),
+        TypeError,
+        "Stack: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'batch seq embed']",
+        "  actual:   f32[3,8]",
+        "  fix:      add the batch axis: x[None]",
+    ),
+    mistake(
+        "Stack tokens as x",
+        lambda: shapes(stack(), TOKENS),
+        TypeError,
+        "Stack: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'batch seq embed']",
+        "  actual:   i32[2,3]",
+        "  fix:      it looks like token ids; embed them first, as TokenEmbedding does",
+    ),
+    mistake(
+        "Stack width scanned",
+        lambda: on(stack(scan=True), (X,), WIDE),
+        TypeError,
+        ("LayerNorm at `layers.attention_norm`: argument `x` does not fit the parameter `scale`"),
+        "  expected: an input for scale of shape (8,), as it was made",
+        "  actual:   f32[2,3,16], which asks for scale of shape (16,)",
+    ),
+    mistake(
+        "Stack heads",
+        lambda: shapes(stack(block=layer(attention=ODD)), X),
+        ValueError,
+        (
+            "MultiHeadAttention at `layer_0.attention`: num_heads=3 must divide embed=8; "
+            "use 1, 2, 4 or 8, or give head_dim."
+        ),
+    ),
+    mistake(
+        "Stack heads scanned",
+        lambda: shapes(stack(block=layer(attention=ODD), scan=True), X),
+        ValueError,
+        (
+            "MultiHeadAttention at `layers.attention`: num_heads=3 must divide embed=8; use"
+            " 1, 2, 4 or 8, or give head_dim."
+        ),
+    ),
+    mistake(
+        "Stack heads recomputed",
+        lambda: shapes(stack(block=layer(attention=ODD), remat=True), X),
+        ValueError,
+        (
+            "MultiHeadAttention at `layer_0.attention`: num_heads=3 must divide embed=8; "
+            "use 1, 2, 4 or 8, or give head_dim."
+        ),
+    ),
+    mistake(
+        "Stack heads recomputed in a scan",
+        lambda: shapes(stack(block=layer(attention=ODD), scan=True, remat=True), X),
+        ValueError,
+        (
+            "MultiHeadAttention at `layers.attention`: num_heads=3 must divide embed=8; use"
+            " 1, 2, 4 or 8, or give head_dim."
+        ),
+    ),
+    mistake(
+        "Stack heads shared",
+        lambda: shapes(stack(block=layer(attention=ODD), shared=True), X),
+        ValueError,
+        (
+            "MultiHeadAttention at `layers.attention`: num_heads=3 must divide embed=8; use"
+            " 1, 2, 4 or 8, or give head_dim."
+        ),
+    ),
+    mistake(
+        "Stack deeper than its parameters",
+        lambda: on(stack(depth=2), (X,), X, made=stack(depth=1)),
+        ValueError,
+        (
+            "LayerNorm at `layer_1.attention_norm`: no parameter `scale` among the "
+            "variables of this call"
+        ),
+        ("  fix:      they are another model's: compare the fields of the two, or init anew"),
+    ),
+)

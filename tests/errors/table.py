@@ -1,0 +1,41 @@
+"""The table of mistakes: a list of cases for each family of blocks; a new family joins here."""
+
+from errors.families import (
+    attention,
+    attention_fields,
+    context,
+    context_arrays,
+    embeddings,
+    heads,
+    layer_fields,
+    layers,
+    model_fields,
+    models,
+    moe,
+    places,
+    pointwise,
+    pointwise_fields,
+    positions,
+    residuals,
+    slot_fields,
+)
+
+CASES = (
+    *attention.CASES,
+    *attention_fields.CASES,
+    *context.CASES,
+    *context_arrays.CASES,
+    *embeddings.CASES,
+    *heads.CASES,
+    *layer_fields.CASES,
+    *layers.CASES,
+    *model_fields.CASES,
+    *models.CASES,
+    *moe.CASES,
+    *places.CASES,
+    *pointwise.CASES,
+    *pointwise_fields.CASES,
+    *positions.CASES,
+    *residuals.CASES,
+    *slot_fields.CASES,
+)
