@@ -8,6 +8,7 @@ import html
 import importlib
 import inspect
 import math
+import os
 import pkgutil
 import re
 import typing
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+
+# The page and heading that say what every block keeps.
+LAWS = "index.md#what-every-block-keeps"
 
 
 class Html(str):
@@ -27,12 +31,12 @@ class Html(str):
 def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
     """The functions that a page may call."""
     return {
-        "api": functools.partial(api),
+        "api": api,
         "cost": cost,
-        "public_names": functools.partial(public_names, root=root, page=page),
+        "public_names": public_names,
         "shapes": shapes,
         "source": functools.partial(source, root=root),
-        "tests": functools.partial(tests, root=root),
+        "tests": functools.partial(tests, root=root, page=page),
     }
 
 
@@ -74,7 +78,10 @@ def cost(block: Any, *arguments: Any) -> str:
         for argument in arguments
         if hasattr(argument, "shape")
     )
+    fast = not jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
     compiled = jax.jit(block.apply).lower(variables, *arguments).compile()
+    jax.config.update("jax_disable_most_optimizations", not fast)
     analysis = compiled.cost_analysis() or {}
     memory = compiled.memory_analysis()
     flops = int(analysis.get("flops", 0))
@@ -102,22 +109,26 @@ def source(thing: Any, root: Path) -> str:
     )
 
 
-def tests(thing: Any, root: Path) -> str:
-    """The list of tests that name a block, as sentences, and the laws that it has joined."""
+def tests(thing: Any, root: Path, page: Path) -> str:
+    """The list of tests that name a block: its laws, those of its folder in words, others by name."""
     word = re.compile(rf"\b{re.escape(thing.__name__)}\b")
-    lines = []
+    area = thing.__module__.split(".")[1]
+    laws, own, others = [], [], []
     for path in sorted((root / "tests").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if not word.search(text):
-            continue
         name = path.relative_to(root).as_posix()
+        if not word.search(text) or name.startswith("tests/docs/"):
+            continue
         if name.startswith("tests/laws/families/"):
-            lines.append(f"- `{name}`: [every law](../../index.md#what-every-block-keeps)")
+            link = os.path.relpath(root / "docs" / LAWS, page.parent)
+            laws.append(f"- `{name}`: its cases of [the laws that every block keeps]({link}).")
         elif found := [_sentence(test) for test in _tests(text) if word.search(test)]:
-            more = f", and {len(found) - 4} more" if len(found) > 5 else ""
-            shown = found if not more else found[:4]
-            lines.append(f"- `{name}`: {'; '.join(shown)}{more}")
-    return "\n".join(lines)
+            if name.startswith((f"tests/blocks/{area}/", f"tests/blocks/test_{area}")):
+                own.append(f"- `{name}`: {'; '.join(found)}.")
+            else:
+                others.append(f"`{name}`")
+    last = [f"- It also stands in {', '.join(others)}."] if others else []
+    return "\n".join([*laws, *own, *last])
 
 
 def api(package: str) -> str:
@@ -125,7 +136,7 @@ def api(package: str) -> str:
     return "\n".join(f"::: {module}" for module, _ in public_modules(package))
 
 
-def public_names(root: Path, page: Path) -> str:
+def public_names() -> str:
     """The table of all public names of `blocks`, with what each is in a sentence."""
     import blocks
 
@@ -167,7 +178,7 @@ def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
 
 def _plain(hint: Any) -> str:
     parts = typing.get_args(hint) or (hint,)
-    return " \\| ".join(
+    return " or ".join(
         "None" if part is type(None) else getattr(part, "__name__", str(part)) for part in parts
     )
 

@@ -127,7 +127,7 @@ def _key(name: str, items: list[Item], root: Path) -> str:
     # The line counts: it stands in messages.
     code = [(item.language, item.code, item.options, item.line) for item in items]
     sources = [_hash_of(root / "docs", "**/*.py"), _hash_of(root / "src" / "blocks", "**/*.py")]
-    text = repr(code)
+    text = repr((code, (root / name).read_text(encoding="utf-8").startswith("---\n")))
     if "recipes" in text:
         sources.append(_hash_of(root / "src" / "recipes", "**/*.py"))
     if "{{" in text or any(item.language == "macro" for item in items):

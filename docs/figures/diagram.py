@@ -86,12 +86,12 @@ class Diagram:
         self.parts.append(f'<path class="arrow" d="{path}"/>')
         if text:
             x, y = middle
-            self.parts.append(f'<text class="note" x="{x + 8:g}" y="{y + 4:g}">{_safe(text)}</text>')
+            self.parts.append(
+                f'<text class="note" x="{x + 8:g}" y="{y + 4:g}">{_safe(text)}</text>'
+            )
             self.bends.append((x + 8 + 6.5 * len(text), y))
 
-    def _around(
-        self, start: Node, end: Node, column: float
-    ) -> tuple[str, tuple[float, float]]:
+    def _around(self, start: Node, end: Node, column: float) -> tuple[str, tuple[float, float]]:
         x = column * COLUMN
         leave = start.y + start.half_height + 8
         side = 1 if x > end.x else -1
