@@ -131,9 +131,13 @@ def tests(thing: Any, root: Path, page: Path) -> str:
     return "\n".join([*laws, *own, *last])
 
 
-def api(package: str) -> str:
-    """An entry for each module of a package that has public names."""
-    return "\n".join(f"::: {module}" for module, _ in public_modules(package))
+def api(package: str, but: tuple[str, ...] = ()) -> str:
+    """An entry for each module of a package that has public names, `but` for some packages."""
+    return "\n".join(
+        f"::: {module}\n    options:\n      heading_level: 2\n"
+        for module, _ in public_modules(package)
+        if not f"{module}.".startswith(tuple(f"{name}." for name in but) or ("-",))
+    )
 
 
 def public_names() -> str:

@@ -11,13 +11,16 @@ def expand(nav: list[Any] | None, docs: Path) -> list[Any] | None:
 
     A page beside the folder, as `norms.md` beside `norms/`, comes first, as its overview.
     """
-    return None if nav is None else [_entry(entry, docs) for entry in nav]
+    if nav is None:
+        return None
+    return [entry for entry in (_entry(entry, docs) for entry in nav) if entry not in ({}, [])]
 
 
 def _entry(entry: Any, docs: Path) -> Any:
     if isinstance(entry, str):
         return entry
-    return {title: _value(value, docs) for title, value in entry.items()}
+    values = {title: _value(value, docs) for title, value in entry.items()}
+    return {title: value for title, value in values.items() if value}
 
 
 def _value(value: Any, docs: Path) -> Any:
