@@ -134,7 +134,7 @@ def tests(thing: Any, root: Path, page: Path) -> str:
 def api(package: str, but: tuple[str, ...] = ()) -> str:
     """An entry for each module of a package that has public names, `but` for some packages."""
     return "\n".join(
-        f"::: {module}\n    options:\n      heading_level: 2\n"
+        f"::: {module}\n    options:\n      heading_level: 2\n      show_root_full_path: true\n"
         for module, _ in public_modules(package)
         if not f"{module}.".startswith(tuple(f"{name}." for name in but) or ("-",))
     )

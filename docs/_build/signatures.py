@@ -37,14 +37,20 @@ class Written(griffe.Extension):
 def docstring(text: str) -> str:
     """A docstring with examples that can be copied and references that can be followed."""
     text = re.sub(r"^( *)```python\n(.*?)^\1```$", _example, text, flags=re.M | re.S)
+    text = re.sub(r"^( +)(>>> (?:.*\n?))((?:\1.*\n?)*)", _bare_example, text, flags=re.M)
     return re.sub(r"^References:\n((?:    .*\n?|\n)+)", _references, text, flags=re.M)
+
+
+def _bare_example(found: re.Match[str]) -> str:
+    return f"{_session(found[1], found[1] + found[2] + found[3])}\n"
 
 
 def _example(found: re.Match[str]) -> str:
     """A session of the interpreter as code and, under it, what it gave."""
-    indent, body = found[1], found[2]
-    if ">>>" not in body:
-        return found[0]
+    return _session(found[1], found[2]) if ">>>" in found[2] else found[0]
+
+
+def _session(indent: str, body: str) -> str:
     parts: list[tuple[str, list[str]]] = []
     for line in body.splitlines():
         line = line.removeprefix(indent)
