@@ -56,6 +56,13 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
     return content
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Names the search for those who hear the page; the theme leaves its dialog without a name."""
+    del page, config
+    dialog = 'data-md-component="search" role="dialog"'
+    return output.replace(dialog, f'{dialog} aria-label="Search"')
+
+
 def on_post_build(config: Any) -> None:
     """Says how much of the site was run."""
     del config
