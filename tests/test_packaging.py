@@ -97,14 +97,14 @@ def test_the_classifiers_name_the_versions_of_python_that_are_allowed():
 def test_every_dependency_has_a_lower_bound():
     unbounded = [
         str(requirement)
-        for requirement in requirements("test", "docs", "lint")
+        for requirement in requirements("test", "docs", "lint", "browser")
         if not {">=", "=="} & {bound.operator for bound in requirement.specifier}
     ]
     assert not unbounded
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("requirement", requirements("test", "docs", "lint"), ids=str)
+@pytest.mark.parametrize("requirement", requirements("test", "docs", "lint", "browser"), ids=str)
 def test_the_lock_file_satisfies_the_requirements(requirement, python):
     version = locked(python).get(canonicalize_name(requirement.name))
     assert version is not None

@@ -1,0 +1,1 @@
+"""What builds the pages: runs their code, draws their figures, computes their tables."""

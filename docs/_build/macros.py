@@ -1,0 +1,217 @@
+"""What a page can ask for between double braces: tables that are computed when it is built."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import html
+import importlib
+import inspect
+import math
+import os
+import pkgutil
+import re
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# The page and heading that say what every block keeps.
+LAWS = "index.md#what-every-block-keeps"
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
+    """The functions that a page may call."""
+    return {
+        "api": api,
+        "cost": cost,
+        "public_names": public_names,
+        "shapes": shapes,
+        "source": functools.partial(source, root=root),
+        "tests": functools.partial(tests, root=root, page=page),
+    }
+
+
+def shapes(block: type) -> str:
+    """The table of what a block takes and gives, from the signature of its call."""
+    call = inspect.unwrap(block.__call__)
+    hints = typing.get_type_hints(call, include_extras=True)
+    rows = ["| | type | shape |", "| --- | --- | --- |"]
+    for name, hint in hints.items():
+        said = "result" if name == "return" else f"`{name}`"
+        parameter = inspect.signature(call).parameters.get(name)
+        for kind, shape in _arrays(hint):
+            rows.append(f"| {said} | {kind} | {shape} |")
+            said = ""
+        if not list(_arrays(hint)):
+            default = "" if parameter is None else _default(parameter)
+            rows.append(f"| {said} | `{_plain(hint)}`{default} | |")
+    return "\n".join(rows)
+
+
+def cost(block: Any, *arguments: Any) -> str:
+    """The table of a value's parameters, and the work of one call, for arguments of a size."""
+    variables = jax.eval_shape(block.init, jax.random.key(0), *arguments)
+    leaves = jax.tree_util.tree_leaves_with_path(variables.get("params", {}))
+    total = sum(math.prod(leaf.shape) for _, leaf in leaves)
+    lines = []
+    if leaves:
+        lines += ["| parameter | shape | count |", "| --- | --- | ---: |"]
+        for path, leaf in leaves:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            shape = " × ".join(map(str, leaf.shape)) or "one number"
+            lines.append(f"| `{name}` | {shape} | {math.prod(leaf.shape):,} |")
+        size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for _, leaf in leaves)
+        lines += [f"| **all** | {_bytes(size)} | **{total:,}** |", ""]
+    else:
+        lines += ["It has no parameters.", ""]
+    given = ", ".join(
+        f"`{argument.dtype}[{', '.join(map(str, argument.shape))}]`"
+        for argument in arguments
+        if hasattr(argument, "shape")
+    )
+    fast = not jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    compiled = jax.jit(block.apply).lower(variables, *arguments).compile()
+    jax.config.update("jax_disable_most_optimizations", not fast)
+    analysis = compiled.cost_analysis() or {}
+    memory = compiled.memory_analysis()
+    flops = int(analysis.get("flops", 0))
+    working = getattr(memory, "temp_size_in_bytes", None)
+    said = f"One call on {given} takes {flops:,} floating point operations"
+    if working is not None:
+        said += f" and {_bytes(working)} of memory besides arguments and result"
+    return "\n".join([*lines, f"{said}, as XLA compiles it for a CPU."])
+
+
+def source(thing: Any, root: Path) -> str:
+    """The file that a block stands in, whole, to be opened."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    path = Path(inspect.getsourcefile(inspect.unwrap(thing)) or "")
+    text = path.read_text(encoding="utf-8")
+    lines = text.count("\n")
+    shown = highlight(text, PythonLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
+    name = path.relative_to(root).as_posix()
+    return Html(
+        f'<details class="source" data-search-exclude><summary><code>{name}</code>, {lines} lines'
+        f"</summary>{shown.strip()}</details>"
+    )
+
+
+def tests(thing: Any, root: Path, page: Path) -> str:
+    """The list of tests that name a block: its laws, those of its folder in words, others by name."""
+    word = re.compile(rf"\b{re.escape(thing.__name__)}\b")
+    area = thing.__module__.split(".")[1]
+    laws, own, others = [], [], []
+    for path in sorted((root / "tests").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        name = path.relative_to(root).as_posix()
+        if not word.search(text) or name.startswith("tests/docs/"):
+            continue
+        if name.startswith("tests/laws/families/"):
+            link = os.path.relpath(root / "docs" / LAWS, page.parent)
+            laws.append(f"- `{name}`: its cases of [the laws that every block keeps]({link}).")
+        elif found := [_sentence(test) for test in _tests(text) if word.search(test)]:
+            if name.startswith((f"tests/blocks/{area}/", f"tests/blocks/test_{area}")):
+                own.append(f"- `{name}`: {'; '.join(found)}.")
+            else:
+                others.append(f"`{name}`")
+    last = [f"- It also stands in {', '.join(others)}."] if others else []
+    return "\n".join([*laws, *own, *last])
+
+
+def api(package: str, but: tuple[str, ...] = ()) -> str:
+    """An entry for each module of a package that has public names, `but` for some packages."""
+    return "\n".join(
+        f"::: {module}\n    options:\n      heading_level: 2\n      show_root_full_path: true\n"
+        for module, _ in public_modules(package)
+        if not f"{module}.".startswith(tuple(f"{name}." for name in but) or ("-",))
+    )
+
+
+def public_names() -> str:
+    """The table of all public names of `blocks`, with what each is in a sentence."""
+    import blocks
+
+    rows = ["| name | what it is |", "| --- | --- |"]
+    for name in sorted(blocks.__all__, key=str.lower):
+        thing = getattr(blocks, name)
+        sentence = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append(f"| [`{name}`][blocks.{name}] | {sentence.replace('|', chr(92) + '|')} |")
+    return "\n".join(rows)
+
+
+def public_modules(package: str) -> Iterator[tuple[str, list[str]]]:
+    """The modules below a package that define names without an underscore, and those names."""
+    top = importlib.import_module(package)
+    found = pkgutil.walk_packages(top.__path__, f"{package}.")
+    for name in [package, *sorted(info.name for info in found)]:
+        if any(part.startswith("_") for part in name.split(".")):
+            continue
+        module = importlib.import_module(name)
+        names = [
+            key
+            for key, value in vars(module).items()
+            if not key.startswith("_")
+            and (inspect.isclass(value) or inspect.isfunction(value))
+            and value.__module__ == name
+        ]
+        if names:
+            yield name, names
+
+
+def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
+    """The arrays of an annotation: `Float`, `batch × seq`."""
+    for part in typing.get_args(hint) or (hint,):
+        if hasattr(part, "dim_str"):
+            kind = part.__name__.partition("[")[0]
+            axes = " × ".join(f"`{axis}`" for axis in part.dim_str.split()) or "one number"
+            yield kind, axes
+
+
+def _plain(hint: Any) -> str:
+    parts = typing.get_args(hint) or (hint,)
+    return " or ".join(
+        "None" if part is type(None) else getattr(part, "__name__", str(part)) for part in parts
+    )
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty or parameter.default is None:
+        return ""
+    return f", else `{parameter.default}`"
+
+
+def _bytes(size: int) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size = size / 1024
+    return f"{size:.4g} GiB"
+
+
+def _tests(text: str) -> Iterator[str]:
+    """The source of each test, with that of what stands above it."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            yield "\n".join(lines[first - 1 : node.end_lineno])
+
+
+def _sentence(test: str) -> str:
+    name = re.search(r"def test_(\w+)", test)
+    return html.escape(name[1].replace("_", " ")) if name else ""
+
+

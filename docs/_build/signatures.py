@@ -1,0 +1,104 @@
+"""Docstrings and fields for the reference as a person would write them; an extension of griffe."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+LINEN = "blocks.base.Block"
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})")
+
+
+class Written(griffe.Extension):
+    """Gives blocks the signature that Linen makes of their fields, and docstrings links and code.
+
+    Linen makes the constructor at run time, with `parent` and `name`, which no reader fills in.
+    """
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Rewrites all of a package."""
+        del kwargs
+        self._walk(pkg)
+
+    def _walk(self, thing: Any) -> None:
+        for member in list(thing.members.values()):
+            if member.is_alias:
+                continue
+            if member.docstring:
+                member.docstring.value = docstring(member.docstring.value)
+            if member.is_class and any(base.path == LINEN for base in member.mro()):
+                _constructor(member)
+            if member.is_module or member.is_class:
+                self._walk(member)
+
+
+def docstring(text: str) -> str:
+    """A docstring with examples that can be copied and references that can be followed."""
+    text = re.sub(r"^( *)```python\n(.*?)^\1```$", _example, text, flags=re.M | re.S)
+    text = re.sub(r"^( +)(>>> (?:.*\n?))((?:\1.*\n?)*)", _bare_example, text, flags=re.M)
+    return re.sub(r"^References:\n((?:    .*\n?|\n)+)", _references, text, flags=re.M)
+
+
+def _bare_example(found: re.Match[str]) -> str:
+    return f"{_session(found[1], found[1] + found[2] + found[3])}\n"
+
+
+def _example(found: re.Match[str]) -> str:
+    """A session of the interpreter as code and, under it, what it gave."""
+    return _session(found[1], found[2]) if ">>>" in found[2] else found[0]
+
+
+def _session(indent: str, body: str) -> str:
+    parts: list[tuple[str, list[str]]] = []
+    for line in body.splitlines():
+        line = line.removeprefix(indent)
+        if not line.strip():
+            continue
+        code = line.startswith((">>>", "..."))
+        kind = "python" if code else "text .output .no-copy"
+        if not parts or parts[-1][0] != kind:
+            parts.append((kind, []))
+        parts[-1][1].append(line[4:] if code else line)
+    lines = []
+    for kind, block in parts:
+        lines += [f"``` {{.{kind}}}", *block, "```", ""]
+    return "\n".join(indent + line if line else line for line in lines).rstrip()
+
+
+def _references(found: re.Match[str]) -> str:
+    lines: list[str] = []
+    for line in found[1].rstrip().splitlines():
+        if line.startswith("     ") and lines:
+            lines[-1] += " " + line.strip()
+        elif line.strip():
+            lines.append(f"    - {line.strip()}")
+    linked = [ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", line) for line in lines]
+    return "References:\n" + "\n".join(linked) + "\n"
+
+
+def _constructor(block: griffe.Class) -> None:
+    """Adds what `kw_only=True` makes of the fields, those of its bases first, as parameters."""
+    fields: dict[str, griffe.Attribute] = {}
+    for part in [*reversed(block.mro()), block]:
+        for name, member in part.members.items():
+            if member.is_attribute and member.annotation and not name.startswith("_"):
+                if "property" not in member.labels and "ClassVar" not in str(member.annotation):
+                    fields[name] = member
+    parameters = [
+        griffe.Parameter(
+            name,
+            annotation=field.annotation,
+            kind=griffe.ParameterKind.keyword_only,
+            default=field.value,
+        )
+        for name, field in fields.items()
+    ]
+    if block.docstring:
+        text = re.sub(r"^Attributes:$", "Args: Fields", block.docstring.value, count=1, flags=re.M)
+        block.docstring.value = text
+    constructor = griffe.Function(
+        "__init__", parameters=griffe.Parameters(griffe.Parameter("self"), *parameters)
+    )
+    block.set_member("__init__", constructor)

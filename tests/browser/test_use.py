@@ -1,0 +1,106 @@
+"""What a reader does: search, move by keyboard, copy, open the site as files."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import blocks
+from _build.pages import ROOT
+
+pytestmark = pytest.mark.browser
+BLOCKS = [
+    name
+    for name in blocks.__all__
+    if issubclass(type(value := getattr(blocks, name)), type)
+    and issubclass(value, blocks.Block)
+    and value is not blocks.Block  # the word stands on every page
+]
+
+
+def keys(*names: str) -> str:
+    from selenium.webdriver.common.keys import Keys
+
+    return "".join(getattr(Keys, name) for name in names)
+
+
+def until(driver, condition, message: str, seconds: float = 10.0):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(driver, seconds, 0.05).until(lambda _: condition(), message)
+
+
+def found(driver, words: str) -> list[str]:
+    """Where the first results of a search lead."""
+    field = driver.find_element("css selector", "input.md-search__input")
+    field.clear()
+    field.send_keys(words)
+    shown = "return [...document.querySelectorAll('.md-search-result__item a')].map(a => a.href)"
+    meta = "return document.querySelector('.md-search-result__meta').innerText"
+    until(driver, lambda: re.search("matching|No", driver.execute_script(meta)), f"search {words}")
+    wanted = re.compile(rf"#blocks\.{words}$|/{words}\.html", re.IGNORECASE)
+    until(driver, lambda: any(map(wanted.search, driver.execute_script(shown)[:12])), words, 5.0)
+    return driver.execute_script(shown)
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_search_finds_every_public_block(scheme, browser, address, site):
+    driver = browser.driver
+    driver.get(f"{address}/index.html" if scheme == "http" else (site / "index.html").as_uri())
+    driver.find_element("css selector", "body").send_keys("/")
+    for name in BLOCKS if scheme == "http" else ["RMSNorm"]:
+        assert found(driver, name)
+
+
+def test_a_reader_gets_around_by_keyboard(browser, address):
+    driver = browser.driver
+    driver.get(f"{address}/blocks/norms/rms_norm.html")
+    active = "return document.activeElement"
+    seen = []
+    for _ in range(30):
+        driver.switch_to.active_element.send_keys(keys("TAB"))
+        element = driver.execute_script(active)
+        seen.append(element.get_attribute("href") or element.tag_name)
+        outline = "return getComputedStyle(arguments[0]).outlineStyle"
+        if element.tag_name == "a":
+            assert driver.execute_script(outline, element) != "none", seen[-1]
+    assert seen[0].endswith("#rmsnorm")  # past the navigation
+    assert any(link.endswith("/index.html") for link in seen)
+    driver.find_element("css selector", "body").send_keys("/")
+    field = driver.switch_to.active_element
+    assert field.get_attribute("type") == "text"
+    field.send_keys("MultiHeadAttention")
+    until(
+        driver,
+        lambda: driver.find_elements("css selector", ".md-search-result__item a"),
+        "no result",
+    )
+    field.send_keys(keys("ARROW_DOWN"))
+    driver.switch_to.active_element.send_keys(keys("ENTER"))
+    until(driver, lambda: "rms_norm" not in driver.current_url, "Enter opens the result")
+
+
+@pytest.mark.parametrize("page", ["index.html", "blocks/norms/rms_norm.html"])
+def test_what_the_copy_button_gives_runs_as_it_is(page, browser, address, tmp_path):
+    driver = browser.driver
+    driver.get(f"{address}/{page}")
+    grant = {"origin": address, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    driver.execute_cdp_cmd("Browser.grantPermissions", grant)
+    copied = []
+    read = "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+
+    def another() -> bool:
+        text = driver.execute_async_script(read)
+        return bool(text) and text not in copied
+
+    for button in driver.find_elements("css selector", ".language-python .md-code__button"):
+        if button.get_attribute("title") == "Copy to clipboard":
+            driver.execute_script("arguments[0].click()", button)
+            until(driver, another, "nothing was copied")
+            copied.append(driver.execute_async_script(read))
+    assert len(copied) >= 2
+    command = [sys.executable, "-c", "\n".join(copied)]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
