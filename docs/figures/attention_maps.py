@@ -24,6 +24,7 @@ def attention_maps(
     """
     import matplotlib.pyplot as plt
     import numpy as np
+
     from figures import BLUE, ORANGE, heatmap, style
 
     style()

@@ -144,7 +144,7 @@ def test_logits_are_float32_in_a_bfloat16_model() -> None:
     ids=["no_mask", "second_of_two", "not", "itself"],
 )
 def test_a_layer_that_sees_ahead_is_refused_by_name(stack: nn.Module, where: str) -> None:
-    match = rf"^{where} can see ahead \(mask=.*\), which a CausalLM must not; use mask=Causal\(\)"
+    match = rf"^CausalLM: {where} can see ahead \(mask=.*\), which a CausalLM must not; use mask="
     with pytest.raises(ValueError, match=match):
         model(stack=stack)
 

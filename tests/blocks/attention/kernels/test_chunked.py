@@ -15,6 +15,7 @@ from blocks import (
     MLP,
     Causal,
     ChunkedAttention,
+    Context,
     Coordinates,
     Kernel,
     LearnedSinks,
@@ -176,7 +177,7 @@ class Curve(ScoreChange, kw_only=True):
     """Closes over a parameter, and over integers made from one while it is traced."""
 
     @nn.compact
-    def __call__(self, num_heads: int) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         table = self.param("table", nn.initializers.normal(1.0), (3, num_heads))
         reach = self.param("reach", nn.initializers.constant(2.4), ())
         last = jnp.round(reach).astype(jnp.int32)
