@@ -112,7 +112,9 @@ def test_fields_are_written_as_a_reader_writes_them(site):
     assert "jaxtyping" not in text
     assert "parent" not in signature
     assert 'x: Float[Array, "batch seq embed"]' in text.replace("&quot;", '"').replace("&#39;", '"')
-    assert "&gt;&gt;&gt;" not in re.sub(r"<details class=\"source.*?</details>", "", page, flags=re.S)
+    assert "&gt;&gt;&gt;" not in re.sub(
+        r"<details class=\"source.*?</details>", "", page, flags=re.S
+    )
 
 
 def test_a_figure_is_the_same_for_the_same_drawing():
