@@ -18,6 +18,8 @@ from typing import Any
 
 import jax
 
+from _build import guarantees
+
 # The page and heading that say what every block keeps.
 LAWS = "index.md#what-every-block-keeps"
 
@@ -37,6 +39,7 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
         "shapes": shapes,
         "source": functools.partial(source, root=root),
         "tests": functools.partial(tests, root=root, page=page),
+        **guarantees.macros(root),
     }
 
 

@@ -5,7 +5,10 @@
 
 import collections
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 Counts = dict[tuple[str, str], int]
 LAW = re.compile(r"laws/test_\w+\.py::test_(\w+)(?:\[(.*)\])?$")
@@ -54,19 +57,24 @@ def table(counts: Counts) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Prints the table of what pytest collects."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
+def listed() -> Counts:
+    """What pytest collects of the laws, slow tests included."""
     from laws.cases import CASES
 
     options = ["-n", "0", "-m", "", "--collect-only", "-q", str(Path(__file__).parent)]
     command = [sys.executable, "-m", "pytest", *options]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    print(table(counted(listed.splitlines(), [case.name for case in CASES])))
+    tests = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return counted(tests.splitlines(), [case.name for case in CASES])
+
+
+def laws() -> dict[str, tuple[int, int]]:
+    """How many cases a law is tested on, and by how many tests, for each law in words."""
+    counts, totals = listed(), {}
+    for (_, law), number in counts.items():
+        cases, tests = totals.get(law.replace("_", " "), (0, 0))
+        totals[law.replace("_", " ")] = (cases + 1, tests + number)
+    return totals
 
 
 if __name__ == "__main__":
-    main()
+    print(table(listed()))
