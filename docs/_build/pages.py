@@ -132,6 +132,7 @@ def _key(name: str, items: list[Item], root: Path) -> str:
         sources.append(_hash_of(root / "src" / "recipes", "**/*.py"))
     if "{{" in text or any(item.language == "macro" for item in items):
         sources.append(_hash_of(root / "tests", "**/*.py"))
+        sources += [_hash_of(root / "docs", "**/*.toml"), _hash_of(root / "benchmarks", "*.md")]
     versions = [platform.python_version(), *map(_version, VERSIONS)]
     return hashlib.sha256(repr((name, code, sources, versions)).encode()).hexdigest()
 
