@@ -1,8 +1,8 @@
 """Checks the table of features against the libraries that it speaks of.
 
-`python benchmarks/features.py FOLDER` reads `docs/guarantees/features.toml`. FOLDER holds a checkout
-of each library under the name of its repository; what each should be at is printed first. A cell
-that is not true ends the command with 1.
+`python benchmarks/features.py FOLDER` reads `docs/guarantees/features.toml`. FOLDER holds a
+checkout of each library under the name of its repository; what each should be at is printed first.
+A cell that is not true ends the command with 1.
 """
 
 import re
