@@ -11,6 +11,7 @@ import math
 import os
 import pkgutil
 import re
+import textwrap
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
     return {
         "api": api,
         "cost": cost,
+        "listing": listing,
         "public_names": public_names,
         "shapes": shapes,
         "source": functools.partial(source, root=root),
@@ -110,6 +112,15 @@ def source(thing: Any, root: Path) -> str:
         f'<details class="source" data-search-exclude><summary><code>{name}</code>, {lines} lines'
         f"</summary>{shown.strip()}</details>"
     )
+
+
+def listing(thing: Any, first: str = "", last: str = "") -> str:
+    """The source of a class or function, from the line with `first` up to that with `last`."""
+    lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
+    start = next(i for i, line in enumerate(lines) if first in line)
+    end = next(i for i, line in enumerate(lines) if i > start and last in line) if last else None
+    code = textwrap.dedent("\n".join(lines[start:end])).rstrip()
+    return f"```python\n{code}\n```"
 
 
 def tests(thing: Any, root: Path, page: Path) -> str:
