@@ -108,7 +108,7 @@ def auxiliary_losses(collections: dict[str, Any]) -> dict[str, Array]:
 
     Mixtures report `balance`, $E \sum_e f_e p_e$ of load and mean probability: 1 for each mixture
     whose experts are used alike, up to the number of experts; and `router_z`, the mean square of
-    the logits' log-sum-exp. Add a small multiple of them to the loss: 1e-2 and 1e-3 are the papers'.
+    the logits' log-sum-exp. Add a small multiple of them to the loss: the papers' are 1e-2, 1e-3.
     `HedgehogDistillation` reports `hedgehog`.
 
     Args:
