@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.base import Block, fresh
-from blocks.context import Context
+from blocks.context import Context, locate
 from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
 from blocks.models import CausalLM, refuse_foresight
@@ -138,10 +138,13 @@ class MultiTokenLM(Block, kw_only=True):
         x = self.model.hidden(tokens, context, deterministic)
         embedded = self.model.embed(tokens, context, deterministic)
         logits, known = [self.model.logits(x)], jnp.ones(tokens.shape, bool)
+        places = locate(context, *tokens.shape).positions
         for step in range(1, self.depth + 1):
             known = known & _known(context, tokens.shape[1], step)
-            # Without padding no token can see the places at the end that are not known.
-            own = context if context.valid is None else context.replace(valid=known)
+            # Without padding and documents no token sees the places at the end that are not known.
+            own = context
+            if context.valid is not None or context.segments is not None:
+                own = context.replace(valid=jnp.broadcast_to(known, tokens.shape), positions=places)
             ahead = TokenAhead(
                 block=fresh(self.block),
                 norm=self.norm,

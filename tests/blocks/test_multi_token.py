@@ -135,3 +135,19 @@ def test_packed_documents_do_not_see_each_other(params: Any) -> None:
 def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_document_that_comes_back_tells_nothing_of_the_one_between(params: Any) -> None:
+    documents = Context(segments=jnp.array([[0, 1, 0, 0, 0]] * 2))
+    other = TOKENS.at[:, 1].set((TOKENS[:, 1] + 1) % VOCAB)
+    got, want = logits(params, TOKENS, documents), logits(params, other, documents)
+    np.testing.assert_array_equal(got[:, 2:], want[:, 2:])
+
+
+def test_padding_in_the_middle_moves_no_token(params: Any) -> None:
+    """Positions are those of the model, whatever a step knows."""
+    valid = jnp.array([[True, True, False, True, True]] * 2)
+    places = jnp.array([[0, 1, 1, 2, 3]])
+    got = logits(params, TOKENS, Context(valid=valid))
+    want = logits(params, TOKENS, Context(valid=valid, positions=places))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)

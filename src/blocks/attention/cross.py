@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from blocks.attention.caches.base import Cache
 from blocks.attention.multi_head import MultiHeadAttention
+from blocks.attention.values import ValueEmbedding, ValueResidual
 from blocks.context import Context, Coordinates, locate
 from blocks.typing import Array, Bool, Float, typed
 
@@ -33,7 +34,8 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
     calls need not bring it.
 
     Raises:
-        ValueError: fields as in `MultiHeadAttention`, or a call without memory.
+        ValueError: fields as in `MultiHeadAttention`, a `ValueResidual` or `ValueEmbedding`, or a
+            call without memory.
 
     Example:
         ```python
@@ -55,6 +57,17 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
     def sees_ahead(self) -> bool:
         """Never: what it sees is another sequence."""
         return False
+
+    def check_fields(self) -> None:
+        """Refuses what mixes the memory's values with those of other tokens."""
+        super().check_fields()
+        for transform in self.transforms:
+            if isinstance(transform, (ValueEmbedding, ValueResidual)):
+                raise ValueError(
+                    f"transforms={self.transforms}: {type(transform).__name__} has something for "
+                    "the tokens of `x`, and values here are of the memory; leave it to the "
+                    "self-attention."
+                )
 
     @nn.compact
     @typed

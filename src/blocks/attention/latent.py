@@ -8,6 +8,7 @@ from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.variable import cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
+from blocks.attention.observed import observed
 from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
 from blocks.base import Block, fresh
 from blocks.context import Context, locate
@@ -171,7 +172,7 @@ class LatentAttention(Block, kw_only=True):
         told = score_options(self.scores, self.num_heads, context)
         if told["scale"] is None:
             told["scale"] = (self.head_dim + self.rope_dim) ** -0.5
-        mixed = self.kernel(
+        mixed = observed(self, self.kernel, lambda kernel: kernel)(
             jnp.concatenate([query, query_rope], axis=-1),
             jnp.concatenate([key, key_rope], axis=-1),
             value,

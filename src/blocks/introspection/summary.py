@@ -1,5 +1,6 @@
 """What a model costs, part by part, from shapes alone."""
 
+import contextlib
 import dataclasses
 import inspect
 import math
@@ -102,10 +103,10 @@ def summary(model: nn.Module, *inputs: Any) -> Summary:
 
         ```
     """
-    try:
+    # Layers that cannot be scanned are refused so; a mistake recurs below.
+    with contextlib.suppress(TypeError, ValueError):
         return _summary(_scanned(model), inputs)
-    except (TypeError, ValueError):  # layers that cannot be scanned, or a mistake, which recurs
-        return _summary(model, inputs)
+    return _summary(model, inputs)
 
 
 def _scanned(model: nn.Module) -> nn.Module:
@@ -171,6 +172,9 @@ def _cache_bytes(model: nn.Module, key: Any, inputs: tuple[Any, ...]) -> Counter
         )
         return _sizes(made, lambda leaf: leaf.size * leaf.dtype.itemsize)
 
-    larger = bytes_with(seq + 1)
-    larger.subtract(bytes_with(seq))
+    try:
+        larger = bytes_with(seq + 1)
+        larger.subtract(bytes_with(seq))
+    except ValueError:  # as a block that keeps no cache says; other mistakes came up before
+        return Counter()
     return Counter({path: amount // batch for path, amount in larger.items()})

@@ -104,11 +104,12 @@ class MixtureOfExperts(Block, kw_only=True):
 
 @reported
 def auxiliary_losses(collections: dict[str, Any]) -> dict[str, Array]:
-    r"""Sums the losses of all mixtures in a model, by name.
+    r"""Sums the losses that the blocks of a model report besides their results, by name.
 
-    `balance` is $E \sum_e f_e p_e$ of load and mean probability: 1 for each mixture whose experts
-    are used alike, up to the number of experts. `router_z` is the mean square of the logits'
-    log-sum-exp. Add a small multiple of them to the loss: 1e-2 and 1e-3 are the papers'.
+    Mixtures report `balance`, $E \sum_e f_e p_e$ of load and mean probability: 1 for each mixture
+    whose experts are used alike, up to the number of experts; and `router_z`, the mean square of
+    the logits' log-sum-exp. Add a small multiple of them to the loss: the papers' are 1e-2, 1e-3.
+    `HedgehogDistillation` reports `hedgehog`.
 
     Args:
         collections: what `apply(..., mutable=["losses"])` gave besides the result.

@@ -34,10 +34,12 @@ def unfold(
     x: Float[Array, "batch seq width"], streams: int
 ) -> Float[Array, "batch seq {streams} embed"]:
     """Takes the streams out of the width."""
-    return x.reshape(*x.shape[:2], streams, -1)
+    batch, seq, width = x.shape
+    return x.reshape(batch, seq, streams, width // streams)
 
 
 @typed
 def fold(streams: Float[Array, "batch seq streams embed"]) -> Float[Array, "batch seq width"]:
     """Puts streams side by side into the width."""
-    return streams.reshape(*streams.shape[:2], -1)
+    batch, seq, count, embed = streams.shape
+    return streams.reshape(batch, seq, count * embed)

@@ -6,7 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Context, CrossAttention, MultiHeadAttention, RoPE
+from blocks import (
+    Context,
+    CrossAttention,
+    MultiHeadAttention,
+    RoPE,
+    ValueEmbedding,
+    ValueResidual,
+)
 
 X = jax.random.normal(jax.random.key(0), (2, 5, 8))
 MEMORY = jax.random.normal(jax.random.key(1), (2, 3, 6))
@@ -88,3 +95,12 @@ def test_a_memory_of_another_batch_is_refused() -> None:
 def test_a_mark_of_padding_that_does_not_fit_the_memory_is_refused() -> None:
     with pytest.raises(TypeError, match=r"argument `memory_valid`.*\n.*\n  actual:   bool\[2,5\]"):
         BLOCK.apply(VARIABLES, X, Context(memory=MEMORY, memory_valid=jnp.ones((2, 5), bool)))
+
+
+@pytest.mark.parametrize("transform", [ValueResidual(), ValueEmbedding(vocab_size=5)])
+def test_values_of_the_memory_are_not_mixed_with_those_of_other_tokens(
+    transform: ValueResidual | ValueEmbedding,
+) -> None:
+    """Where memory and tokens are as many, nothing else would tell."""
+    with pytest.raises(ValueError, match=rf"{type(transform).__name__} has something for the"):
+        CrossAttention(num_heads=2, transforms=(transform,))

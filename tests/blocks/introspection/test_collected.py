@@ -22,6 +22,10 @@ from blocks import (
     DifferentialAttention,
     Encoder,
     EncoderDecoder,
+    Hedgehog,
+    HedgehogDistillation,
+    LatentAttention,
+    LinearAttention,
     LMHead,
     MultiHeadAttention,
     SlidingWindow,
@@ -214,6 +218,61 @@ def test_weights_in_a_cached_call_are_over_the_slots_of_the_cache() -> None:
     (weights,) = attention_weights(block, {**variables, **cache}, X[:, 3:], context).values()
     np.testing.assert_allclose(weights[..., :5], whole[:, :, 3:], rtol=1e-5, atol=1e-6)
     assert (weights[..., 5:] == 0.0).all()
+
+
+def drawn(block: nn.Module) -> Any:
+    """Parameters none of which is trivial."""
+    leaves, tree = jax.tree.flatten(jax.eval_shape(block.init, jax.random.key(0), X))
+    keys = jax.random.split(jax.random.key(3), len(leaves))
+    return jax.tree.unflatten(
+        tree, [0.5 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    )
+
+
+def test_latent_attention_weighs_its_values_with_a_cache_and_without() -> None:
+    block = LatentAttention(num_heads=2, head_dim=3, rope_dim=2, kv_rank=4, mask=Causal())
+    variables, context = drawn(block), Context(cache_size=5)
+    (weights,) = attention_weights(block, variables, X).values()
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables["params"])
+    latent = np.asarray(X, np.float64) @ params["kv_down"]["kernel"]
+    latent /= np.sqrt((latent**2).mean(axis=-1, keepdims=True) + 1e-6)
+    values = np.einsum(
+        "bsr,rhd->bshd", latent * params["kv_norm"]["scale"], params["value_up"]["kernel"]
+    )
+    want = np.einsum("bhqs,bshd,hde->bqe", weights, values, params["out"]["kernel"])
+    np.testing.assert_allclose(block.apply(variables, X), want, rtol=1e-4, atol=1e-4)
+    (absorbed,) = attention_weights(block, variables, X, context).values()
+    np.testing.assert_allclose(absorbed, weights, rtol=1e-4, atol=1e-5)
+
+
+LINEAR = {
+    "causal": LinearAttention(num_heads=2, num_kv_heads=1, mask=Causal(), use_bias=False),
+    "whole": LinearAttention(num_heads=2, num_kv_heads=1, use_bias=False),
+    "distilled": HedgehogDistillation(
+        num_heads=2, num_kv_heads=1, feature_map=Hedgehog(), mask=Causal(), use_bias=False
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_linear_attention_weighs_its_values_though_it_never_writes_weights(kind: str) -> None:
+    block = LINEAR[kind]
+    variables = drawn(block)
+    context = Context(valid=jnp.array([[True] * 5, [True, False, True, True, False]]))
+    (weights,) = attention_weights(block, variables, X, context).values()
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables["params"])
+    values = np.einsum("bse,ed->bsd", X, params["value"]["kernel"][:, 0])
+    want = np.einsum("bhqs,bsd,hde->bqe", weights, values, params["out"]["kernel"])
+    np.testing.assert_allclose(block.apply(variables, X, context), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1.0, rtol=1e-5)
+    assert (weights[1, :, :, jnp.array([1, 4])] == 0.0).all()
+
+
+def test_linear_attention_has_no_weights_to_what_only_a_cache_knows() -> None:
+    block, context = LINEAR["causal"], Context(cache_size=5)
+    variables = drawn(block)
+    _, cache = block.apply(variables, X[:, :3], context, mutable=["cache"])
+    assert attention_weights(block, {**variables, **cache}, X[:, 3:], context) == {}
 
 
 def test_a_kernel_that_takes_no_such_values_gives_way_to_the_reference() -> None:

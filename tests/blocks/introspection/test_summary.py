@@ -9,6 +9,7 @@ import pytest
 
 from blocks import (
     MLP,
+    AttentionHead,
     Causal,
     CausalLM,
     ChunkedAttention,
@@ -186,3 +187,8 @@ def test_is_walked_and_asked_as_data() -> None:
 def test_a_mistake_is_reported_as_by_the_model_itself() -> None:
     with pytest.raises(TypeError, match=r"argument `x` does not fit its signature"):
         summary(MLP(hidden=3), jax.ShapeDtypeStruct((), jnp.float32))
+
+
+def test_a_block_that_keeps_no_cache_takes_no_bytes_of_it() -> None:
+    block = AttentionHead(head_dim=4, mask=Causal())
+    assert summary(block, jax.ShapeDtypeStruct((1, 5, 8), jnp.float32))[""].cache_bytes == 0

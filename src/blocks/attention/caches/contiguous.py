@@ -124,7 +124,8 @@ class KeyValueCache(Cache):
         Raises:
             ValueError: more tokens than slots, or no room left for them. The second is known at
                 once in an eager call and inside `checked`; elsewhere under `jit` nothing can be
-                raised, and the values become NaN instead.
+                raised, and the values become NaN instead. So too for tokens of no document, where
+                those before them were told apart.
         """
         return self.extend(key, value, at)[0]
 
@@ -132,8 +133,8 @@ class KeyValueCache(Cache):
         self, key: Array, value: Array, at: Coordinates
     ) -> tuple["KeyValueCache", Array, Array, Coordinates]:
         """Appends new tokens; gives the cache, and what their queries attend to."""
-        room = self._room(key.shape[1])
-        packed = self._packed(key, jnp.where(room, value, jnp.nan))
+        fits = self._room(key.shape[1]) & self._told(at)
+        packed = self._packed(key, jnp.where(fits[:, None, None, None], value, jnp.nan))
         cache = self._store(Places.of(at, len(key)), packed)
         keys, values = self._unpacked(vars(cache), key.dtype)
         return cache, keys, values, cache.coordinates()
@@ -154,6 +155,19 @@ class KeyValueCache(Cache):
             size=self.size,
         )
         return room
+
+    def _told(self, at: Coordinates) -> Bool[Array, "batch"]:
+        """Whether the documents of each row are known, if there are several."""
+        if at.segments is not None:
+            return jnp.ones(len(self.keys), bool)
+        told = ~(self.valid & (self.segments != 0)).any(axis=1)
+        check_values(
+            told.all(),
+            "the cache holds tokens of documents, in row {row}, and these come without; give "
+            "Context(segments=...) in every call, the last document's number to go on with it.",
+            row=jnp.argmin(told),
+        )
+        return told
 
     def _packed(self, key: Array, value: Array) -> dict[str, Array]:
         """Keys and values in the form in which they are kept, by field."""

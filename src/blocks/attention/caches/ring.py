@@ -110,7 +110,7 @@ class RingCache(KeyValueCache):
                 values of the row become NaN instead, and stay so.
         """
         new = Places.of(at, len(key))
-        room, newest = self._room_in_rows(new), self._newest(new)
+        room, newest = self._room_in_rows(new) & self._told(at), self._newest(new)
         value = jnp.where((room & newest.in_order)[:, None, None, None], value, jnp.nan)
         packed = self._packed(key, value)
         cache = self._store(new, packed).replace(newest=newest.position, document=newest.document)

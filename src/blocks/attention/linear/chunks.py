@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from blocks.checks import check_values
 from blocks.context import Coordinates
 from blocks.typing import Array, Bool, Int, typed
 
@@ -15,7 +16,8 @@ def document_runs(
 ) -> tuple[Int[Array, "batch seq"], Int[Array, "batch 1"]]:
     """Numbers the documents of new tokens in order, 0 for the one that went on before them.
 
-    Padding belongs to the document before it, so that it ends none.
+    Padding belongs to the document before it, so that it ends none. A document that comes back
+    after another would find nothing of itself, and is refused.
 
     Args:
         at: where the tokens stand; without segments all go on with what was before.
@@ -24,6 +26,9 @@ def document_runs(
 
     Returns:
         The numbers, and the document of the last real token now.
+
+    Raises:
+        ValueError: a document in two pieces, at once in an eager call and inside `checked`.
     """
     seq = at.order.shape[1]
     if at.segments is None:
@@ -34,8 +39,27 @@ def document_runs(
         latest = jax.lax.cummax(index, axis=1)
         filled = jnp.take_along_axis(segments, jnp.maximum(latest, 0), axis=1)
         segments = jnp.where(latest >= 0, filled, last)
-    before = jnp.concatenate([last, segments[:, :-1]], axis=1)
-    return jnp.cumsum(segments != before, axis=1, dtype=jnp.int32), segments[:, -1:]
+        # Padding in front is no document.
+        _check_pieces(jnp.where(latest >= 0, filled, jnp.iinfo(jnp.int32).min))
+    else:
+        _check_pieces(segments)
+    known = jnp.concatenate([last, segments], axis=1)
+    return jnp.cumsum(known[:, 1:] != known[:, :-1], axis=1, dtype=jnp.int32), known[:, -1:]
+
+
+def _check_pieces(segments: Int[Array, "batch seq"]) -> None:
+    """Refuses a row whose numbers change more often than it has numbers."""
+
+    def changes(x: Array) -> Array:
+        return (x[:, 1:] != x[:, :-1]).sum(axis=1)
+
+    whole = changes(segments) == changes(jnp.sort(segments, axis=1))
+    check_values(
+        whole.all(),
+        "a state forgets a document when the next begins, and in row {row} one comes back; let "
+        "the tokens of each document stand together, or use MultiHeadAttention.",
+        row=jnp.argmin(whole),
+    )
 
 
 class Links(NamedTuple):
@@ -73,10 +97,10 @@ def split(x: Array, size: int, mode: str = "constant") -> Array:
     """From `batch seq ...` to `chunks batch size ...`, filled up at the end."""
     widths = [(0, 0), (0, -x.shape[1] % size)] + [(0, 0)] * (x.ndim - 2)
     x = jnp.pad(x, widths, mode=mode)
-    return jnp.moveaxis(x.reshape(x.shape[0], -1, size, *x.shape[2:]), 1, 0)
+    return jnp.moveaxis(x.reshape(x.shape[0], x.shape[1] // size, size, *x.shape[2:]), 1, 0)
 
 
 def join(x: Array, seq: int) -> Array:
     """From `chunks batch size ...` back to `batch seq ...`."""
     x = jnp.moveaxis(x, 0, 1)
-    return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :seq]
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])[:, :seq]

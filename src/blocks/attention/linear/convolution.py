@@ -1,5 +1,7 @@
 """A short convolution: each token sees the few before it, feature by feature."""
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
@@ -99,8 +101,9 @@ class ShortConvolution(Block, kw_only=True):
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, x.shape[2:], self.param_dtype)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        flat = x.reshape(*x.shape[:2], -1)
-        mixed = self._mix(flat, kernel.reshape(self.width, -1), context)
+        channels = math.prod(x.shape[2:])
+        flat = x.reshape(*x.shape[:2], channels)
+        mixed = self._mix(flat, kernel.reshape(self.width, channels), context)
         mixed = mixed if bias is None else mixed + bias.reshape(1, 1, -1)
         return mixed.reshape(x.shape)
 

@@ -46,7 +46,8 @@ def gated_delta_rule(
         Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.
         Yang et al., Parallelizing Linear Transformers with the Delta Rule, 2024, arXiv:2406.06484.
     """
-    seq, size = query.shape[1], min(chunk_size, query.shape[1])
+    seq = query.shape[1]
+    size = max(1, min(chunk_size, seq))
     arrays = (query, key, value, log_decay[..., None], beta[..., None])
     # Heads before tokens, for products of matrices.
     arrays = [jnp.moveaxis(split(x.astype(jnp.float32), size), 3, 2) for x in arrays]

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from blocks.attention.caches.recurrent import RecurrentCache
 from blocks.attention.kernels import masked_softmax
 from blocks.attention.linear.linear_attention import LinearAttention
-from blocks.attention.linear.products import SMALLEST_SUM
+from blocks.attention.linear.products import SMALLEST_SUM, linear_weights, products_of
 from blocks.attention.masks import visible
 from blocks.context import Coordinates
+from blocks.introspection.leave import leave
 from blocks.typing import Array, Bool, Float, typed
 
 
@@ -21,27 +22,7 @@ def softmax_weights(
     seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
     r"""The weights of softmax attention, $\mathrm{softmax}(q^\top k / \sqrt{d})$, in float32."""
-    return masked_softmax(_products(query, key) * query.shape[-1] ** -0.5, seen)
-
-
-@typed
-def linear_weights(
-    query: Float[Array, "batch q_seq heads features"],
-    key: Float[Array, "batch kv_seq kv_heads features"],
-    seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
-) -> Float[Array, "batch heads q_seq kv_seq"]:
-    r"""The weights that linear attention never writes out: $\phi(q)^\top \phi(k)$ by their sum."""
-    products = _products(query, key)
-    products = products if seen is None else jnp.where(seen, products, 0.0)
-    return products / jnp.maximum(products.sum(axis=-1, keepdims=True), SMALLEST_SUM)
-
-
-def _products(query: Array, key: Array) -> Array:
-    batch, q_seq, heads, features = query.shape
-    kv_heads = key.shape[2]
-    query = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, features)
-    products = jnp.einsum("bqgrf,bsgf->bgrqs", query, key, preferred_element_type=jnp.float32)
-    return products.reshape(batch, heads, q_seq, key.shape[1])
+    return masked_softmax(products_of(query, key) * query.shape[-1] ** -0.5, seen)
 
 
 @typed
@@ -107,13 +88,15 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         """The heads' results by softmax."""
         seen = visible(self.mask, at, at)
         target = softmax_weights(query, key, seen)
+        leave(self, "attention_weights", lambda: target)
         features = self._features(*jax.lax.stop_gradient((query, key)))
         if not self.is_initializing():
             weights = linear_weights(*features, seen)
             loss = hedgehog_loss(weights, target, at.valid)
             self.sow("losses", "hedgehog", loss, operator.add, lambda: jnp.zeros(()))
         batch, seq, kv_heads, value_dim = value.shape
-        shared = target.astype(value.dtype).reshape(batch, kv_heads, -1, seq, seq)
+        group = self.num_heads // kv_heads
+        shared = target.astype(value.dtype).reshape(batch, kv_heads, group, seq, seq)
         mixed = jnp.einsum("bgrqs,bsgd->bqgrd", shared, value)
         return mixed.reshape(batch, seq, self.num_heads, value_dim), None
 

@@ -1,7 +1,5 @@
 """Gated DeltaNet: linear attention whose state forgets, and corrects what it holds."""
 
-import dataclasses
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -93,8 +91,7 @@ class GatedDeltaNet(Block, kw_only=True):
     value_dim: int | None = None
     features: int | None = None
     convolution: ShortConvolution | None = ShortConvolution()
-    # A factory: the NNX bridge takes a default for a method, where the norm has parameters.
-    norm: nn.Module = dataclasses.field(default_factory=RMSNorm)
+    norm: nn.Module = RMSNorm()
     chunk_size: int = 64
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32

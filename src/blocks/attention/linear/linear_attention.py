@@ -6,13 +6,20 @@ import jax.numpy as jnp
 from blocks.attention.caches.recurrent import RecurrentCache
 from blocks.attention.linear.chunks import document_runs
 from blocks.attention.linear.features import EluFeatures, FeatureMap
-from blocks.attention.linear.products import averaged, causal_sums, counted, full_sums
-from blocks.attention.masks import Bidirectional, Causal, Mask
+from blocks.attention.linear.products import (
+    averaged,
+    causal_sums,
+    counted,
+    full_sums,
+    linear_weights,
+)
+from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
 from blocks.attention.slots import QKTransform
 from blocks.base import Block, fresh
 from blocks.context import Context, Coordinates, locate
 from blocks.initializers import LECUN_NORMAL
+from blocks.introspection.leave import leave
 from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
 
@@ -138,6 +145,9 @@ class LinearAttention(Block, kw_only=True):
     ) -> tuple[Array, RecurrentCache | None]:
         """The heads' results, and what is kept of all tokens where the mask is causal."""
         query, key = self._features(query, key)
+        if kept is None:  # else keys of earlier calls would be missing
+            seen = visible(self.mask, at, at)
+            leave(self, "attention_weights", lambda: linear_weights(query, key, seen))
         values = counted(value, at.valid)
         batch, _, kv_heads, features = key.shape
         if kept is None:

@@ -44,7 +44,7 @@ def causal_sums(
     """
     batch, seq, heads, features = query.shape
     kv_heads = key.shape[2]
-    size = min(chunk_size, seq)
+    size = max(1, min(chunk_size, seq))
     query = query.reshape(batch, seq, kv_heads, heads // kv_heads, features)
     arrays = [split(x.astype(jnp.float32), size) for x in (query, key, value)]
 
@@ -112,3 +112,28 @@ def averaged(
 ) -> Float[Array, "batch seq heads value_dim"]:
     """Sums of counted values, divided by their last; zeros where nothing was seen."""
     return sums[..., :-1] / jnp.maximum(sums[..., -1:], SMALLEST_SUM)
+
+
+@typed
+def linear_weights(
+    query: Float[Array, "batch q_seq heads features"],
+    key: Float[Array, "batch kv_seq kv_heads features"],
+    seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
+) -> Float[Array, "batch heads q_seq kv_seq"]:
+    r"""The weights that linear attention never writes out: $\phi(q)^\top \phi(k)$ by their sum."""
+    products = products_of(query, key)
+    products = products if seen is None else jnp.where(seen, products, 0.0)
+    return products / jnp.maximum(products.sum(axis=-1, keepdims=True), SMALLEST_SUM)
+
+
+@typed
+def products_of(
+    query: Float[Array, "batch q_seq heads features"],
+    key: Float[Array, "batch kv_seq kv_heads features"],
+) -> Float[Array, "batch heads q_seq kv_seq"]:
+    """All products of queries and keys, in float32."""
+    batch, q_seq, heads, features = query.shape
+    kv_heads = key.shape[2]
+    query = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, features)
+    products = jnp.einsum("bqgrf,bsgf->bgrqs", query, key, preferred_element_type=jnp.float32)
+    return products.reshape(batch, heads, q_seq, key.shape[1])

@@ -246,3 +246,16 @@ def test_ragged_prompts_equal_their_unpadded_rows(
     alone = jax.jit(lm.apply)({"params": params}, rows)
     for row, length in enumerate(LENGTHS):
         np.testing.assert_allclose(got[row], alone[row, : length + STEPS], rtol=2e-4, atol=2e-4)
+
+
+def test_tokens_without_a_document_are_refused_after_documents() -> None:
+    """They would see every document of their row."""
+    documents = jnp.array([[0, 0], [0, 3]])
+    cache = empty().append(*entries(2), at(2, segments=documents))
+    match = r"the cache holds tokens of documents, in row 1.*give Context\(segments=\.\.\.\)"
+    with pytest.raises(ValueError, match=match):
+        cache.append(*entries(1), at(1, start=2))
+    later = jax.jit(lambda key, value: cache.append(key, value, at(1, start=2)))(*entries(1))
+    np.testing.assert_array_equal(jnp.isnan(later.values).any(axis=(1, 2, 3)), [False, True])
+    told = cache.append(*entries(1), at(1, start=2, segments=documents[:, 1:]))
+    assert jnp.isfinite(told.values).all()

@@ -200,3 +200,26 @@ def start(block: Block, **context: int) -> Callable[[], object]:
 def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("block", [*CACHED, LinearAttention(num_heads=2)], ids=repr)
+def test_no_tokens_give_no_results(block: Block) -> None:
+    variables = jax.eval_shape(block.init, jax.random.key(0), jnp.ones((2, 3, 8)))
+    context = Context(segments=jnp.zeros((2, 0), jnp.int32), valid=jnp.zeros((2, 0), bool))
+    y = jax.eval_shape(lambda v: block.apply(v, jnp.ones((2, 0, 8)), context), variables)
+    assert y.shape == (2, 0, 8)
+
+
+def test_a_document_that_comes_back_is_refused() -> None:
+    """Attention would find its beginning again; a state has forgotten it."""
+
+    def runs(segments: list, valid: list | None = None) -> None:
+        mark = None if valid is None else jnp.array([valid, valid], bool)
+        context = Context(segments=jnp.array([[4] * 4, segments]), valid=mark)
+        document_runs(locate(context, 2, 4), 2, jnp.zeros((2, 1), jnp.int32))
+
+    with pytest.raises(ValueError, match=r"in row 1 one comes back; let the tokens of each doc"):
+        runs([2, 2, 1, 2])
+    runs([2, 2, 1, 0])
+    runs([3, 2, 2, 0], [0, 1, 1, 1])
+    runs([2, 1, 2, 0], [1, 0, 1, 1])
