@@ -17,6 +17,7 @@ from flax.errors import ScopeParamShapeError
 
 from blocks.errors.location import running, where
 from blocks.errors.making import blame
+from blocks.errors.starting import check_key, check_variables, starting
 from blocks.fields import check_types, shown
 
 M = TypeVar("M", bound=nn.Module)
@@ -24,6 +25,10 @@ M = TypeVar("M", bound=nn.Module)
 
 class Block(nn.Module, kw_only=True):
     """A Linen module that is a value: it checks its fields and owns copies of its parts."""
+
+    apply = starting(check_variables, nn.Module.apply)
+    init = starting(check_key, nn.Module.init)
+    init_with_output = starting(check_key, nn.Module.init_with_output)
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Mends two things of the class that Linen has just made.

@@ -47,7 +47,8 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
         handoff: what earlier layers left for this one, as the first layer's values.
 
     Raises:
-        ValueError: a cache that is no whole number of tokens, or none.
+        ValueError: a cache that is no whole number of tokens, or none; no stream.
+        TypeError: a handoff that is none.
 
     Example:
         ```python
@@ -78,6 +79,12 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
         size = self.cache_size
         if size is not None and (not isinstance(size, int) or size < 1):
             raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")
+        if not isinstance(self.streams, int) or self.streams < 1:
+            raise ValueError(
+                f"streams={self.streams!r} must be a whole number, at least 1; Streams sets it."
+            )
+        if not (self.handoff is None or isinstance(self.handoff, Handoff)):
+            raise TypeError(f"handoff={self.handoff!r} is no Handoff; write Handoff().")
 
 
 class Coordinates(flax.struct.PyTreeNode):

@@ -7,12 +7,14 @@ import re
 import typing
 from typing import Any
 
+import flax.linen as nn
 import jax.numpy as jnp
 from beartype.door import is_bearable
 from flax.core import FrozenDict
 
-from blocks.errors.field_fixes import likely_fix
+from blocks.errors.field_fixes import is_function, likely_fix
 from blocks.errors.fixes import alternatives
+from blocks.errors.places import role_of
 
 
 def check_types(owner: Any, values: dict[str, Any]) -> None:
@@ -30,8 +32,9 @@ def check_types(owner: Any, values: dict[str, Any]) -> None:
     """
     hints = _hints(type(owner))
     for name, value in values.items():
-        if not (_fits(value, hints[name]) and _usable(name, value)):
-            fix = likely_fix(name, value, alternatives(hints[name]))
+        fits = _fits(value, hints[name]) and _usable(name, value) and _placed(name, value, hints)
+        if not fits:
+            fix = likely_fix(name, value, alternatives(hints[name]), tuple(hints))
             raise TypeError(
                 f"field `{name}` cannot hold this\n"
                 f"  expected: {_expected(name, hints[name])}\n"
@@ -71,6 +74,16 @@ def _usable(name: str, value: Any) -> bool:
     return True
 
 
+def _placed(name: str, value: Any, hints: dict[str, Any]) -> bool:
+    """Whether a slot for any block is free of what works inside attention only."""
+    if name == "block" or not (
+        nn.Module in alternatives(hints[name]) or hints[name] == tuple[nn.Module, ...]
+    ):
+        return True
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    return all(role_of(part) is None for part in parts)
+
+
 def _thawed(value: Any) -> Any:
     """Lists as the tuples, frozen dicts as the dicts that they are to Linen."""
     if isinstance(value, list):
@@ -97,5 +110,7 @@ def shown(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
-    text = f"the function {value.__name__}" if inspect.isfunction(value) else repr(value)
+    if any(kind.__name__ == "Cache" for kind in type(value).__mro__):
+        return f"{type(value).__name__}(...)"
+    text = f"the function {value.__name__}" if is_function(value) else repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -55,6 +55,11 @@ class Streams(Block, kw_only=True):
 
     def check_fields(self) -> None:
         """Refuses layers that do not carry the same streams."""
+        if find(self.stack, Streams):
+            raise ValueError(
+                "stack holds a Streams already, which would carry streams of streams; leave one of "
+                "the two out."
+            )
         layouts = find(self.stack, Residual)
         carrying = find(self.stack, StreamResidual)
         if not carrying:
@@ -72,7 +77,8 @@ class Streams(Block, kw_only=True):
                 )
         if layout.normalizes and self.norm is None:
             raise ValueError(
-                f"norm=None leaves no norm for the sum of {layout!r}; give one, as of its blocks."
+                f"norm=None leaves no norm for the sum of {layout!r}; give one, as "
+                "norm=LayerNorm()."
             )
         if self.norm is not None and not layout.normalizes:
             raise ValueError(

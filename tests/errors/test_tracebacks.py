@@ -9,13 +9,24 @@ import pytest
 
 BEGIN = """
 import jax, jax.numpy as jnp
-from blocks import (MLP, Causal, Context, MultiHeadAttention, SlidingWindow, Stack,
+from blocks import (MLP, Causal, Context, HyperConnections, LoRA, MultiHeadAttention,
+                    RoPE, SkipStack, SlidingWindow, Stack, Streams, TokenEmbedding,
                     TransformerBlock, replace)
 
 x = jnp.ones((2, 3, 8))
 block = TransformerBlock(attention=MultiHeadAttention(num_heads=2), mlp=MLP(hidden=4))
 shapes = jax.eval_shape(lambda: block.init(jax.random.key(0), x))
 variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+def odd(block):
+    return replace(block, MultiHeadAttention, lambda old: MultiHeadAttention(num_heads=3))
+
+layer = TransformerBlock(
+    attention=MultiHeadAttention(num_heads=2),
+    mlp=MLP(hidden=4),
+    residual=HyperConnections(num_streams=2),
+)
+stack = Stack(block=layer, depth=2)
 
 def loss(variables, x):
     return block.apply(variables, x).sum()
@@ -42,6 +53,19 @@ CALLS = {
     "mask": "SlidingWindow(0)",
     "truth of a mask": "Causal() and Causal()",
     "context": "Context(cache_size=0)",
+    "streams": "Streams(stack=stack).init(jax.random.key(0), x[0])",
+    "inside streams": "Streams(stack=odd(stack)).init(jax.random.key(0), x)",
+    "outside of streams": "stack.init(jax.random.key(0), x)",
+    "skips": "SkipStack(block=odd(block), depth=2).init(jax.random.key(0), x)",
+    "adapter": "LoRA(block=block).init(jax.random.key(0), x[0])",
+    "inside an adapter": "LoRA(block=odd(block)).init(jax.random.key(0), x)",
+    "target": 'LoRA(block=block, targets=("up_",)).init(jax.random.key(0), x)',
+    "adapter under jit": "jax.jit(LoRA(block=block).apply)(variables, x)",
+    "recomputed": "Stack(block=odd(block), depth=2, remat=True).init(jax.random.key(0), x)",
+    "variables second": "block.apply(x, variables)",
+    "key second": "block.init(x, jax.random.key(0))",
+    "key second with output": "block.init_with_output(x, jax.random.key(0))",
+    "place": "TokenEmbedding(vocab_size=5, features=8, position=RoPE())",
     "surgery": "replace(block, Stack, lambda old: old)",
 }
 

@@ -11,7 +11,7 @@ from blocks.base import Block, fresh
 from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
 from blocks.surgery import find
-from blocks.typing import Array, Initializer, Key
+from blocks.typing import Array, Initializer, Key, typed
 
 
 class LoRA(Block, kw_only=True):
@@ -74,6 +74,7 @@ class LoRA(Block, kw_only=True):
                 )
 
     @nn.compact
+    @typed
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Runs the block: takes what it takes, and gives what it gives."""
         names = set()
@@ -83,7 +84,9 @@ class LoRA(Block, kw_only=True):
             if not isinstance(at.module, Linear) or at.method_name != "__call__":
                 return y
             names.add(at.module.name)
-            return y + self._change(at.module, *arguments) if at.module.name in self.targets else y
+            if at.module.name not in self.targets:
+                return y
+            return y + _change(at.module, *arguments, adapter=self)
 
         # In the adapter's own scope the block's parameters keep their names, and names that the
         # adapter took are free again. `nn.share_scope` says the same, but not under `nn.remat`.
@@ -95,22 +98,6 @@ class LoRA(Block, kw_only=True):
             self._check_targets(names)
         return result
 
-    def _change(self, linear: Linear, x: Array) -> Array:
-        """What the adapter adds to the result of `linear`; the product $A B$ is never made."""
-        leading, consumed = x.shape[: -linear.axes], x.shape[-linear.axes :]
-        fan_in, fan_out = math.prod(consumed), math.prod(linear.features)
-
-        def draw(key: Key[Array, ""]) -> Array:
-            matrix = self.a_init(key, (fan_in, self.rank), linear.param_dtype)
-            return matrix.reshape(*consumed, self.rank)
-
-        a = linear.param("lora_a", draw)
-        b_shape = (self.rank, *linear.features)
-        b = linear.param("lora_b", nn.initializers.zeros, b_shape, linear.param_dtype)
-        x, a, b = promote_dtype(x, a, b, dtype=linear.dtype)
-        y = x.reshape(-1, fan_in) @ a.reshape(fan_in, self.rank) @ b.reshape(self.rank, fan_out)
-        return (self.alpha / self.rank) * y.reshape(*leading, *linear.features)
-
     def _check_targets(self, names: set[str]) -> None:
         for target in self.targets:
             if target not in names:
@@ -120,3 +107,21 @@ class LoRA(Block, kw_only=True):
                     f"targets={self.targets}: no linear map of {type(self.block).__name__} is "
                     f"named `{target}`; {hint}"
                 )
+
+
+@typed
+def _change(linear: Linear, x: Array, *, adapter: LoRA) -> Array:
+    """What the adapter adds to the result of `linear`; the product $A B$ is never made."""
+    leading, consumed = x.shape[: -linear.axes], x.shape[-linear.axes :]
+    fan_in, fan_out = math.prod(consumed), math.prod(linear.features)
+
+    def draw(key: Key[Array, ""]) -> Array:
+        matrix = adapter.a_init(key, (fan_in, adapter.rank), linear.param_dtype)
+        return matrix.reshape(*consumed, adapter.rank)
+
+    a = linear.param("lora_a", draw)
+    b_shape = (adapter.rank, *linear.features)
+    b = linear.param("lora_b", nn.initializers.zeros, b_shape, linear.param_dtype)
+    x, a, b = promote_dtype(x, a, b, dtype=linear.dtype)
+    y = x.reshape(-1, fan_in) @ a.reshape(fan_in, adapter.rank) @ b.reshape(adapter.rank, fan_out)
+    return (adapter.alpha / adapter.rank) * y.reshape(*leading, *linear.features)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from blocks.attention.kernels import Kernel, ScoreFunction, dot_product_attention
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.context import Coordinates
+from blocks.errors.numbers import divisors
 from blocks.initializers import Normal
 from blocks.norms.rms_norm import RMSNorm
 from blocks.typing import Array, Float, typed
@@ -124,10 +125,15 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
     def _head_dim(self, embed: int) -> int:
         if self.head_dim is not None:
             return 2 * self.head_dim
+        if embed % 2:
+            raise ValueError(
+                f"embed={embed} is odd, and every head has two queries; make it even, or give "
+                "head_dim."
+            )
         if embed % (2 * self.num_heads):
             raise ValueError(
                 f"num_heads={self.num_heads} must divide half of embed={embed}, as every head has "
-                "two queries; use fewer, or give head_dim."
+                f"two queries; use {divisors(embed // 2)}, or give head_dim."
             )
         return embed // self.num_heads
 

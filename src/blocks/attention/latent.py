@@ -128,6 +128,13 @@ class LatentAttention(Block, kw_only=True):
                 raise ValueError(f"{name}={size} must be at least 1.")
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+        if isinstance(self.position, RoPE):
+            turning = int(self.rope_dim * self.position.fraction)
+            if turning % 2:
+                raise ValueError(
+                    f"rope_dim={self.rope_dim} with position={self.position} turns {turning} "
+                    "features, which are no pairs; make the number even."
+                )
         self.cache.check_mask(self.mask)
         check_kernel(
             self.kernel,

@@ -20,6 +20,7 @@ from blocks.attention.slots import (
 )
 from blocks.base import Block
 from blocks.context import Context, Coordinates, locate
+from blocks.errors.numbers import divisors
 from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
 from blocks.typing import Array, Dtype, Float, Initializer, typed
@@ -126,7 +127,7 @@ class MultiHeadAttention(Block, kw_only=True):
         if self.num_kv_heads and self.num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_kv_heads={self.num_kv_heads} must divide num_heads={self.num_heads}; "
-                f"use {_divisors(self.num_heads)}."
+                f"use {divisors(self.num_heads)}."
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
@@ -245,15 +246,9 @@ class MultiHeadAttention(Block, kw_only=True):
         if embed % self.num_heads:
             raise ValueError(
                 f"num_heads={self.num_heads} must divide embed={embed}; "
-                f"use {_divisors(embed)}, or give head_dim."
+                f"use {divisors(embed)}, or give head_dim."
             )
         return embed // self.num_heads
 
     def _cache(self, context: Context | None, key: Array, value: Array) -> nn.Variable | None:
         return cache_variable(self, self.cache, self.mask, context, key, value)
-
-
-def _divisors(number: int) -> str:
-    """The divisors of a number, as a sentence lists them."""
-    divisors = [str(d) for d in range(1, number + 1) if number % d == 0]
-    return divisors[0] if len(divisors) == 1 else f"{', '.join(divisors[:-1])} or {divisors[-1]}"

@@ -1,13 +1,14 @@
 """What is mixed into a layer's values: the first layer's values, or values of the tokens' own."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from blocks.attention.slots import ValueTransform
 from blocks.context import Context
 from blocks.embeddings.tokens import check_tokens
 from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Float, Initializer, typed
+from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
 
 _HALF = nn.initializers.constant(0.5)
 
@@ -125,9 +126,18 @@ class ValueEmbedding(ValueTransform, kw_only=True):
             raise ValueError(
                 "ValueEmbedding looks up tokens; call with Context(tokens=...), as CausalLM does."
             )
-        check_tokens(context.tokens, self.vocab_size)
+        tokens = _context(jax.ShapeDtypeStruct(value.shape[:2], jnp.int32), context.tokens)
+        check_tokens(tokens, self.vocab_size)
         shape = (self.vocab_size, *value.shape[2:])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         own = self.param("own", self.weight_init, (), self.param_dtype).astype(value.dtype)
         share = self.param("token", self.weight_init, (), self.param_dtype).astype(value.dtype)
-        return own * value + share * table[context.tokens].astype(value.dtype)
+        return own * value + share * table[tokens].astype(value.dtype)
+
+
+@typed
+def _context(
+    values: Int[jax.ShapeDtypeStruct, "batch seq"], tokens: Int[Array, "batch seq"]
+) -> Array:
+    """Checks a context's tokens against the values that they come with."""
+    return tokens

@@ -77,9 +77,14 @@ class PatchEmbedding(Block, kw_only=True):
         batch, height, width, channels = images.shape
         rows, columns = height // self.size, width // self.size
         if (height, width) != (rows * self.size, columns * self.size) or 0 in (rows, columns):
+            first = height <= 4 and height < self.size  # as many as an image has channels
+            fix = "pad or resize it."
+            if first:
+                fix = (
+                    "its channels seem to come first, move them last: jnp.moveaxis(images, 1, -1)."
+                )
             raise ValueError(
-                f"an image of {height} x {width} is not whole patches of size={self.size}; "
-                "pad or resize it."
+                f"an image of {height} x {width} is not whole patches of size={self.size}; {fix}"
             )
         cut = images.reshape(batch, rows, self.size, columns, self.size, channels)
         patches = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)

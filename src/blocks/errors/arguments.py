@@ -69,6 +69,9 @@ def readable(annotation: str) -> str:
     """An annotation as it stands in the source, without what Python wraps around it."""
     bare = re.sub(r"<class '(.*?)'>", r"\1", annotation.strip())
     bare = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(\w+)(?=[\[\] |,]|$)", r"\1", bare)
+    bare = re.sub(r"Annotated\[(.*), ~IsInstance\[\w+\]\]", r"\1", bare)
+    function = r"<(?:PjitFunction of <)?function ([\w.]+|<lambda>)(?: at 0x\w+)?>{1,2}"
+    bare = re.sub(function, lambda found: f"the function {found[1].rpartition('.')[2]}", bare)
     return bare.replace("(jax)", "").replace("(numpy)", " of numpy")
 
 

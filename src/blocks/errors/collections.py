@@ -35,10 +35,13 @@ def _translated(error: Exception) -> str | None:
                 '  fix:      pass what init returned, or {"params": params} where you kept those'
             )
         case errors.ScopeParamNotFoundError():
-            return (
-                f"no parameter `{name[1]}` among the variables of this call\n"
-                "  fix:      they are another model's: compare the fields of the two, or init anew"
-            )
+            fix = "they are another model's: compare the fields of the two, or init anew"
+            if name[1].startswith("lora_"):
+                fix = (
+                    "an adapter adds it: init the adapted block, and put the weights you have into "
+                    "what that returns"
+                )
+            return f"no parameter `{name[1]}` among the variables of this call\n  fix:      {fix}"
     return None
 
 

@@ -4,6 +4,7 @@ import difflib
 import functools
 import inspect
 import numbers
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,25 +12,43 @@ import flax.linen as nn
 import jax
 from beartype.door import is_bearable
 
+from blocks.errors.places import elsewhere
 
-def likely_fix(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """The fix for a field that can be one of `kinds`; None where nothing is recognised."""
+
+def likely_fix(
+    name: str, value: Any, kinds: tuple[Any, ...], fields: tuple[str, ...]
+) -> str | None:
+    """The fix for a field that can be one of `kinds`; None where nothing is recognised.
+
+    Args:
+        name: of the field.
+        value: that it cannot hold.
+        kinds: that it can hold.
+        fields: names of all fields that there are.
+    """
     for recognise in (
         _dtype,
         _class,
         _uncalled,
         _several,
         _number,
+        _cache,
+        _remat,
         _text,
         _array,
         _maker,
         _mapping,
-        _elsewhere,
     ):
         fix = recognise(name, value, kinds)
         if fix is not None:
             return fix
-    return None
+    return elsewhere(name, value, kinds, fields)
+
+
+def is_function(value: Any) -> bool:
+    """Whether a value is a function, compiled or not, and no class or block."""
+    named = callable(value) and hasattr(value, "__name__")
+    return named and not inspect.isclass(value) and not isinstance(value, nn.Module)
 
 
 def _class(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
@@ -85,11 +104,37 @@ def _number(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
     return None
 
 
+def _cache(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
+    """Something else than the class of a cache."""
+    if name != "cache":
+        return None
+    if isinstance(value, (bool, int)):
+        return "a call turns caches on, Context(cache_size=...); the field names their class"
+    made = type(value).__name__
+    if any(kind.__name__ == "Cache" for kind in type(value).__mro__):
+        return f"write {made}, the class; a call makes it, Context(cache_size=...)"
+    kind = _named(value, typing.get_args(kinds[0]), "cache") if isinstance(value, str) else None
+    return None if kind is None else f"write {kind.__name__}, the class instead of its name"
+
+
+def _remat(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
+    """What to keep for the backward pass, by a name."""
+    if name != "remat":
+        return None
+    if isinstance(value, str):
+        if hasattr(jax.checkpoint_policies, value):
+            return f"pass the policy, jax.checkpoint_policies.{value}"
+        return "write True, which keeps nothing, or a policy of jax.checkpoint_policies"
+    if isinstance(value, (list, tuple)):
+        names = ", ".join(f'"{item}"' for item in value)
+        return f"pass the policy, jax.checkpoint_policies.save_only_these_names({names})"
+    return None
+
+
 def _text(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
     """An algorithm by its name; here it is a value."""
     if not isinstance(value, str):
         return None
-    plain = value.replace("_", "").replace("-", "").lower()
     if name.endswith("_init"):
         maker = getattr(jax.nn.initializers, value, None)
         if maker is None:
@@ -98,18 +143,38 @@ def _text(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
         return f"pass the initialiser, jax.nn.initializers.{value}{call}"
     if name == "kernel":
         return "kernels are values: dot_product_attention, ChunkedAttention(), CudnnAttention()"
-    for kind in _below(kinds):
-        if kind.__name__.lower() == plain:
-            return f"write {kind.__name__}(...), a value instead of its name"
+    kind = _named(value, kinds, name)
+    if kind is not None:
+        return f"write {kind.__name__}(...), a value instead of its name"
     if name == "activation":
         known = value if callable(getattr(jax.nn, value, None)) else None
         return f"pass the function, {f'jax.nn.{known}' if known else 'as blocks.gelu'}"
+    if name.endswith("norm"):
+        return "write a block instead of a name, as LayerNorm() or RMSNorm()"
     return None
+
+
+def _named(text: str, kinds: tuple[Any, ...], slot: str) -> type | None:
+    """The class of that name, of the beginning of one, or of what a slot leaves out of it."""
+    plain, slot = (name.replace("_", "").replace("-", "").lower() for name in (text, slot))
+    known = {kind.__name__.lower(): kind for kind in _below(kinds)}
+    if plain in known:
+        return known[plain]
+    for start in (plain + slot, plain) if plain else ():
+        found = [kind for name, kind in known.items() if name.startswith(start)]
+        # Every block is a Module: there the beginning of a name says little.
+        if found and (len(found) == 1 or start != plain) and (start != plain or not _any(kinds)):
+            return found[0]
+    return None
+
+
+def _any(kinds: tuple[Any, ...]) -> bool:
+    return nn.Module in kinds
 
 
 def _below(kinds: tuple[Any, ...]) -> Iterator[type]:
     for kind in kinds:
-        if inspect.isclass(kind) and kind.__module__.startswith("blocks."):
+        if inspect.isclass(kind) and (kind is nn.Module or kind.__module__.startswith("blocks.")):
             yield kind
             yield from _below(tuple(kind.__subclasses__()))
 
@@ -133,7 +198,7 @@ def _maker(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
     if name.endswith("_init") and isinstance(value, tuple):
         return "pass a function such as Normal(0.02); it is told the shape"
     module = any(inspect.isclass(kind) and issubclass(kind, nn.Module) for kind in kinds)
-    if module and (isinstance(value, functools.partial) or inspect.isfunction(value)):
+    if module and (isinstance(value, functools.partial) or is_function(value)):
         return "the slot holds a block, not a function; if it makes one, call it"
     return None
 
@@ -145,14 +210,4 @@ def _mapping(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
         if set(value) <= set(getattr(kind, "_fields", ())):
             fields = ", ".join(f"{key}={item!r}" for key, item in value.items())
             return f"write {kind.__name__}({fields})"
-    return None
-
-
-def _elsewhere(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """A part that has its place in another block."""
-    kind = type(value).__name__
-    if name == "position" and kind in ("RoPE", "ALiBi", "RelativeBias"):
-        return f"{kind} works inside attention: MultiHeadAttention(position={value})"
-    if name == "position" and kind in ("LearnedPositions", "SinusoidalPositions"):
-        return f"{kind} is added to embeddings: TokenEmbedding(position=...)"
     return None

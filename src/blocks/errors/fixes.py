@@ -64,10 +64,19 @@ class Mistake:
 
 def likely_fix(mistake: Mistake) -> str | None:
     """The fix of the first mistake that is recognised."""
-    for recognise in (_class, _swapped, _context, _deterministic, _no_array, _dtype, _rank, _size):
+    for recognise in _RULES:
         fix = recognise(mistake)
         if fix is not None:
             return fix
+    return None
+
+
+def _layout(m: Mistake) -> str | None:
+    """What a residual layout is called on: sublayers by name, and what makes norms."""
+    if (m.name == "sublayers" and callable(m.value)) or isinstance(m.value, (list, tuple)):
+        return 'give each a name: {"mlp": function, ...}' if m.name == "sublayers" else None
+    if m.name == "norm" and "sublayers" in m.given:
+        return "give what makes a norm by its name: lambda name: LayerNorm(name=name)"
     return None
 
 
@@ -168,7 +177,8 @@ def _no_array(m: Mistake) -> str | None:
 def _dtype(m: Mistake) -> str | None:
     if m.array is None or not hasattr(m.value, "dtype") or str(m.value.dtype) in m.array.dtypes:
         return None
-    dtype, missing = m.value.dtype, len(m.dims) - len(m.value.shape)
+    dims = [name for name in m.dims if not name.startswith("*")]
+    dtype, missing = m.value.dtype, len(dims) - len(m.value.shape)
     if "bool" in m.array.dtypes:
         return f"make it boolean: {m.name}.astype(bool)"
     if "int32" in m.array.dtypes:
@@ -176,16 +186,21 @@ def _dtype(m: Mistake) -> str | None:
             return f"it looks one-hot; give the ids, jnp.argmax({m.name}, axis=-1)"
         return f"give whole numbers: {m.name}.astype(jnp.int32)"
     if "float32" in m.array.dtypes:
-        if jnp.issubdtype(dtype, jnp.integer) and missing == 1 and m.dims[-1] == "embed":
+        whole, vectors = jnp.issubdtype(dtype, jnp.integer), dims[-1:] in (["embed"], ["channels"])
+        if whole and missing == 1 and vectors:
             return "it looks like token ids; embed them first, as TokenEmbedding does"
         return f"make it floating point: {m.name}.astype(jnp.float32)"
     return None
 
 
 def _rank(m: Mistake) -> str | None:
-    if m.array is None or not hasattr(m.value, "shape") or "*" in m.array.dim_str:
+    if m.array is None or not hasattr(m.value, "shape"):
         return None
     shape, dims = tuple(m.value.shape), m.dims
+    if "*" in m.array.dim_str:  # any number of axes may stand there, none too
+        fixed = [name for name in dims if not name.startswith("*")]
+        short = dims[0] == "batch" and len(shape) == len(fixed) - 1
+        return f"add the batch axis: {m.name}[None]" if short else None
     if len(shape) == len(dims):
         return None
     if "bool" in m.array.dtypes and len(shape) > len(dims):
@@ -217,3 +232,16 @@ def _size(m: Mistake) -> str | None:
         full = ", ".join(str(size or shape[place]) for place, size in enumerate(sizes))
         return f"one row for every sequence: jnp.broadcast_to({m.name}, ({full}))"
     return None
+
+
+_RULES = (
+    _class,
+    _swapped,
+    _layout,
+    _context,
+    _deterministic,
+    _no_array,
+    _dtype,
+    _rank,
+    _size,
+)

@@ -79,6 +79,7 @@ class RelativeBias(ScoreChange, kw_only=True):
             )
 
     @nn.compact
+    @typed
     def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
         """Changes scores by the positions of query and key."""
         table = self._table(num_heads, context)

@@ -1,16 +1,18 @@
 """What a residual layout is."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import flax.linen as nn
+from beartype.vale import IsInstance
 
 from blocks.base import Block
 from blocks.context import Context
 from blocks.typing import Array, Float
 
 Sublayer: TypeAlias = Callable[[Array], Array]
-NamedNorm: TypeAlias = Callable[[str], nn.Module]
+# A module can be called too, but it is a norm, and makes none.
+NamedNorm: TypeAlias = Annotated[Callable[[str], nn.Module], ~IsInstance[nn.Module]]
 
 
 class Residual(Block, kw_only=True):

@@ -26,6 +26,11 @@ class StreamResidual(Residual, kw_only=True):
                 f"{self!r} carries {self.streams} streams from layer to layer, and the call has "
                 f"{carried}; put the layers into Streams(stack=...)."
             )
+        if x.shape[-1] % carried:
+            raise ValueError(
+                f"width={x.shape[-1]} of `x` does not hold {carried} streams side by side; leave "
+                "them to Streams(stack=...), which makes them."
+            )
         return unfold(x, self.streams)
 
 

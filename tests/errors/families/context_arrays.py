@@ -259,8 +259,8 @@ CASES = (
         lambda: Context(maks=None),
         TypeError,
         (
-            "Context: no field `maks`; there are positions, valid, segments, types, memory,"
-            " memory_valid, first, condition, cache_size."
+            "Context: no field `maks`; there are positions, valid, segments, types, tokens,"
+            " memory, memory_valid, first, condition, streams, cache_size, handoff."
         ),
     ),
 )

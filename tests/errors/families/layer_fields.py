@@ -35,14 +35,6 @@ CASES = (
         "  fix:      it is the class; write MLP(...)",
     ),
     mistake(
-        "TransformerBlock norm",
-        lambda: TransformerBlock(attention=CAUSAL, mlp=MLP(hidden=4), norm="layernorm"),
-        TypeError,
-        "TransformerBlock: field `norm` cannot hold this",
-        "  expected: Module",
-        "  actual:   'layernorm'",
-    ),
-    mistake(
         "TransformerBlock residual",
         lambda: TransformerBlock(attention=CAUSAL, mlp=MLP(hidden=4), residual="prenorm"),
         TypeError,
@@ -86,14 +78,6 @@ CASES = (
         "  expected: Module | tuple[Module, ...]",
         "  actual:   the function layer",
         "  fix:      the slot holds a block, not a function; if it makes one, call it",
-    ),
-    mistake(
-        "Stack remat",
-        lambda: Stack(block=layer(), depth=3, remat="full"),
-        TypeError,
-        "Stack: field `remat` cannot hold this",
-        "  expected: bool | Callable[..., Any]",
-        "  actual:   'full'",
     ),
     mistake(
         "StochasticDepth rate",

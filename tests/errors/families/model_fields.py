@@ -66,14 +66,6 @@ CASES = (
         "ClassifierHead: num_classes=0 must be at least 1.",
     ),
     mistake(
-        "ClassifierHead pool",
-        lambda: ClassifierHead(num_classes=2, pool="mean"),
-        TypeError,
-        "ClassifierHead: field `pool` cannot hold this",
-        "  expected: Pooler",
-        "  actual:   'mean'",
-    ),
-    mistake(
         "LearnedPositions max_length",
         lambda: LearnedPositions(max_length=0),
         ValueError,

@@ -134,8 +134,8 @@ CASES = (
         lambda: Context(mask=3),
         TypeError,
         (
-            "Context: no field `mask`; there are positions, valid, segments, types, memory,"
-            " memory_valid, first, condition, cache_size."
+            "Context: no field `mask`; there are positions, valid, segments, types, tokens,"
+            " memory, memory_valid, first, condition, streams, cache_size, handoff."
         ),
     ),
     mistake(

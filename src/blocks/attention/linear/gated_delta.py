@@ -10,6 +10,7 @@ from blocks.attention.linear.convolution import ShortConvolution
 from blocks.attention.linear.delta_rule import gated_delta_rule
 from blocks.base import Block, fresh
 from blocks.context import Context, locate
+from blocks.errors.numbers import divisors
 from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
 from blocks.norms.rms_norm import RMSNorm
@@ -110,7 +111,7 @@ class GatedDeltaNet(Block, kw_only=True):
         if self.num_key_heads and self.num_heads % self.num_key_heads:
             raise ValueError(
                 f"num_key_heads={self.num_key_heads} must divide num_heads={self.num_heads}; "
-                "use as many, or 1."
+                f"use {divisors(self.num_heads)}."
             )
 
     @nn.compact
@@ -124,7 +125,8 @@ class GatedDeltaNet(Block, kw_only=True):
         """Mixes each token with what is left of those before it; `deterministic` is not used."""
         if self.head_dim is None and x.shape[-1] % self.num_heads:
             raise ValueError(
-                f"num_heads={self.num_heads} must divide embed={x.shape[-1]}, or give head_dim."
+                f"num_heads={self.num_heads} must divide embed={x.shape[-1]}; "
+                f"use {divisors(x.shape[-1])}, or give head_dim."
             )
         head_dim = self.head_dim or x.shape[-1] // self.num_heads
         value_dim = self.value_dim or head_dim

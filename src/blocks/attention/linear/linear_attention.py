@@ -18,6 +18,7 @@ from blocks.attention.multi_head import Biases
 from blocks.attention.slots import QKTransform
 from blocks.base import Block, fresh
 from blocks.context import Context, Coordinates, locate
+from blocks.errors.numbers import divisors
 from blocks.initializers import LECUN_NORMAL
 from blocks.introspection.leave import leave
 from blocks.linear import Linear
@@ -101,7 +102,7 @@ class LinearAttention(Block, kw_only=True):
         if self.num_kv_heads and self.num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_kv_heads={self.num_kv_heads} must divide num_heads={self.num_heads}; "
-                "use as many, or 1."
+                f"use {divisors(self.num_heads)}."
             )
         if not (self.mask is None or isinstance(self.mask, (Causal, Bidirectional))):
             raise ValueError(
@@ -121,7 +122,8 @@ class LinearAttention(Block, kw_only=True):
         """Mixes within `x`, and with the tokens of earlier calls where a cache is on."""
         if self.head_dim is None and x.shape[-1] % self.num_heads:
             raise ValueError(
-                f"num_heads={self.num_heads} must divide embed={x.shape[-1]}, or give head_dim."
+                f"num_heads={self.num_heads} must divide embed={x.shape[-1]}; "
+                f"use {divisors(x.shape[-1])}, or give head_dim."
             )
         head_dim = self.head_dim or x.shape[-1] // self.num_heads
         kv_heads = self.num_kv_heads or self.num_heads

@@ -1,0 +1,205 @@
+"""Mistakes with what a stack and a context hand to attention, and with clamped experts."""
+
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# What a checker of types finds too is what the cases are about.
+
+import jax.numpy as jnp
+from errors.case import TOKENS, X, layer, mistake, shapes, stack
+
+from blocks import (
+    ClampedGatedExperts,
+    Context,
+    MultiHeadAttention,
+    SharedRelativeBias,
+    TokenEmbedding,
+    ValueEmbedding,
+    ValueResidual,
+)
+
+heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
+TABLE = ValueEmbedding(vocab_size=5)
+EXPERTS = ClampedGatedExperts(num_experts=2, hidden=4)
+
+
+def attends(*transforms: object, heads: int = 2, **fields: object) -> MultiHeadAttention:
+    return MultiHeadAttention(num_heads=heads, transforms=transforms, **fields)
+
+
+CASES = (
+    mistake(
+        "ValueResidual outside of a stack",
+        lambda: shapes(layer(attention=attends(ValueResidual())), X),
+        ValueError,
+        "ValueResidual at `attention.transforms_0`: ValueResidual mixes in what the first layer "
+        "left; run the layers in a Stack, or call them with one Context(handoff=Handoff()).",
+    ),
+    mistake(
+        "ValueResidual of other heads",
+        lambda: shapes(
+            stack(
+                block=(
+                    layer(attention=attends(ValueResidual())),
+                    layer(attention=attends(ValueResidual(), heads=4)),
+                )
+            ),
+            X,
+        ),
+        ValueError,
+        "ValueResidual at `layer_1.attention.transforms_0`: values of shape (2, 3, 4, 2) cannot be "
+        "mixed with the first layer's, (2, 3, 2, 4); give all layers the same num_kv_heads and "
+        "head_dim.",
+    ),
+    mistake(
+        "ValueResidual in a scan",
+        lambda: shapes(stack(block=layer(attention=attends(ValueResidual())), scan=True), X),
+        ValueError,
+        "Stack: layers hand first_value on to later ones, which layers of a scan cannot; use "
+        "scan=False and shared=False.",
+    ),
+    mistake(
+        "ValueResidual rank",
+        lambda: shapes(ValueResidual(), X),
+        TypeError,
+        "ValueResidual: argument `value` does not fit its signature",
+        "  expected: Float[Array, 'batch kv_seq kv_heads value_dim']",
+        "  actual:   f32[2,3,8]",
+        "  fix:      add the batch axis: value[None]",
+    ),
+    mistake(
+        "ValueResidual handoff",
+        lambda: Context(handoff={}),
+        TypeError,
+        "Context: handoff={} is no Handoff; write Handoff().",
+    ),
+    mistake(
+        "ValueEmbedding vocab_size",
+        lambda: ValueEmbedding(vocab_size=0),
+        ValueError,
+        "ValueEmbedding: vocab_size=0 must be at least 1.",
+    ),
+    mistake(
+        "ValueEmbedding no tokens",
+        lambda: shapes(stack(block=layer(attention=attends(TABLE))), X),
+        ValueError,
+        "ValueEmbedding at `layer_0.attention.transforms_0`: ValueEmbedding looks up tokens; call "
+        "with Context(tokens=...), as CausalLM does.",
+    ),
+    mistake(
+        "ValueEmbedding tokens of another length",
+        lambda: shapes(attends(TABLE), X, Context(tokens=TOKENS[:, :2])),
+        TypeError,
+        "ValueEmbedding at `transforms_0`: argument `tokens` of context does not fit its signature",
+        "  expected: Int[Array, 'batch seq']",
+        "  actual:   i32[2,2]",
+        "  with:     batch=2, seq=3 (bound by the arguments before it)",
+    ),
+    mistake(
+        "ValueEmbedding dtype of tokens",
+        lambda: shapes(attends(TABLE), X, Context(tokens=X[..., 0])),
+        TypeError,
+        "ValueEmbedding at `transforms_0`: argument `tokens` of context does not fit its signature",
+        "  expected: Int[Array, 'batch seq']",
+        "  actual:   f32[2,3]",
+        "  with:     batch=2, seq=3 (bound by the arguments before it)",
+        "  fix:      give whole numbers: tokens.astype(jnp.int32)",
+    ),
+    mistake(
+        "ValueEmbedding unknown token",
+        lambda: attends(TABLE).apply(
+            attends(TABLE).init(jnp.array([0, 0], jnp.uint32), X, Context(tokens=TOKENS)),
+            X,
+            Context(tokens=TOKENS + 9),
+        ),
+        ValueError,
+        "ValueEmbedding at `transforms_0`: token ids from 9 to 9 do not fit vocab_size=5; use the "
+        "tokenizer that the model was made for.",
+    ),
+    mistake(
+        "ValueEmbedding in an embedding",
+        lambda: shapes(TokenEmbedding(vocab_size=5, features=8, added=(TABLE,)), TOKENS),
+        TypeError,
+        "TokenEmbedding: field `added` cannot hold this",
+        "  expected: tuple[Module, ...]",
+        "  actual:   (ValueEmbedding(vocab_size=5),)",
+        "  fix:      ValueEmbedding works inside attention: "
+        "MultiHeadAttention(transforms=(ValueEmbedding(vocab_size=5),))",
+    ),
+    mistake(
+        "SharedRelativeBias outside of a stack",
+        lambda: shapes(layer(attention=attends(position=SharedRelativeBias())), X),
+        ValueError,
+        "SharedRelativeBias at `attention.position`: SharedRelativeBias reads what the first layer "
+        "left; run the layers in a Stack, or call them with one Context(handoff=Handoff()).",
+    ),
+    mistake(
+        "SharedRelativeBias in a scan",
+        lambda: shapes(
+            stack(block=layer(attention=attends(position=SharedRelativeBias())), scan=True), X
+        ),
+        ValueError,
+        "Stack: layers hand SharedRelativeBias() of 2 heads on to later ones, which layers of a "
+        "scan cannot; use scan=False and shared=False.",
+    ),
+    mistake(
+        "SharedRelativeBias num_buckets",
+        lambda: SharedRelativeBias(num_buckets=5),
+        ValueError,
+        "SharedRelativeBias: num_buckets=5 must be even and at least 4.",
+    ),
+    mistake(
+        "SharedRelativeBias in transforms",
+        lambda: attends(SharedRelativeBias()),
+        TypeError,
+        "MultiHeadAttention: field `transforms` cannot hold this",
+        "  expected: tuple[QKTransform | ValueTransform | HeadTransform, ...]",
+        "  actual:   (SharedRelativeBias(),)",
+        "  fix:      SharedRelativeBias changes scores: scores=(SharedRelativeBias(),)",
+    ),
+    mistake(
+        "ClampedGatedExperts limit",
+        lambda: ClampedGatedExperts(num_experts=2, hidden=4, limit=0.0),
+        ValueError,
+        "ClampedGatedExperts: limit=0.0 must be positive; gpt-oss has 7.",
+    ),
+    mistake(
+        "ClampedGatedExperts hidden",
+        lambda: ClampedGatedExperts(num_experts=2, hidden=0),
+        ValueError,
+        "ClampedGatedExperts: hidden=0 must be at least 1.",
+    ),
+    mistake(
+        "ClampedGatedExperts activation",
+        lambda: ClampedGatedExperts(num_experts=2, hidden=4, activation=jnp.tanh),
+        TypeError,
+        "ClampedGatedExperts: no field `activation`; there are num_experts, hidden, dtype, "
+        "param_dtype, kernel_init, out_kernel_init, limit.",
+    ),
+    mistake(
+        "ClampedGatedExperts rank",
+        lambda: shapes(EXPERTS, X, TOKENS[0]),
+        TypeError,
+        "ClampedGatedExperts: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'rows embed']",
+        "  actual:   f32[2,3,8]",
+        "  fix:      one row per token: x.reshape(-1, x.shape[-1])",
+    ),
+    mistake(
+        "ClampedGatedExperts swapped",
+        lambda: shapes(EXPERTS, TOKENS[0], X[0]),
+        TypeError,
+        "ClampedGatedExperts: argument `x` does not fit its signature",
+        "  expected: Float[Array, 'rows embed']",
+        "  actual:   i32[3]",
+        "  fix:      they are swapped: `x` comes before `experts`",
+    ),
+    mistake(
+        "ClampedGatedExperts rows",
+        lambda: shapes(EXPERTS, X[0], TOKENS[:, 0]),
+        TypeError,
+        "ClampedGatedExperts: argument `experts` does not fit its signature",
+        "  expected: Int[Array, 'rows']",
+        "  actual:   i32[2]",
+        "  with:     rows=3, embed=8 (bound by the arguments before it)",
+    ),
+)
