@@ -37,3 +37,20 @@ def losses(
     if len(curves) > 1:
         axes.legend(loc="upper center")
     return figure
+
+
+def tables(matrices: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Matrices of probabilities side by side, with what their rows and columns stand for."""
+    import matplotlib.pyplot as plt
+
+    from figures import heatmap, style
+
+    style()
+    figure, row = plt.subplots(1, len(matrices), figsize=(6.8, 3.4))
+    most = max(float(matrix.max()) for matrix in matrices.values())
+    for axes, (title, matrix) in zip(row, matrices.items(), strict=True):
+        heatmap(axes, matrix, most)
+        axes.set_title(title, fontsize=11)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+    return figure
