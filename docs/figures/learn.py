@@ -54,3 +54,35 @@ def tables(matrices: Mapping[str, Any], names: Sequence[str]) -> Any:
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(names)), names)
     return figure
+
+
+def maps(matrices: Mapping[str, Any]) -> Any:
+    """Attention weights side by side, each against its own largest; rows are queries."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from figures import heatmap, style
+
+    style()
+    figure, row = plt.subplots(1, len(matrices), figsize=(2.6 * len(matrices), 2.8))
+    for axes, (title, matrix) in zip(row, matrices.items(), strict=True):
+        heatmap(axes, np.asarray(matrix))
+        axes.set_title(title, fontsize=11)
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def text_map(weights: Any, text: str) -> Any:
+    """The weights of one head over a text, with its characters at both axes; rows are queries."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from figures import heatmap, style
+
+    style()
+    figure, axes = plt.subplots(figsize=(5.2, 5.2))
+    heatmap(axes, np.asarray(weights))
+    names = ["␣" if character == " " else character for character in text]
+    axes.set_xticks(range(len(names)), names, fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    return figure
