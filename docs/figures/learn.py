@@ -86,3 +86,22 @@ def text_map(weights: Any, text: str) -> Any:
     axes.set_xticks(range(len(names)), names, fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     return figure
+
+
+def head_maps(weights: Any, text: str) -> Any:
+    """The weights of four heads over a text, two by two, with its characters at the axes."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from figures import heatmap, style
+
+    style()
+    weights = np.asarray(weights)
+    figure, grid = plt.subplots(2, 2, figsize=(6.8, 7.2))
+    names = ["␣" if character == " " else character for character in text]
+    for number, (axes, matrix) in enumerate(zip(grid.flat, weights, strict=True)):
+        heatmap(axes, matrix)
+        axes.set_title(f"head {number}", fontsize=11)
+        axes.set_xticks(range(len(names)), names, fontsize=9)
+        axes.set_yticks(range(len(names)), names, fontsize=9)
+    return figure
