@@ -16,26 +16,25 @@ def losses(
 
     Args:
         curves: losses by the name of the run, one each `every` steps.
-        lines: levels by name, drawn across and named at the right, above the line.
+        lines: levels by name, drawn across; at most two.
         bottom: where the axis of losses starts.
         every: steps between two losses of a curve.
     """
     import matplotlib.pyplot as plt
 
-    from figures import MUTED, style
+    from figures import MUTED, ORANGE, style
 
     style()
     figure, axes = plt.subplots()
     last = max(map(len, curves.values())) * every
-    for name, level in lines.items():
-        axes.axhline(level, color=MUTED, linestyle="--", linewidth=1)
-        axes.annotate(name, (last, level), ha="right", va="bottom", color=MUTED)
     for name, values in curves.items():
         axes.plot([every * (i + 1) for i in range(len(values))], values, label=name)
+    for (name, level), dashes in zip(lines.items(), ("--", "-"), strict=False):
+        colour = MUTED if dashes == "--" else ORANGE
+        axes.axhline(level, color=colour, linestyle=dashes, linewidth=1.4, label=name)
     axes.set(xlabel="step", ylabel="nats per character", xlim=(0, last))
     axes.set_ylim(bottom=bottom)
-    if len(curves) > 1:
-        axes.legend(loc="upper center")
+    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.92))
     return figure
 
 
