@@ -76,18 +76,25 @@ def heatmap(axes: Any, values: Any, most: float | None = None, colour: str = BLU
     Values are at least 0; `most` is drawn opaque, by default the largest of them. Row 0 is on top.
     """
     import numpy as np
-    from matplotlib.collections import PatchCollection
+    from matplotlib.collections import LineCollection, PatchCollection
     from matplotlib.patches import Rectangle
 
     values = np.asarray(values)
     rows, columns = values.shape
     most = float(values.max()) if most is None else most
-    cells = [Rectangle((c - 0.5, r - 0.5), 1, 1) for r in range(rows) for c in range(columns)]
-    shares = (values / (most or 1.0)).clip(0.0, 1.0).reshape(-1)
+    shares = (values / (most or 1.0)).clip(0.0, 1.0)
+    # Empty cells are not drawn and the grid is lines: a page with a few maps stays small.
+    filled = [(r, c) for r, c in np.ndindex(rows, columns) if shares[r, c] >= 0.002]
     axes.add_collection(
-        PatchCollection(cells, facecolor=[(colour, round(float(s), 3)) for s in shares])
+        PatchCollection(
+            [Rectangle((c - 0.5, r - 0.5), 1, 1) for r, c in filled],
+            facecolor=[(colour, round(float(shares[cell]), 3)) for cell in filled],
+            edgecolor="none",
+        )
     )
-    axes.add_collection(PatchCollection(cells, facecolor="none", edgecolor=FAINT, linewidth=0.5))
+    across = [[(-0.5, r - 0.5), (columns - 0.5, r - 0.5)] for r in range(rows + 1)]
+    down = [[(c - 0.5, -0.5), (c - 0.5, rows - 0.5)] for c in range(columns + 1)]
+    axes.add_collection(LineCollection(across + down, color=FAINT, linewidth=0.5))
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
