@@ -28,6 +28,18 @@ BLOCKS = [
     for name, value in PUBLIC.items()
     if isinstance(value, type) and issubclass(value, nn.Module)
 ]
+# Bases, which cannot be called themselves, stand on the overview of their area.
+BASES = {
+    "Block",
+    "FeatureMap",
+    "HeadTransform",
+    "Pooler",
+    "QKTransform",
+    "Residual",
+    "Router",
+    "ScoreChange",
+    "ValueTransform",
+}
 PAGES = {
     re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)[1]: page
     for page in sorted((ROOT / "docs" / "blocks").glob("*/*.md"))
@@ -52,7 +64,7 @@ AREAS = {
 }
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in BASES])
 def test_a_public_block_has_a_page_at_its_place(name: str) -> None:
     if name not in PAGES:
         pytest.xfail("its page is not written yet")
