@@ -11,6 +11,7 @@ import math
 import os
 import pkgutil
 import re
+import types
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -181,7 +182,9 @@ def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
 
 
 def _plain(hint: Any) -> str:
-    parts = typing.get_args(hint) or (hint,)
+    """An annotation in words: `Context or None`; of a mapping or function only what it is."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    parts = typing.get_args(hint) if union else (typing.get_origin(hint) or hint,)
     return " or ".join(
         "None" if part is type(None) else getattr(part, "__name__", str(part)) for part in parts
     )
