@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from figures.diagram import Diagram, Node
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 BESIDE = -0.9  # the column in which the sum goes past a sublayer
 
 
@@ -34,7 +35,7 @@ def layout(
     def step(text: str) -> Node:
         nonlocal place, row
         row += 1
-        if text.startswith("×"):
+        if text.startswith(TIMES):
             node = d.multiply(0, row)
             d.arrow(d.box(text[1:].strip(), 1.1, row, kind="learned"), node)
         elif text == "+":
@@ -87,9 +88,10 @@ def adaptive() -> Diagram:
     """Draws one sublayer of `AdaptiveNormZero`, steered by a condition."""
     d = layout(["norm", "scale", "shift"], ["gate"], sublayers=["sublayer"])
     boxes = list(d.nodes)
+    alpha, beta, gamma = "\u03b1", "\u03b2", "\u03b3"
     steer = d.box("silu, then W, b", 1.9, 1, kind="learned", wide=1.3)
     d.arrow(d.label("condition c", 1.9, 0), steer)
-    for row, text in [(2, "1 + α"), (3, " β "), (5, " γ ")]:
+    for row, text in [(2, f"1 + {alpha}"), (3, f" {beta} "), (5, f" {gamma} ")]:
         label = d.label(text, 1.1, row)
         d.arrow(steer, label, around=1.9)
         d.arrow(label, boxes[row])

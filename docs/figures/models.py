@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from figures.diagram import Diagram, Node
+from figures.layouts import TIMES
 
 
 def chain(d: Diagram, start: Node, column: float, boxes: Sequence[str], row: int = 1) -> list[Node]:
@@ -13,7 +14,7 @@ def chain(d: Diagram, start: Node, column: float, boxes: Sequence[str], row: int
     for text in boxes:
         wide = 1.2 if len(text) > 12 else 1.0
         nodes.append(d.box(text, column, row, kind="slot", wide=wide))
-        d.arrow(*nodes[-2:])
+        d.arrow(nodes[-2], nodes[-1])
         row += 1
     return nodes
 
@@ -103,7 +104,7 @@ def stacked(layers: Sequence[str], skips: Sequence[tuple[int, int]] = ()) -> Dia
             total = d.add(0, row)
             d.arrow(place, total)
             column = 0.3 + 0.6 * (index - starts[index])
-            d.arrow(results[starts[index]], total, "× w", around=column)
+            d.arrow(results[starts[index]], total, f"{TIMES} w", around=column)
             place = total
         row += 1
         box = d.box(name, 0, row, kind="slot")
