@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,9 +197,9 @@ def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
 
 
 def _plain(hint: Any) -> str:
-    if typing.get_origin(hint) is Callable:
-        return "Callable"
-    parts = typing.get_args(hint) or (hint,)
+    """An annotation in words: `Context or None`; of a mapping or function only what it is."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    parts = typing.get_args(hint) if union else (typing.get_origin(hint) or hint,)
     return " or ".join(
         "None" if part is type(None) else getattr(part, "__name__", str(part)) for part in parts
     )
