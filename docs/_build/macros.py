@@ -176,11 +176,14 @@ def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
     for part in typing.get_args(hint) or (hint,):
         if hasattr(part, "dim_str"):
             kind = part.__name__.partition("[")[0]
-            axes = " × ".join(f"`{axis}`" for axis in part.dim_str.split()) or "one number"
+            names = (axis.strip("{}").removeprefix("self.") for axis in part.dim_str.split())
+            axes = " × ".join(f"`{name}`" for name in names) or "one number"
             yield kind, axes
 
 
 def _plain(hint: Any) -> str:
+    if typing.get_origin(hint) is Callable:
+        return "Callable"
     parts = typing.get_args(hint) or (hint,)
     return " or ".join(
         "None" if part is type(None) else getattr(part, "__name__", str(part)) for part in parts
