@@ -49,7 +49,7 @@ PAGES = {
 
 def snake_case(name: str) -> str:
     """`MultiHeadAttention` as `multi_head_attention`, `ALiBi` as `alibi`."""
-    for whole in ("ALiBi", "RoPE", "ReZero"):
+    for whole in ("ALiBi", "LoRA", "RoPE", "ReZero"):
         name = name.replace(whole, whole.capitalize())
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
