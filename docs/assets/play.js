@@ -196,9 +196,11 @@
 
     function bar(text, before, after, most, count) {
       const cut = after === 0 ? " play-cut" : "";
-      const track = element("span", { class: "play-track" },
-        element("span", { class: "play-before", style: `width:${(100 * before) / most}%` }),
-        element("span", { class: "play-after", style: `width:${(100 * after) / most}%` }));
+      const track = element("span", { class: most ? "play-track" : "" });
+      if (most) {
+        track.append(element("span", { class: "play-after", style: `width:${(100 * after) / most}%` }),
+          element("span", { class: "play-before", style: `left:${(100 * before) / most}%` }));
+      }
       return element("li", { class: `play-row${cut}` }, element("span", { class: "play-name" }, text),
         track, element("span", { class: "play-share" }, cut ? "cut" : percent(after)),
         element("span", { class: "play-count" }, count ? `×${count}` : ""));
@@ -212,11 +214,10 @@
       const order = logits.map((_, i) => i).sort((a, b) => logits[b] - logits[a]);
       const [first, rest] = [order.slice(0, ROWS), order.slice(ROWS)];
       const sum = (of, ids) => ids.reduce((total, id) => total + of[id], 0);
-      const most = Math.max(...first.map((id) => Math.max(before[id], now[id])), sum(now, rest));
-      const other = Math.min(sum(before, rest), most);
+      const most = Math.max(...first.map((id) => Math.max(before[id], now[id])));
       list.replaceChildren(
         ...first.map((id) => bar(pieces[id].replace(/ /g, "␣"), before[id], now[id], most, counts[id])),
-        bar(`${rest.length} others`, other, sum(now, rest), most, sum(counts, rest)));
+        bar(`${rest.length} others`, 0, sum(now, rest), 0, sum(counts, rest)));
       const outputs = [temperature.toFixed(2), topK === null ? "all" : `${topK}`,
         topP === null ? "all" : topP.toFixed(2)];
       sliders.forEach((slider, i) => {
@@ -244,7 +245,7 @@
       for (let i = 0; i < times; i += 1) counts[id = drawFrom(now, random())] += 1;
       const total = counts.reduce((a, b) => a + b, 0);
       const text = prompt.tokens.slice(0, position + 1).map((token) => pieces[token]).join("");
-      part(root, "drawn").replaceChildren(`Draw ${total}: ${text}`, element("mark", {}, pieces[id]));
+      part(root, "drawn").replaceChildren(`Draw ${total} of seed ${seed.value}: ${text}`, element("mark", {}, pieces[id]));
       show();
     }
 

@@ -13,7 +13,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from blocks import attention_weights
+from blocks import (
+    MLP,
+    Causal,
+    CausalLM,
+    LMHead,
+    MultiHeadAttention,
+    Normal,
+    RMSNorm,
+    RoPE,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    attention_weights,
+)
 
 VOCABULARY = 512
 COUNTED = 1500  # words that pairs are counted in; the rest are rare, and many
@@ -29,13 +42,15 @@ SENTENCES = (
     "The class statement defines a class, and the def statement defines a function.",
     'If an object does not define "__iter__()", then the object is not an iterable.',
 )
+# After some the model is nearly sure, after others it is not.
 PROMPTS = (
-    "If the object has no",
-    "The following example shows",
-    "This method should return the",
     "A list is a sequence of",
-    "The class statement defines a",
-    "Raised when an attribute is not",
+    "the base cla",
+    "Changed in version 3.",
+    "The expression is eval",
+    "the name of the attri",
+    "If the object has no",
+    "This method should return the",
 )
 
 
@@ -146,26 +161,35 @@ def rounded(values: Any) -> Any:
     return float(f"{values:.3g}") if values.ndim == 0 else [float(f"{v:.3g}") for v in values]
 
 
-def trained(text: str, pieces: Pieces, steps: int = STEPS) -> tuple[Any, Any, float]:
-    """A GPT of 2 layers with 4 heads each, its parameters, and its loss in the last steps."""
+def tiny(vocab_size: int) -> CausalLM:
+    """Two layers of four heads. Rotary positions let heads find their neighbours in few steps."""
+    return CausalLM(
+        embed=TokenEmbedding(vocab_size=vocab_size, features=96, embedding_init=Normal(stddev=0.2)),
+        stack=Stack(
+            block=TransformerBlock(
+                attention=MultiHeadAttention(
+                    num_heads=4, position=RoPE(theta=1000.0), mask=Causal(), use_bias=False
+                ),
+                mlp=MLP(hidden=384),
+                norm=RMSNorm(),
+            ),
+            depth=2,
+        ),
+        norm=RMSNorm(),
+        head=LMHead(vocab_size=vocab_size, use_bias=False),
+    )
+
+
+def trained(text: str, pieces: Pieces, steps: int = STEPS) -> tuple[CausalLM, Any, float]:
+    """The model, its parameters, and its loss in the last steps, in nats per token."""
     from recipes.data.batches import training_batches
-    from recipes.nanogpt import GPTConfig, build_gpt, next_token_loss
+    from recipes.nanogpt import next_token_loss
     from recipes.trainer.loop import Trainer
     from recipes.trainer.optimizers import adamw
     from recipes.trainer.settings import AdamWSettings, TrainerSettings
     from recipes.trainer.state import TrainState
 
-    # Wide initial values and a head of its own: so a small model learns most in few steps.
-    config = GPTConfig(
-        num_layers=2,
-        num_heads=4,
-        features=96,
-        context=CONTEXT,
-        vocab_size=len(pieces.vocabulary),
-        tied_head=False,
-        init_stddev=0.15,
-    )
-    model = build_gpt(config)
+    model = tiny(len(pieces.vocabulary))
     state = TrainState.create(
         apply_fn=model.apply,
         params=jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))["params"],
