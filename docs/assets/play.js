@@ -31,9 +31,10 @@
   /** A row of tokens as buttons: one is chosen, by pointer, Tab and arrow keys. */
   function tokenRow(row, tokens, hover, chosen) {
     const buttons = tokens.map((id, i) => {
-      const spaced = pieces[id].startsWith(" ") ? "play-token play-spaced" : "play-token";
+      const ends = i + 1 < tokens.length && pieces[tokens[i + 1]].startsWith(" ");
       const text = element("span", { class: "play-text" }, visible(pieces[id]));
-      const button = element("button", { type: "button", class: spaced }, text);
+      const kind = `play-token${ends ? " play-ends" : ""}`;
+      const button = element("button", { type: "button", class: kind }, text);
       button.addEventListener("click", () => chosen(i));
       button.addEventListener("focus", () => chosen(i));
       button.addEventListener("pointerenter", (event) => {
@@ -66,6 +67,8 @@
   // A square root lets small weights be seen.
   const strength = (weight) => Math.sqrt(weight);
 
+  const written = (weight) => (weight < 0.005 ? "0" : weight.toFixed(2));
+
   const mean = (maps) => maps[0].map((row, q) => row.map((_, k) =>
     maps.reduce((sum, map) => sum + map[q][k], 0) / maps.length));
 
@@ -97,7 +100,7 @@
         const weight = key <= query ? weights[key] : 0;
         button.classList.toggle("play-later", key > query);
         button.style.setProperty("--strength", strength(weight).toFixed(3));
-        button.querySelector(".play-number").textContent = key <= query ? weight.toFixed(2) : "–";
+        button.querySelector(".play-number").textContent = key > query ? "–" : written(weight);
       });
       const { tokens } = data.sentences[state.sentence];
       const name = (key) => `“${visible(pieces[tokens[key]])}”`;
@@ -245,7 +248,8 @@
       for (let i = 0; i < times; i += 1) counts[id = drawFrom(now, random())] += 1;
       const total = counts.reduce((a, b) => a + b, 0);
       const text = prompt.tokens.slice(0, position + 1).map((token) => pieces[token]).join("");
-      part(root, "drawn").replaceChildren(`Draw ${total} of seed ${seed.value}: ${text}`, element("mark", {}, pieces[id]));
+      const said = `Draw ${total} of seed ${seed.value}: ${text}`;
+      part(root, "drawn").replaceChildren(said, element("mark", {}, pieces[id]));
       show();
     }
 
