@@ -38,6 +38,7 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
         "api": api,
         "cost": cost,
         "listing": listing,
+        "play": functools.partial(play, page=page, root=root),
         "public_names": public_names,
         "shapes": shapes,
         "source": functools.partial(source, root=root),
@@ -144,6 +145,17 @@ def tests(thing: Any, root: Path, page: Path) -> str:
                 others.append(f"`{name}`")
     last = [f"- It also stands in {', '.join(others)}."] if others else []
     return "\n".join([*laws, *own, *last])
+
+
+def play(part: str, page: Path, root: Path) -> str:
+    """A part of the page to play with: `attention`, `sampling`, or the `scripts` and their data."""
+    from figures import play, play_parts
+
+    parts = {"attention": play_parts.ATTENTION, "sampling": play_parts.SAMPLING}
+    if part in parts:
+        return Html(parts[part])
+    assets = Path(os.path.relpath(root / "docs" / "assets", page.parent)).as_posix()
+    return Html(play_parts.scripts(assets, play.page_data()))
 
 
 def api(package: str, but: tuple[str, ...] = ()) -> str:
