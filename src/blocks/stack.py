@@ -27,7 +27,8 @@ class Stack(Block, kw_only=True):
             and parameters then have no axis of repeats.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
             nothing, a policy of `jax.checkpoint_policies` keeps what it names, as
-            `save_only_these_names("attention", "mlp")`.
+            `save_only_these_names("attention", "mlp")`. JAX does not say of a name that no block
+            gives, and keeps nothing by it.
 
     Raises:
         ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.

@@ -211,3 +211,13 @@ def test_a_layout_says_that_it_leaves_no_result() -> None:
 def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("residual", [HyperConnections(num_streams=2), ResiDual()], ids=repr)
+def test_no_tokens_give_no_results(residual: StreamResidual) -> None:
+    layer = TransformerBlock(attention=MLP(hidden=4), mlp=MLP(hidden=4), residual=residual)
+    norm = RMSNorm() if residual.normalizes else None
+    streams = Streams(stack=Stack(block=layer, depth=1), norm=norm)
+    variables = jax.eval_shape(streams.init, jax.random.key(0), jnp.ones((2, 3, 8)))
+    y = jax.eval_shape(lambda v: streams.apply(v, jnp.ones((2, 0, 8))), variables)
+    assert y.shape == (2, 0, 8)

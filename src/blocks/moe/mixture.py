@@ -82,7 +82,7 @@ class MixtureOfExperts(Block, kw_only=True):
         top_k = self.router.top_k
         rows = jnp.repeat(tokens, top_k, axis=0)
         results = self.experts(rows, routing.experts.reshape(-1))
-        results = results.reshape(len(tokens), top_k, -1)
+        results = results.reshape(len(tokens), top_k, results.shape[-1])
         # A product with so few weights is slower as a matrix product.
         mixed = (routing.weights[..., None].astype(results.dtype) * results).sum(axis=1)
         if not self.is_initializing():

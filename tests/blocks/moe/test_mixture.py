@@ -188,3 +188,13 @@ def test_groups_that_are_not_chosen_are_not_used() -> None:
 def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_no_tokens_give_no_results() -> None:
+    mixture = MixtureOfExperts(
+        router=SoftmaxRouter(num_experts=4, top_k=2),
+        experts=GatedExperts(num_experts=4, hidden=8),
+    )
+    variables = jax.eval_shape(mixture.init, jax.random.key(0), jnp.ones((2, 3, 8)))
+    y = jax.eval_shape(lambda v: mixture.apply(v, jnp.ones((2, 0, 8))), variables)
+    assert y.shape == (2, 0, 8)
