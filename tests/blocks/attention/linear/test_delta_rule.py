@@ -113,11 +113,11 @@ def test_it_starts_as_published_models_do() -> None:
         (lambda: GatedDeltaNet(num_heads=2, value_dim=0), "value_dim=0 must be at least 1"),
         (
             lambda: GatedDeltaNet(num_heads=4, num_key_heads=3),
-            "num_key_heads=3 must divide num_heads=4; use as many, or 1",
+            "num_key_heads=3 must divide num_heads=4; use 1, 2 or 4",
         ),
         (
             lambda: GatedDeltaNet(num_heads=3).init(jax.random.key(0), jnp.ones((1, 2, 8))),
-            "num_heads=3 must divide embed=8, or give head_dim",
+            "num_heads=3 must divide embed=8; use 1, 2, 4 or 8, or give head_dim",
         ),
     ],
 )

@@ -186,10 +186,13 @@ def start(block: Block, **context: int) -> Callable[[], object]:
         (lambda: LinearAttention(num_heads=2, mask=Padding()), "has no linear form"),
         (
             lambda: LinearAttention(num_heads=4, num_kv_heads=3),
-            "num_kv_heads=3 must divide num_heads=4; use as many, or 1",
+            "num_kv_heads=3 must divide num_heads=4; use 1, 2 or 4",
         ),
         (lambda: LinearAttention(num_heads=2, chunk_size=0), "chunk_size=0 must be at least 1"),
-        (start(LinearAttention(num_heads=3)), "num_heads=3 must divide embed=8, or give head_dim"),
+        (
+            start(LinearAttention(num_heads=3)),
+            "num_heads=3 must divide embed=8; use 1, 2, 4 or 8, or give head_dim",
+        ),
         (
             start(LinearAttention(num_heads=2), cache_size=4),
             "mask=None can see ahead, which a cache of past tokens cannot serve",
