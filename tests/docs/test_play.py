@@ -16,7 +16,7 @@ TEXT = "the class of the object is the class of the class. " * 40
 def small() -> tuple:
     """A model after one step, and its pieces."""
     pieces = play.Pieces.of(TEXT, 30)
-    model, params, _ = play.trained(TEXT, pieces, steps=1)
+    model, params = play.trained(TEXT, pieces, steps=1)
     return pieces, model, params
 
 
