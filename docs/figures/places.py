@@ -16,9 +16,10 @@ def loss_by_place(series: Mapping[str, Any], trained: int, smooth: int = 8) -> A
     style()
     figure, axes = plt.subplots()
     axes.axvline(trained, color=MUTED, linestyle="--", linewidth=1)
+    length = max(len(losses) for losses in series.values())
     for name, losses in series.items():
         means = np.convolve(np.asarray(losses), np.ones(smooth) / smooth, mode="valid")
         axes.plot(np.arange(len(means)) + (smooth + 1) / 2, means, label=name)
-    axes.set(xlabel="place in the text", ylabel="nats per byte", xlim=(1, len(losses)))
+    axes.set(xlabel="place in the text", ylabel="nats per byte", xlim=(1, length))
     axes.legend()
     return figure
