@@ -16,11 +16,17 @@ INSTALLED = {"blocks", "recipes", "jax", "flax", "optax", "numpy", "chex", "jaxt
 
 @pytest.fixture(scope="session")
 def ran() -> tuple[dict[str, Page], str]:
-    """All pages, run at once: the processes share one import of JAX."""
+    """All pages, run at once: the processes share one import of JAX, and what a build has run."""
     pages, failures = run_pages(all_pages())
     return {page.name: page for page in pages}, "\n".join(failures)
 
 
+def test_the_snippets_of_the_readme_run():
+    pages, failures = run_pages([ROOT / "README.md"])
+    assert [page.name for page in pages] == ["README.md"], failures
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_snippets_of_a_page_run(name, ran):
     pages, failures = ran
