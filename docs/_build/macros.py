@@ -210,6 +210,8 @@ def _arrays(hint: Any) -> Iterator[tuple[str, str]]:
 
 def _plain(hint: Any) -> str:
     """An annotation in words: `Context or None`; of a mapping or function only what it is."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     parts = typing.get_args(hint) if union else (typing.get_origin(hint) or hint,)
     return " or ".join(
