@@ -155,12 +155,10 @@ def test_a_row_that_sees_nothing_is_finite(case: Case) -> None:
 def test_the_order_of_a_batch_does_not_matter(case: Case) -> None:
     (x,) = case.arguments()
     variables = case.init(x)
-    chex.assert_trees_all_close(
-        jitted(case, variables, (x[::-1],))[::-1],
-        jitted(case, variables, (x,)),
-        rtol=1e-6,
-        atol=1e-6,
-    )
+    turned, plain = jitted(case, variables, (x[::-1],))[::-1], jitted(case, variables, (x,))
+    # Rounding is that of the largest numbers, which others are differences of.
+    largest = max(1.0, float(jnp.abs(plain).max()))
+    chex.assert_trees_all_close(turned, plain, rtol=1e-6, atol=1e-6 * largest)
 
 
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
