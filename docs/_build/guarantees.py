@@ -30,9 +30,10 @@ def feature_table(root: Path) -> str:
         if feature["group"] != group:
             group = feature["group"]
             lines += [f"\n## {group}\n", f"| | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"]
-        ours = ", ".join(f"[{name}][blocks.{name}]" for name in feature["ours"]) or "no"
-        cells = ["yes" if peer in feature else "no" for peer in peers]
-        lines.append(f"| {feature['name']} | {ours} | {' | '.join(cells)} |")
+        ours = ", ".join(f"[{name}][blocks.{name}]" for name in feature["ours"])
+        has = [bool(ours), *(peer in feature for peer in peers)]
+        cells = " | ".join("yes" if one else "no" for one in has)
+        lines.append(f"| {feature['name']}{ours and f': {ours}'} | {cells} |")
     return "\n".join(lines)
 
 
