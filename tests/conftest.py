@@ -1,22 +1,18 @@
 """Settings that every test runs under."""
 
 import os
-import subprocess
-import sys
 
 import chex
 import jax
 import pytest
+
+from _build.compiler import quick_flags
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
-
-# Of XLA's two ways to write code for a CPU the newer takes three times as long to compile. Name
-# the flag in XLA_FLAGS to choose for yourself; a JAX that no longer knows it does without.
-FLAG = "--xla_cpu_use_fusion_emitters"
 
 # Laws that are tested on heavy cases too, whose other laws are slow tests.
 ALWAYS = {
@@ -29,19 +25,9 @@ ALWAYS = {
 }
 
 
-def starts_with(flags: str) -> bool:
-    """Whether XLA starts with these flags; it ends the process over one that it does not know."""
-    start = "from jaxlib import xla_client; xla_client.make_cpu_client()"
-    environment = {**os.environ, "XLA_FLAGS": flags}
-    finished = subprocess.run([sys.executable, "-c", start], env=environment, capture_output=True)
-    return finished.returncode == 0
-
-
 def pytest_configure() -> None:
-    """Sets the flag before JAX reads it, for this process and those that it starts."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if FLAG not in flags and starts_with(f"{flags} {FLAG}=false"):
-        os.environ["XLA_FLAGS"] = f"{flags} {FLAG}=false"
+    """Sets the flags before JAX reads them, for this process and those that it starts."""
+    os.environ["XLA_FLAGS"] = quick_flags()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from _build.compiler import quick_flags
 from _build.fences import RUNNABLE, Item, PageError, read
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,7 @@ def _work(names: list[str], root: Path) -> Iterable[dict]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])]),
         "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": quick_flags(),
         "MPLBACKEND": "svg",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
