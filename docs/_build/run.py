@@ -43,7 +43,7 @@ def run_page(page: Path, root: Path) -> list[dict[str, str]]:
             if not item.runs:
                 results.append({})
             elif item.language == "shell":
-                results.append(_shell(item, name, root))
+                results.append(_shell(item, name, {"PYTHONPATH": str(root / "src")}))
             elif item.language == "macro":
                 results.append(_macro(item, name, page, root, module.__dict__))
             else:
@@ -52,6 +52,25 @@ def run_page(page: Path, root: Path) -> list[dict[str, str]]:
                 space = dict(module.__dict__) if hidden else module.__dict__
                 results.append(_python(item, name, page, space))
     return results
+
+
+def follow(page: Path, root: Path, space: dict[str, Any]) -> int:
+    """Runs what the page shows as its reader would, in `space`, and counts the snippets.
+
+    Hidden code and expressions in braces are left out; the package is the one that is installed.
+
+    Raises:
+        PageError: as `run_page`.
+    """
+    name = str(page.relative_to(root))
+    items = [item for item in read(page, root) if item.runs and "hide" not in item.options]
+    shown = [item for item in items if item.language != "macro"]
+    for item in shown:
+        if item.language == "shell":
+            _shell(item, name, {})
+        else:
+            _python(item, name, page, space)
+    return len(shown)
 
 
 def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[str, str]:
@@ -93,11 +112,11 @@ def _macro(
     return {"html": result} if isinstance(result, macros.Html) else {"markdown": result}
 
 
-def _shell(item: Item, name: str, root: Path) -> dict[str, str]:
+def _shell(item: Item, name: str, variables: dict[str, str]) -> dict[str, str]:
     environment = {
         **os.environ,
+        **variables,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(root / "src"),
         "COLUMNS": str(WIDTH),
         "NO_COLOR": "1",
         "TERM": "dumb",
