@@ -1,5 +1,10 @@
 """A regression with dropout, on numbered batches: all that the trainer's tests train."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -57,3 +62,17 @@ def make_state(seed: int = 0, **changes: object) -> TrainState:
         tx=adamw(AdamWSettings(warmup_steps=5, **changes), SETTINGS.max_steps),
         key=jax.random.key(seed + 1),
     )
+
+
+def run_python(code: str, *arguments: object, **environment: str) -> str:
+    """What code prints in a process of its own, which is given the arguments."""
+    places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    support = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(
+        command,
+        env={**os.environ, **support, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout

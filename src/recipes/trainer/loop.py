@@ -114,7 +114,10 @@ class Trainer:
         steps = functools.partial(
             train_steps, loss=self._loss, accumulate=self._settings.accumulate
         )
-        compiled = jax.jit(steps, donate_argnums=0).lower(self.state, group, np.int32(0)).compile()
+        # The compiler might move what is split over devices, and it would not fit the next group.
+        places = jax.tree.map(_place, self.state)
+        jitted = jax.jit(steps, donate_argnums=0, out_shardings=(places, None))
+        compiled = jitted.lower(self.state, group, np.int32(0)).compile()
         self.compile_seconds += time.perf_counter() - started
         return compiled
 
@@ -133,6 +136,11 @@ class Trainer:
                 "Lower the learning rate or lengthen the warm-up, and resume from a checkpoint.",
             )
         return row
+
+
+def _place(leaf: Any) -> jax.sharding.Sharding | None:
+    """Where a leaf was put; None for one that was not, which may follow the others."""
+    return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
 def _after(step: int, every: int) -> int:

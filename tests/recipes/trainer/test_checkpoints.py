@@ -1,16 +1,12 @@
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import chex
 import jax
 import jax.numpy as jnp
 import pytest
-import recipes_tiny
-from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
 from recipes.errors import RecipeError
 from recipes.trainer.checkpoints import DROPPED, HALF, RECORD, Checkpoints, DamagedError
@@ -23,19 +19,6 @@ def saved(path: Path, losses: dict[int, float | None]) -> Checkpoints:
     for step, value in losses.items():
         checkpoints.save(state.replace(step=jnp.int32(step)), {"val_loss": value})
     return checkpoints
-
-
-def run_python(code: str, path: Path, **environment: str) -> str:
-    """What code prints in a process of its own, which is given the path."""
-    support = {"PYTHONPATH": str(Path(recipes_tiny.__file__).parent)}
-    command = [sys.executable, "-c", code, str(path)]
-    return subprocess.run(
-        command,
-        env={**os.environ, **support, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def data_file(checkpoints: Checkpoints, step: int) -> Path:

@@ -7,7 +7,7 @@ import chex
 import jax
 import numpy as np
 import pytest
-from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
 from recipes.data.batches import TrainingBatches, training_batches
 from recipes.errors import RecipeError
@@ -162,3 +162,33 @@ def test_single_bad_gradients_are_counted_and_left_out_of_the_mean() -> None:
     rows = list(trainer.train(Batches(bad=(3, 12))))
     assert [row["skipped"] for row in rows] == [1, 0, 1, 0, 0]
     assert all(np.isfinite(row["train_loss"]) for row in rows)
+
+
+SPLIT = """
+import chex
+import jax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes.trainer.loop import Trainer
+
+mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+
+def place(leaf):
+    # Biases whole beside split kernels: the compiler would rather split them too.
+    split = PartitionSpec(None, "data") if leaf.shape == (4, 16) else PartitionSpec()
+    return NamedSharding(mesh, split)
+
+states = [make_state(), make_state()]
+places = jax.tree.map(place, states[1])
+states[1] = jax.device_put(states[1], places)
+for index, state in enumerate(states):
+    trainer = Trainer(state, loss=loss, settings=SETTINGS)
+    list(trainer.train(Batches()))
+    states[index] = trainer.state
+chex.assert_trees_all_close(states[0].params, jax.device_get(states[1].params), atol=1e-5)
+assert jax.tree.map(lambda leaf: leaf.sharding, states[1]) == places
+"""
+
+
+def test_a_state_split_over_devices_stays_where_it_was_put() -> None:
+    run_python(SPLIT, XLA_FLAGS="--xla_force_host_platform_device_count=4")
