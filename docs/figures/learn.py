@@ -96,7 +96,8 @@ def head_maps(weights: Any, text: str) -> Any:
 
     style()
     weights = np.asarray(weights)
-    figure, grid = plt.subplots(2, 2, figsize=(6.8, 7.2))
+    figure, grid = plt.subplots(2, 2, figsize=(6.8, 7.4))
+    figure.get_layout_engine().set(h_pad=0.12)  # room between labels and the next row's titles
     names = ["␣" if character == " " else character for character in text]
     for number, (axes, matrix) in enumerate(zip(grid.flat, weights, strict=True)):
         heatmap(axes, matrix)
