@@ -38,10 +38,14 @@ def _count_traces_anew() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives a worker whole files, and whole cases of the laws: what compiled once serves again."""
+    """Gives a worker whole files, and whole cases of the laws: what compiled once serves again.
+
+    Pages in the browser share nothing and are dealt out one by one.
+    """
     for item in items:
-        case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
-        item.add_marker(pytest.mark.xdist_group(str(case or item.path)))
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        case = params.get("case")
+        item.add_marker(pytest.mark.xdist_group(str(case or params.get("page") or item.path)))
         law = getattr(item, "originalname", "")
         if getattr(case, "heavy", False) and law not in ALWAYS:
             item.add_marker(pytest.mark.slow)
