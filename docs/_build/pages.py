@@ -19,6 +19,8 @@ from _build.fences import RUNNABLE, Item, PageError, read
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "pages"
+# Pages compile the same small programs: what one has compiled the next one loads.
+PROGRAMS = ROOT / ".cache" / "programs"
 VERSIONS = ("jax", "jaxlib", "flax", "numpy", "optax", "matplotlib")
 
 
@@ -102,6 +104,9 @@ def _work(names: list[str], root: Path) -> Iterable[dict]:
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])]),
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": quick_flags(),
+        "JAX_COMPILATION_CACHE_DIR": str(PROGRAMS),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "MPLBACKEND": "svg",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
