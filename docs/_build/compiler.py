@@ -15,10 +15,10 @@ def quick_flags() -> str:
     """
     flags = os.environ.get("XLA_FLAGS", "")
     quick = f"{flags} {FLAG}=false".strip()
-    return quick if FLAG not in flags and starts_with(quick) else flags
+    return quick if FLAG not in flags and xla_accepts(quick) else flags
 
 
-def starts_with(flags: str) -> bool:
+def xla_accepts(flags: str) -> bool:
     """Whether XLA starts with these flags; it ends the process over one that it does not know."""
     start = "from jaxlib import xla_client; xla_client.make_cpu_client()"
     environment = {**os.environ, "XLA_FLAGS": flags}

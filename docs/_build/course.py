@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# The executor lies beside the pages, which are in the path only while it is imported.
+# In the path for these imports alone: what lies beside the pages a reader does not have.
 sys.path[0] = str(ROOT / "docs")
 from _build.fences import PageError  # noqa: E402
 from _build.run import follow  # noqa: E402

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "pages"
 # Pages compile the same small programs: what one has compiled the next one loads.
 PROGRAMS = ROOT / ".cache" / "programs"
+PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
 VERSIONS = ("jax", "jaxlib", "flax", "numpy", "optax", "matplotlib")
 
 
@@ -99,6 +101,8 @@ def count(pages: Iterable[Path], root: Path = ROOT) -> str:
 def _work(names: list[str], root: Path) -> Iterable[dict]:
     if not names:
         return
+    if sum(path.stat().st_size for path in PROGRAMS.glob("*")) > PROGRAMS_BYTES:
+        shutil.rmtree(PROGRAMS)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])]),

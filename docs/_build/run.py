@@ -65,11 +65,13 @@ def follow(page: Path, root: Path, space: dict[str, Any]) -> int:
     name = str(page.relative_to(root))
     items = [item for item in read(page, root) if item.runs and "hide" not in item.options]
     shown = [item for item in items if item.language != "macro"]
-    for item in shown:
-        if item.language == "shell":
-            _shell(item, name, {})
-        else:
-            _python(item, name, page, space)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as in `run_page`
+        for item in shown:
+            if item.language == "shell":
+                _shell(item, name, {})
+            else:
+                _python(item, name, page, space)
     return len(shown)
 
 

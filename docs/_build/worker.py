@@ -20,7 +20,7 @@ SECONDS = 240  # of a page, before it counts as hung
 def main() -> None:
     """Forks for each page, as many at a time as there are processors."""
     root, pages = Path(sys.argv[1]), json.load(sys.stdin)
-    pages.sort(key=lambda page: not _trains(root / page))  # the longest first: none is left alone
+    pages.sort(key=lambda page: not _trains(root / page))  # they take longest: none shall run alone at the end
     _preload()
     running: dict[int, tuple[str, Path, float]] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from _build import compiler
 from _build.fences import PageError, read
 from _build.pages import ROOT, Page, all_pages, count, run_pages
 from _build.run import follow, run_page
@@ -108,16 +109,31 @@ def test_what_a_page_hides_is_not_there_for_what_it_shows(run_text):
 
 def test_a_reader_takes_what_is_shown_from_one_page_to_the_next(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first, second, third = (tmp_path / f"{number}.md" for number in (1, 2, 3))
-    first.write_text("```python\na = 1\n```\n\n```python hide\nsecret = 2\n```\n{{ 1 / 0 }}\n")
+    first, second = tmp_path / "first.md", tmp_path / "second.md"
+    first.write_text("```python\na = 1\n```\n{{ 1 / 0 }}\n")
     code = "with open('note') as note:\n    a += int(note.read())"
     second.write_text(f"```shell\necho 3 > note\n```\n\n```python\n{code}\n```\n")
-    third.write_text("```python\nsecret\n```\n")
     space: dict[str, object] = {}
     assert [follow(page, tmp_path, space) for page in (first, second)] == [1, 2]
     assert space["a"] == 4
-    with pytest.raises(PageError, match=r"3\.md:2: NameError: name 'secret' is not defined"):
-        follow(third, tmp_path, space)
+
+
+def test_a_reader_does_not_have_what_a_page_hides(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python hide\nsecret = 1\n```\n\n```python\nsecret\n```\n")
+    with pytest.raises(PageError, match=r"page\.md:6: NameError: name 'secret' is not defined"):
+        follow(page, tmp_path, {})
+
+
+def test_a_flag_of_xla_that_was_chosen_is_left_alone(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", f"{compiler.FLAG}=true")
+    assert compiler.quick_flags() == f"{compiler.FLAG}=true"
+
+
+def test_a_flag_that_xla_does_not_know_is_left_out(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(compiler, "FLAG", "--xla_no_such_flag")
+    assert compiler.quick_flags() == ""
 
 
 def test_shell_and_python_share_the_folder_of_the_page(run_text):

@@ -62,7 +62,8 @@ class Trainer:
         """Yields a row per `log_every` steps, and where an evaluation or the end comes before.
 
         A row holds `step`, means of the loss' metrics over its steps, `tokens` and `seconds`.
-        While the device works on one group of steps the host prepares the next.
+        While the device works on one group of steps the host prepares the next. A state that was
+        put on devices keeps its sharding.
 
         Raises:
             RecipeError: The gradient was not finite too many times in a row, and the state keeps
@@ -114,9 +115,9 @@ class Trainer:
         steps = functools.partial(
             train_steps, loss=self._loss, accumulate=self._settings.accumulate
         )
-        # The compiler might move what is split over devices, and it would not fit the next group.
-        places = jax.tree.map(_place, self.state)
-        jitted = jax.jit(steps, donate_argnums=0, out_shardings=(places, None))
+        # Else the compiler may split the new state in another way, which the program then refuses.
+        shardings = jax.tree.map(_sharding, self.state)
+        jitted = jax.jit(steps, donate_argnums=0, out_shardings=(shardings, None))
         compiled = jitted.lower(self.state, group, np.int32(0)).compile()
         self.compile_seconds += time.perf_counter() - started
         return compiled
@@ -138,8 +139,8 @@ class Trainer:
         return row
 
 
-def _place(leaf: Any) -> jax.sharding.Sharding | None:
-    """Where a leaf was put; None for one that was not, which may follow the others."""
+def _sharding(leaf: Any) -> jax.sharding.Sharding | None:
+    """The sharding of a leaf that was put on devices; None leaves it to the compiler."""
     return leaf.sharding if getattr(leaf, "committed", False) else None
 
 

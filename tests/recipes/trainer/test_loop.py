@@ -185,10 +185,17 @@ for index, state in enumerate(states):
     trainer = Trainer(state, loss=loss, settings=SETTINGS)
     list(trainer.train(Batches()))
     states[index] = trainer.state
-chex.assert_trees_all_close(states[0].params, jax.device_get(states[1].params), atol=1e-5)
-assert jax.tree.map(lambda leaf: leaf.sharding, states[1]) == places
+whole, split = states
 """
 
 
-def test_a_state_split_over_devices_stays_where_it_was_put() -> None:
-    run_python(SPLIT, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+@pytest.mark.parametrize(
+    "what",
+    [
+        "chex.assert_trees_all_close(whole.params, jax.device_get(split.params), atol=1e-5)",
+        "assert jax.tree.map(lambda leaf: leaf.sharding, split) == places",
+    ],
+    ids=["trains as one that is whole", "stays where it was put"],
+)
+def test_a_state_split_over_devices(what: str) -> None:
+    run_python(SPLIT + what, XLA_FLAGS="--xla_force_host_platform_device_count=4")
