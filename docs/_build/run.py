@@ -81,7 +81,7 @@ def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[st
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             value = evaluate(item.code, str(page), item.line, space)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if expected and type(error).__name__ == expected:
             return {"text": printed.getvalue(), "error": f"{expected}: {error}"}
         raise _failure(error, item, name, page) from error
@@ -165,7 +165,7 @@ def shown(value: Any) -> str:
     return ADDRESS.sub("", text)
 
 
-def _failure(error: Exception, item: Item, name: str, page: Path) -> PageError:
+def _failure(error: BaseException, item: Item, name: str, page: Path) -> PageError:
     frames = list(_lines(error, str(page)))
     line = frames[-1] if frames else item.line
     if isinstance(error, SyntaxError) and error.lineno:
@@ -173,7 +173,7 @@ def _failure(error: Exception, item: Item, name: str, page: Path) -> PageError:
     return PageError(name, line, f"{type(error).__name__}: {error}")
 
 
-def _lines(error: Exception, filename: str) -> Iterator[int]:
+def _lines(error: BaseException, filename: str) -> Iterator[int]:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == filename and frame.lineno:
             yield frame.lineno

@@ -79,6 +79,7 @@ def test_a_snippet_shows_what_it_printed_and_its_last_value(run_text):
     ("text", "message"),
     [
         ("# A page\n\n```python\na = 1\na / 0\n```", "5: ZeroDivisionError: division by zero"),
+        ("```python\nimport sys\nsys.exit(0)\n```", "3: SystemExit: 0"),
         ("```python\na = 1\na = = 2\n```", "3: SyntaxError: invalid syntax"),
         ("- item\n\n    ```python\n    1 / 0\n    ```", "4: ZeroDivisionError: division by zero"),
         ("```shell\necho so\nexit 3\n```", "2: exit code 3, expected 0.\nso\n"),
