@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -19,15 +20,15 @@ def write_arrays(folder: Path, tree: Any) -> None:
 def read_arrays(folder: Path, like: Any) -> Any:
     """Reads the arrays of a folder that stand in `like` too, each onto the devices of its model.
 
+    What was not put on devices there is not here either, and may still follow what was.
     Shapes and dtypes must be those that were written: `differing_leaves` compares them.
     """
-    target = jax.tree.map(_target, like)
     arguments = ocp.args.PyTreeRestore(
-        target,
-        restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like),
+        restore_args=jax.tree.map(_place, like),
         partial_restore=True,
     )
-    return _checkpointer().restore(folder, args=arguments)
+    return jax.tree.map(jnp.asarray, _checkpointer().restore(folder, args=arguments))
 
 
 def stored_leaves(folder: Path) -> Any:
@@ -55,17 +56,22 @@ def differing_leaves(stored: Any, like: Any) -> str:
     return "; ".join(lines[:LISTED] + rest)
 
 
+def placed(leaf: Any) -> jax.sharding.Sharding | None:
+    """The sharding of a leaf that was put on devices; None for one that follows the others."""
+    return leaf.sharding if getattr(leaf, "committed", False) else None
+
+
 def _checkpointer() -> ocp.Checkpointer:
     # In the caller's thread: a write that fails raises here and not at some later call.
     return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
 
 
-def _target(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Shape, dtype and place: without a place Orbax insists on the devices of the writer."""
-    sharding = getattr(leaf, "sharding", None)
+def _place(leaf: Any) -> ocp.RestoreArgs:
+    """Where to read a leaf to: without a place Orbax insists on the devices of the writer."""
+    sharding = placed(leaf)
     if sharding is None:
-        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+        return ocp.RestoreArgs(restore_type=np.ndarray)
+    return ocp.ArrayRestoreArgs(sharding=sharding)
 
 
 def _described(tree: Any) -> dict[str, str]:

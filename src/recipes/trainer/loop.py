@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from recipes.errors import RecipeError
+from recipes.trainer.arrays import placed
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import LossFunction, train_steps
@@ -116,7 +117,7 @@ class Trainer:
             train_steps, loss=self._loss, accumulate=self._settings.accumulate
         )
         # Else the compiler may split the new state in another way, which the program then refuses.
-        shardings = jax.tree.map(_sharding, self.state)
+        shardings = jax.tree.map(placed, self.state)
         jitted = jax.jit(steps, donate_argnums=0, out_shardings=(shardings, None))
         compiled = jitted.lower(self.state, group, np.int32(0)).compile()
         self.compile_seconds += time.perf_counter() - started
@@ -137,11 +138,6 @@ class Trainer:
                 "Lower the learning rate or lengthen the warm-up, and resume from a checkpoint.",
             )
         return row
-
-
-def _sharding(leaf: Any) -> jax.sharding.Sharding | None:
-    """The sharding of a leaf that was put on devices; None leaves it to the compiler."""
-    return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
 def _after(step: int, every: int) -> int:

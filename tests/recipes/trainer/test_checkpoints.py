@@ -166,6 +166,43 @@ def test_a_checkpoint_of_another_device_is_read(tmp_path: Path) -> None:
         assert kernel.devices() == {jax.devices()[0]}
 
 
+PARTLY_SPLIT = """
+import dataclasses
+import sys
+from pathlib import Path
+import chex
+import jax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.loop import Trainer
+
+mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+
+def fresh():
+    # The step, the key and the optimiser stay where they were made.
+    state = make_state()
+    return state.replace(params=jax.device_put(state.params, NamedSharding(mesh, PartitionSpec())))
+
+def trained(state, steps, batches):
+    settings = dataclasses.replace(SETTINGS, max_steps=steps)
+    trainer = Trainer(state, loss=loss, settings=settings)
+    list(trainer.train(batches))
+    return trainer.state
+
+last = SETTINGS.max_steps
+whole = trained(fresh(), last, Batches())
+checkpoints = Checkpoints(Path(sys.argv[1]))
+checkpoints.save(trained(fresh(), last // 2, Batches()), {})
+resumed = trained(checkpoints.restore(fresh()).state, last, Batches(last // 2))
+chex.assert_trees_all_equal(jax.device_get(whole.params), jax.device_get(resumed.params))
+"""
+
+
+def test_a_state_partly_put_on_devices_goes_on(tmp_path: Path) -> None:
+    run_python(PARTLY_SPLIT, tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+
+
 def test_a_half_written_step_is_not_listed(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, {1: None})
     (tmp_path / HALF / "arrays").mkdir(parents=True)
