@@ -26,7 +26,9 @@ def main() -> int:
     found = importlib.util.find_spec("blocks")
     package = Path(found.origin).parent if found and found.origin else None
     if package is None or package.parent == ROOT / "src":
-        print("A reader has the package and no checkout: pip install . and run this with its Python.")
+        print(
+            "A reader has the package and no checkout: pip install . and run this with its Python."
+        )
         return 2
     print(f"blocks is {package}")
     started, total = time.monotonic(), 0
@@ -43,6 +45,9 @@ def main() -> int:
         except PageError as error:
             print(error)
             return 1
+        except KeyboardInterrupt:
+            print(f"Stopped in {chapter.relative_to(ROOT)}.")
+            return 130
         finally:
             os.chdir(ROOT)
     print(f"The course works: {total} snippets in {time.monotonic() - started:.0f} s.")

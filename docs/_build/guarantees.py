@@ -29,7 +29,11 @@ def feature_table(root: Path) -> str:
     for feature in data["feature"]:
         if feature["group"] != group:
             group = feature["group"]
-            lines += [f"\n## {group}\n", f"| | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"]
+            lines += [
+                f"\n## {group}\n",
+                f"| | {' | '.join(heads)} |",
+                "| --- " * (len(heads) + 1) + "|",
+            ]
         ours = ", ".join(f"[{name}][blocks.{name}]" for name in feature["ours"])
         has = [bool(ours), *(peer in feature for peer in peers)]
         cells = " | ".join("yes" if one else "no" for one in has)
@@ -54,7 +58,11 @@ def fault_table(root: Path) -> str:
     for fault in _read(root, "faults.toml")["fault"]:
         if fault["group"] != group:
             group = fault["group"]
-            lines += [f"\n## {group}\n", "| what happens | what comes of it | test |", "| --- | --- | --- |"]
+            lines += [
+                f"\n## {group}\n",
+                "| what happens | what comes of it | test |",
+                "| --- | --- | --- |",
+            ]
         lines.append(f"| {fault['fault']} | {fault['result']} | `{fault['test']}` |")
     return "\n".join(lines)
 

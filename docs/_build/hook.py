@@ -10,10 +10,11 @@ from typing import Any
 
 sys.path[:0] = [path for path in [str(Path(__file__).parents[1])] if path not in sys.path]
 
+from mkdocs.exceptions import PluginError  # noqa: E402
+
 from _build import drawing, navigation  # noqa: E402
 from _build.fences import Item  # noqa: E402
 from _build.pages import ROOT, Page, all_pages, count, run_pages  # noqa: E402
-from mkdocs.exceptions import PluginError  # noqa: E402
 
 log = logging.getLogger("mkdocs.pages")
 _pages: dict[str, Page] = {}

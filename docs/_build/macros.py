@@ -126,7 +126,7 @@ def listing(thing: Any, first: str = "", last: str = "") -> str:
 
 
 def tests(thing: Any, root: Path, page: Path) -> str:
-    """The list of tests that name a block: its laws, those of its folder in words, others by name."""
+    """The tests that name a block: its laws, those of its folder in words, others by name."""
     word = re.compile(rf"\b{re.escape(thing.__name__)}\b")
     area = thing.__module__.split(".")[1]
     laws, own, others = [], [], []
@@ -245,5 +245,3 @@ def _tests(text: str) -> Iterator[str]:
 def _sentence(test: str) -> str:
     name = re.search(r"def test_(\w+)", test)
     return html.escape(name[1].replace("_", " ")) if name else ""
-
-

@@ -122,7 +122,8 @@ def _work(names: list[str], root: Path) -> Iterable[dict]:
         stdout=subprocess.PIPE,
         text=True,
     ) as worker:
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         json.dump(names, worker.stdin)
         worker.stdin.close()
         left = set(names)

@@ -42,15 +42,13 @@ def run_page(page: Path, root: Path) -> list[dict[str, str]]:
         for item in read(page, root):
             if not item.runs:
                 results.append({})
-            elif item.language == "shell":
-                results.append(_shell(item, name, {"PYTHONPATH": str(root / "src")}))
             elif item.language == "macro":
                 results.append(_macro(item, name, page, root, module.__dict__))
             else:
                 # What the page hides its reader does not have, so the rest must not need it.
                 hidden = "hide" in item.options
                 space = dict(module.__dict__) if hidden else module.__dict__
-                results.append(_python(item, name, page, space))
+                results.append(_code(item, name, page, space, {"PYTHONPATH": str(root / "src")}))
     return results
 
 
@@ -68,11 +66,17 @@ def follow(page: Path, root: Path, space: dict[str, Any]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # as in `run_page`
         for item in shown:
-            if item.language == "shell":
-                _shell(item, name, {})
-            else:
-                _python(item, name, page, space)
+            _code(item, name, page, space, {})
     return len(shown)
+
+
+def _code(
+    item: Item, name: str, page: Path, space: dict[str, Any], variables: dict[str, str]
+) -> dict[str, str]:
+    """Runs a fence: Python in `space`, shell with `variables` in its environment."""
+    if item.language == "shell":
+        return _shell(item, name, variables)
+    return _python(item, name, page, space)
 
 
 def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[str, str]:
@@ -99,9 +103,7 @@ def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[st
     return result
 
 
-def _macro(
-    item: Item, name: str, page: Path, root: Path, space: dict[str, Any]
-) -> dict[str, str]:
+def _macro(item: Item, name: str, page: Path, root: Path, space: dict[str, Any]) -> dict[str, str]:
     import blocks
     from _build import macros
 

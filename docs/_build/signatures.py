@@ -78,14 +78,19 @@ def _references(found: re.Match[str]) -> str:
     return "References:\n" + "\n".join(linked) + "\n"
 
 
+def _is_field(name: str, member: Any) -> bool:
+    if not member.is_attribute or not member.annotation or name.startswith("_"):
+        return False
+    return "property" not in member.labels and "ClassVar" not in str(member.annotation)
+
+
 def _constructor(block: griffe.Class) -> None:
     """Adds what `kw_only=True` makes of the fields, those of its bases first, as parameters."""
     fields: dict[str, griffe.Attribute] = {}
     for part in [*reversed(block.mro()), block]:
         for name, member in part.members.items():
-            if member.is_attribute and member.annotation and not name.startswith("_"):
-                if "property" not in member.labels and "ClassVar" not in str(member.annotation):
-                    fields[name] = member
+            if _is_field(name, member):
+                fields[name] = member
     parameters = [
         griffe.Parameter(
             name,

@@ -20,7 +20,8 @@ SECONDS = 240  # of a page, before it counts as hung
 def main() -> None:
     """Forks for each page, as many at a time as there are processors."""
     root, pages = Path(sys.argv[1]), json.load(sys.stdin)
-    pages.sort(key=lambda page: not _trains(root / page))  # they take longest: none shall run alone at the end
+    # Those that train take longest: none of them shall run alone at the end.
+    pages.sort(key=lambda page: not _trains(root / page))
     _preload()
     running: dict[int, tuple[str, Path, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -60,6 +61,7 @@ def _preload() -> None:
 
 def _answer(page: Path, root: Path, answer: Path) -> None:
     import jax
+
     from _build.fences import PageError
     from _build.run import run_page
 
