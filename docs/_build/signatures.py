@@ -7,7 +7,7 @@ from typing import Any
 
 import griffe
 
-LINEN = "blocks.base.Block"
+LINEN = "blocks.core.block.Block"
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})")
 
 

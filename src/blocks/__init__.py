@@ -1,12 +1,10 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
-from blocks.activations import gelu, quick_gelu, squared_relu
 from blocks.adapters.lora import LoRA
 from blocks.adapters.merge import label_lora, merge_lora
 from blocks.attention.caches.base import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
-from blocks.attention.caches.recurrent import RecurrentCache
 from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.clip import ClipQK, ClipValue
@@ -25,11 +23,6 @@ from blocks.attention.kernels import (
     dot_product_attention,
 )
 from blocks.attention.latent import LatentAttention
-from blocks.attention.linear.convolution import ShortConvolution
-from blocks.attention.linear.distillation import HedgehogDistillation, hedgehog_loss
-from blocks.attention.linear.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
-from blocks.attention.linear.gated_delta import GatedDeltaNet
-from blocks.attention.linear.linear_attention import LinearAttention
 from blocks.attention.masks import (
     Bidirectional,
     Causal,
@@ -54,10 +47,11 @@ from blocks.attention.slots import (
 )
 from blocks.attention.talking_heads import TalkingHeadsAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
-from blocks.base import Block, fresh
-from blocks.block import TransformerBlock
-from blocks.checks import checked
 from blocks.context import Context, Coordinates, Handoff
+from blocks.core.block import Block, fresh
+from blocks.core.checks import checked
+from blocks.core.initializers import Normal, VarianceScaling
+from blocks.core.surgery import find, override, replace
 from blocks.embeddings.added import BigramHash, TokenTypes
 from blocks.embeddings.convolution import ConvolutionStem
 from blocks.embeddings.factorized import FactorizedEmbedding
@@ -67,16 +61,21 @@ from blocks.heads.classifier import ClassifierHead, ValueHead
 from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
 from blocks.heads.pooling import AttentionPool, FirstToken, LastToken, MeanPool, Pooler
-from blocks.initializers import Normal, VarianceScaling
 from blocks.introspection.collected import attention_weights, hidden_states
 from blocks.introspection.summary import Cost, Summary, summary
+from blocks.layers.skip_stack import SkipStack
+from blocks.layers.stack import Stack, stack_layers, unstack_layers
+from blocks.layers.transformer_block import TransformerBlock
 from blocks.linear import Linear
-from blocks.mlp import MLP, ClampedGatedMLP, GatedMLP
-from blocks.models import CausalLM, Encoder, EncoderDecoder
+from blocks.mlp.activations import gelu, quick_gelu, squared_relu
+from blocks.mlp.mlp import MLP, ClampedGatedMLP, GatedMLP
+from blocks.models.causal_lm import CausalLM
+from blocks.models.encoder import Encoder
+from blocks.models.encoder_decoder import EncoderDecoder
+from blocks.models.multi_token import MultiTokenLM
 from blocks.moe.experts import ClampedGatedExperts, GatedExperts
 from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
 from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
-from blocks.multi_token import MultiTokenLM
 from blocks.norms.dynamic_tanh import DynamicTanh
 from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
@@ -96,6 +95,12 @@ from blocks.positions.scalings import (
     YaRN,
 )
 from blocks.positions.sinusoidal import SinusoidalPositions
+from blocks.recurrent.cache import RecurrentCache
+from blocks.recurrent.convolution import ShortConvolution
+from blocks.recurrent.distillation import HedgehogDistillation, hedgehog_loss
+from blocks.recurrent.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
+from blocks.recurrent.gated_delta import GatedDeltaNet
+from blocks.recurrent.linear_attention import LinearAttention
 from blocks.residual.adaptive import AdaptiveNormZero
 from blocks.residual.first_mix import FirstMix
 from blocks.residual.hyper_connections import HyperConnections
@@ -105,10 +110,7 @@ from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNor
 from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
 from blocks.residual.stochastic_depth import StochasticDepth
-from blocks.skip_stack import SkipStack
-from blocks.stack import Stack, stack_layers, unstack_layers
-from blocks.streams import Streams
-from blocks.surgery import find, override, replace
+from blocks.residual.streams import Streams
 
 __all__ = [
     "MLP",

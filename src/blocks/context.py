@@ -6,8 +6,8 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.errors.making import Reporting
-from blocks.typing import Array, Bool, Float, Int, typed
+from blocks.core.errors.making import Reporting
+from blocks.core.typing import Array, Bool, Float, Int, typed
 
 
 class Handoff:

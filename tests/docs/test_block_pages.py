@@ -42,8 +42,8 @@ BASES = {
 }
 PAGES = {
     re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)[1]: page
-    for page in sorted((ROOT / "docs" / "blocks").glob("*/*.md"))
-    if page.name != "index.md"
+    for page in sorted((ROOT / "docs" / "blocks").rglob("*.md"))
+    if "{{ source(" in page.read_text(encoding="utf-8")
 }
 
 
@@ -54,22 +54,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-# Files of `src/blocks` that are no folder of their own there, and share one in the docs.
-AREAS = {
-    "block": "layers",
-    "stack": "layers",
-    "skip_stack": "layers",
-    "streams": "residual",
-    "multi_token": "models",
-}
-
-
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name not in BASES])
 def test_a_public_block_has_a_page_at_its_place(name: str) -> None:
     assert name in PAGES, f"write a page for {name}"
-    module = PUBLIC[name].__module__.split(".")[1]
-    area = AREAS.get(module, module)
-    assert PAGES[name].relative_to(ROOT / "docs") == Path("blocks", area, f"{snake_case(name)}.md")
+    room = PUBLIC[name].__module__.split(".")[:-1]
+    assert PAGES[name].relative_to(ROOT / "docs") == Path(*room, f"{snake_case(name)}.md")
 
 
 @pytest.mark.parametrize("title", PAGES)

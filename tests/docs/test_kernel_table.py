@@ -16,7 +16,7 @@ from blocks import (
 )
 from blocks.attention.kernels import support_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "blocks" / "kernels.md"
+PAGE = Path(__file__).parents[2] / "docs" / "blocks" / "attention" / "kernels.md"
 KERNELS = {
     "dot_product_attention": dot_product_attention,
     "ChunkedAttention": ChunkedAttention(),

@@ -6,7 +6,7 @@ import pytest
 from errors.case import CAUSAL, KEY, TOKENS, VALID, X, layer, model, shapes, stack
 
 from blocks import MLP, Block, Context, TokenEmbedding, checked, replace
-from blocks.typing import Array, Float, typed
+from blocks.core.typing import Array, Float, typed
 
 
 class Failing(Block, kw_only=True):

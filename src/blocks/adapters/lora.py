@@ -7,11 +7,11 @@ from typing import Any
 import flax.linen as nn
 from flax.linen.dtypes import promote_dtype
 
-from blocks.base import Block, fresh
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block, fresh
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.surgery import find
+from blocks.core.typing import Array, Initializer, Key, typed
 from blocks.linear import Linear
-from blocks.surgery import find
-from blocks.typing import Array, Initializer, Key, typed
 
 
 class LoRA(Block, kw_only=True):

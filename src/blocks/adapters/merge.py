@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks.adapters.lora import LoRA
-from blocks.base import fields_of, modules_in
-from blocks.stack import Stack
-from blocks.surgery import find, replace
-from blocks.typing import Array
+from blocks.core.block import fields_of, modules_in
+from blocks.core.surgery import find, replace
+from blocks.core.typing import Array
+from blocks.layers.stack import Stack
 
 _NAMES = ("lora_a", "lora_b")
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from blocks.attention.slots import QKTransform, ValueTransform
 from blocks.context import Context, Coordinates
-from blocks.typing import Array, Float, typed
+from blocks.core.typing import Array, Float, typed
 
 
 def _check_limit(limit: float) -> None:

@@ -7,7 +7,7 @@ from blocks.attention.caches.base import Cache
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
 from blocks.context import Context, Coordinates, locate
-from blocks.typing import Array, Bool, Float, typed
+from blocks.core.typing import Array, Bool, Float, typed
 
 
 class MemoryCache(Cache):

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from blocks.attention.kernels import Kernel, ScoreFunction, dot_product_attention
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.context import Coordinates
-from blocks.errors.numbers import divisors
-from blocks.initializers import Normal
+from blocks.core.errors.numbers import divisors
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Float, typed
 from blocks.norms.rms_norm import RMSNorm
-from blocks.typing import Array, Float, typed
 
 
 @typed

@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.slots import HeadTransform
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class OutputGate(HeadTransform, kw_only=True):

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import masked_softmax
 from blocks.attention.masks import Mask, visible
-from blocks.base import Block
 from blocks.context import Context, locate
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.introspection.leave import leave
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class AttentionHead(Block, kw_only=True):

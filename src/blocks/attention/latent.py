@@ -10,13 +10,13 @@ from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.observed import observed
 from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
-from blocks.base import Block, fresh
 from blocks.context import Context, locate
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block, fresh
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 from blocks.norms.rms_norm import RMSNorm
 from blocks.positions.rotary import RoPE
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 @typed

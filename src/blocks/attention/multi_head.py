@@ -18,12 +18,12 @@ from blocks.attention.slots import (
     check_kernel,
     score_options,
 )
-from blocks.base import Block
 from blocks.context import Context, Coordinates, locate
-from blocks.errors.numbers import divisors
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block
+from blocks.core.errors.numbers import divisors
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class Biases(NamedTuple):

@@ -3,10 +3,10 @@
 import flax.linen as nn
 
 from blocks.attention.slots import QKTransform
-from blocks.base import fresh
 from blocks.context import Coordinates
+from blocks.core.block import fresh
+from blocks.core.typing import Array, Float, typed
 from blocks.norms.rms_norm import RMSNorm
-from blocks.typing import Array, Float, typed
 
 
 class QKNorm(QKTransform, kw_only=True):

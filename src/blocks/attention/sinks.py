@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.slots import Sink
-from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Float, Initializer
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer
 
 
 class LearnedSinks(Sink, kw_only=True):

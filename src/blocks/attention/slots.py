@@ -6,9 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from blocks.attention.kernels import Kernel, KernelCall, ScoreFunction, require
-from blocks.base import Block
 from blocks.context import Context, Coordinates
-from blocks.typing import Array, Float
+from blocks.core.block import Block
+from blocks.core.typing import Array, Float
 
 
 class QKTransform(Block, kw_only=True):

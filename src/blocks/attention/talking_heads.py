@@ -15,7 +15,7 @@ from blocks.attention.kernels import (
 from blocks.attention.masks import Mask, visible
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.context import Coordinates
-from blocks.typing import Array, Dtype, Float, Key, typed
+from blocks.core.typing import Array, Dtype, Float, Key, typed
 
 
 @typed

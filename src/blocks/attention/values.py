@@ -6,9 +6,9 @@ import jax.numpy as jnp
 
 from blocks.attention.slots import ValueTransform
 from blocks.context import Context
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.embeddings.tokens import check_tokens
-from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
 
 _HALF = nn.initializers.constant(0.5)
 

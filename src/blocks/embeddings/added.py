@@ -3,11 +3,11 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.base import Block
-from blocks.checks import check_values
 from blocks.context import Context
-from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.core.block import Block
+from blocks.core.checks import check_values
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 class TokenTypes(Block, kw_only=True):

@@ -3,12 +3,12 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.activations import gelu
-from blocks.base import Block
 from blocks.context import Context, locate
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
+from blocks.mlp.activations import gelu
 
 
 class ConvolutionStem(Block, kw_only=True):

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Float, Initializer
 from blocks.embeddings.tokens import TokenEmbedding
-from blocks.initializers import LECUN_NORMAL
-from blocks.typing import Array, Float, Initializer
 
 
 class FactorizedEmbedding(TokenEmbedding, kw_only=True):

@@ -3,11 +3,11 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.base import Block
 from blocks.context import Context
-from blocks.initializers import LECUN_NORMAL, Normal
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL, Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class PatchEmbedding(Block, kw_only=True):

@@ -3,12 +3,12 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.base import Block
 from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.heads.pooling import FirstToken, Pooler
-from blocks.initializers import LECUN_NORMAL
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class ClassifierHead(Block, kw_only=True):

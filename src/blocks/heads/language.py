@@ -4,9 +4,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.base import Block
-from blocks.initializers import LECUN_NORMAL
-from blocks.typing import Array, Dtype, Float, Initializer, typed
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
 class LMHead(Block, kw_only=True):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.activations import gelu
-from blocks.base import Block
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, typed
 from blocks.heads.language import LMHead
 from blocks.linear import Linear
+from blocks.mlp.activations import gelu
 from blocks.norms.layer_norm import LayerNorm
-from blocks.typing import Array, Dtype, Float, typed
 
 
 class MaskedLMHead(Block, kw_only=True):

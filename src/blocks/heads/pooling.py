@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.kernels.reference import masked_softmax
-from blocks.base import Block
 from blocks.context import Context, locate
-from blocks.initializers import LECUN_NORMAL
-from blocks.typing import Array, Dtype, Float, Initializer, typed
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
 class Pooler(Block, kw_only=True):

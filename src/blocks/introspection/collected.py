@@ -6,9 +6,9 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.core.typing import Array, Float, typed
 from blocks.introspection.leave import asking
-from blocks.stack import Stack
-from blocks.typing import Array, Float, typed
+from blocks.layers.stack import Stack
 
 Path = tuple[str, ...]
 

@@ -8,7 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from blocks.typing import Array
+from blocks.core.typing import Array
 
 # The collections that blocks leave something in.
 LEFT = ("hidden_states", "attention_weights")

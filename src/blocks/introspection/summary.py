@@ -11,11 +11,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from blocks.base import Block, fresh
 from blocks.context import Context
+from blocks.core.block import Block, fresh
+from blocks.core.surgery import find, replace
 from blocks.introspection.work import Path, merged, work_of
-from blocks.stack import Stack
-from blocks.surgery import find, replace
+from blocks.layers.stack import Stack
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from blocks.introspection.leave import SHARE
-from blocks.stack import Stack
+from blocks.layers.stack import Stack
 
 Path = tuple[str, ...]
 # Begins the name of a scope that says whose work is traced.

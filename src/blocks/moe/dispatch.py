@@ -12,7 +12,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.typing import Array, Bool, Float, Int, typed
+from blocks.core.typing import Array, Bool, Float, Int, typed
 
 
 class Plan(flax.struct.PyTreeNode):

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.activations import quick_gelu
-from blocks.base import Block
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, Key, typed
 from blocks.introspection.leave import share
+from blocks.mlp.activations import quick_gelu
 from blocks.moe.dispatch import block_size, by_expert, plan
-from blocks.typing import Array, Dtype, Float, Initializer, Int, Key, typed
 
 
 class ExpertLinear(Block, kw_only=True):

@@ -7,12 +7,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.base import Block
 from blocks.context import Context
-from blocks.errors.location import reported
+from blocks.core.block import Block
+from blocks.core.errors.location import reported
+from blocks.core.typing import Array, Float, typed
 from blocks.moe.experts import Experts
 from blocks.moe.routers import Router, Routing
-from blocks.typing import Array, Float, typed
 
 
 class MixtureOfExperts(Block, kw_only=True):

@@ -6,10 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.base import Block
-from blocks.initializers import LECUN_NORMAL
+from blocks.core.block import Block
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.linear import Linear
-from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 class Routing(NamedTuple):

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from blocks.typing import Array
+from blocks.core.typing import Array
 
 
 def affine(x: Array, scale: Array | None, bias: Array | None) -> Array:

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from blocks.base import Block
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.norms.affine import affine
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 @typed

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from blocks.base import Block
-from blocks.typing import Array, Dtype, Float, Initializer, typed
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
 @typed

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from blocks.attention.kernels import ScoreFunction
 from blocks.attention.slots import ScoreChange
 from blocks.context import Context, Coordinates
-from blocks.typing import Array, Float
+from blocks.core.typing import Array, Float
 
 
 def alibi_slopes(num_heads: int) -> tuple[float, ...]:

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.base import Block
-from blocks.initializers import Normal
+from blocks.core.block import Block
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.positions.sinusoidal import sinusoids
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class GridPositions(Block, kw_only=True):

@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.base import Block
-from blocks.checks import check_values
-from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.core.block import Block
+from blocks.core.checks import check_values
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 class LearnedPositions(Block, kw_only=True):

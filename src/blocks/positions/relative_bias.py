@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from blocks.attention.kernels import ScoreFunction
 from blocks.attention.slots import ScoreChange
 from blocks.context import Context, Coordinates
-from blocks.initializers import Normal
-from blocks.typing import Array, Dtype, Initializer, Int, typed
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Initializer, Int, typed
 
 
 @typed

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 
 from blocks.attention.slots import QKTransform
 from blocks.context import Coordinates
+from blocks.core.typing import Array, Float, Int, typed
 from blocks.positions.scalings import RoPEScaling
-from blocks.typing import Array, Float, Int, typed
 
 
 @typed

@@ -11,9 +11,9 @@ import math
 
 import jax.numpy as jnp
 
-from blocks.errors.making import Reporting
-from blocks.fields import check_types
-from blocks.typing import Array, Float
+from blocks.core.errors.making import Reporting
+from blocks.core.fields import check_types
+from blocks.core.typing import Array, Float
 
 
 class RoPEScaling(metaclass=Reporting):

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from blocks.base import Block
-from blocks.typing import Array, Dtype, Float, Int, typed
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, Int, typed
 
 
 @typed

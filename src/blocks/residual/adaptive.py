@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class AdaptiveNormZero(Residual, kw_only=True):

@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
+from blocks.core.typing import Array, Dtype, Float, typed
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
-from blocks.typing import Array, Dtype, Float, typed
 
 
 class FirstMix(Residual, kw_only=True):

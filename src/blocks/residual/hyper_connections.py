@@ -6,11 +6,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.base import Block
 from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 from blocks.residual.layout import NamedNorm, Sublayer
-from blocks.residual.streams import StreamResidual, fold
-from blocks.typing import Array, Dtype, Float, Initializer, Key, typed
+from blocks.residual.stream_layout import StreamResidual, fold
 
 
 def one_stream(key: Key[Array, ""], shape: tuple[int], dtype: Dtype = jnp.float32) -> Array:

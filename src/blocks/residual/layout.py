@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 import flax.linen as nn
 from beartype.vale import IsInstance
 
-from blocks.base import Block
 from blocks.context import Context
-from blocks.typing import Array, Float
+from blocks.core.block import Block
+from blocks.core.typing import Array, Float
 
 Sublayer: TypeAlias = Callable[[Array], Array]
 # A module can be called too, but it is a norm, and makes none.

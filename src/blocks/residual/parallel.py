@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from blocks.context import Context
+from blocks.core.typing import Array, Float, typed
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
-from blocks.typing import Array, Float, typed
 
 
 class Parallel(Residual, kw_only=True):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import jax.numpy as jnp
 
 from blocks.context import Context
+from blocks.core.typing import Array, Float, typed
 from blocks.residual.layout import NamedNorm, Sublayer
-from blocks.residual.streams import StreamResidual, fold
-from blocks.typing import Array, Float, typed
+from blocks.residual.stream_layout import StreamResidual, fold
 
 
 class ResiDual(StreamResidual, kw_only=True):

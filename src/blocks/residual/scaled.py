@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks.context import Context
-from blocks.errors.location import reported
+from blocks.core.errors.location import reported
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
-from blocks.typing import Array, Dtype, Float, Initializer, typed
 
 
 class DeepNorm(Residual, kw_only=True):

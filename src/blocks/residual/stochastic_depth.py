@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import flax.linen as nn
 
 from blocks.context import Context
+from blocks.core.typing import Array, Float, typed
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
-from blocks.typing import Array, Float, typed
 
 
 class StochasticDepth(Residual, kw_only=True):

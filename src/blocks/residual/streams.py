@@ -1,50 +1,107 @@
-"""What layouts of several streams share: streams travel side by side in the width."""
+"""Streams: layers that carry several streams, between one that comes in and one that goes out."""
 
-from collections.abc import Callable
+import flax.linen as nn
+import jax.numpy as jnp
 
 from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.surgery import find
+from blocks.core.typing import Array, Float, typed
 from blocks.residual.layout import Residual
-from blocks.typing import Array, Float, typed
+from blocks.residual.stream_layout import StreamResidual, unfold
 
 
-class StreamResidual(Residual, kw_only=True):
-    """What a layout of several streams is; `Streams` calls `reduce` behind the last layer."""
+class Streams(Block, kw_only=True):
+    r"""Splits its input into the streams that its layers carry, and joins them at the end.
 
-    normalizes = False  # whether `reduce` takes a norm
+    $$y = \mathrm{reduce}(\mathrm{stack}([x, \ldots, x]))$$
 
-    def reduce(
-        self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
+    How many there are and how they are joined is the layout's to say: `HyperConnections` sums them,
+    `ResiDual` adds one to the norm of the other. Between layers they travel side by side in the
+    width; attention and MLP see one of them.
+
+    Attributes:
+        stack: the layers, all with the same such layout.
+        norm: of the sum that `ResiDual` leaves; None for layouts that need none.
+
+    Raises:
+        ValueError: layers that carry one stream, layers that differ, or a norm that is missing or
+            not needed.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import HyperConnections, MLP, MultiHeadAttention, Stack, Streams
+        >>> from blocks import TransformerBlock
+        >>> layer = TransformerBlock(
+        ...     attention=MultiHeadAttention(num_heads=2),
+        ...     mlp=MLP(hidden=8),
+        ...     residual=HyperConnections(num_streams=4),
+        ... )
+        >>> layers = Streams(stack=Stack(block=layer, depth=6))
+        >>> x = jnp.ones((1, 3, 8))
+        >>> layers.apply(layers.init(jax.random.key(0), x), x).shape
+        (1, 3, 8)
+
+        ```
+
+    References:
+        Zhu et al., Hyper-Connections, 2024, arXiv:2409.19606.
+        Xie et al., ResiDual, 2023, arXiv:2304.14802.
+    """
+
+    stack: nn.Module
+    norm: nn.Module | None = None
+
+    def check_fields(self) -> None:
+        """Refuses layers that do not carry the same streams."""
+        if find(self.stack, Streams):
+            raise ValueError(
+                "stack holds a Streams already, which would carry streams of streams; leave one of "
+                "the two out."
+            )
+        layouts = find(self.stack, Residual)
+        carrying = find(self.stack, StreamResidual)
+        if not carrying:
+            raise ValueError(
+                "no layer of stack carries more than one stream; give its blocks a "
+                "residual=HyperConnections(...), or leave Streams out."
+            )
+        path, layout = next(iter(carrying.items()))
+        for other, found in {**layouts, **carrying}.items():
+            alike = not isinstance(found, StreamResidual) or type(found) is type(layout)
+            if found.streams != layout.streams or not alike:
+                raise ValueError(
+                    f"stack.{path}={layout!r} and stack.{other}={found!r} differ in the streams "
+                    f"that they carry, {layout.streams} and {found.streams}; use one for all."
+                )
+        if layout.normalizes and self.norm is None:
+            raise ValueError(
+                f"norm=None leaves no norm for the sum of {layout!r}; give one, as "
+                "norm=LayerNorm()."
+            )
+        if self.norm is not None and not layout.normalizes:
+            raise ValueError(
+                f"norm={self.norm!r} is not used by {layout!r}; leave it out, and give the model "
+                "its last norm."
+            )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """One stream from all of them."""
-        raise TypeError(f"{type(self).__name__} leaves no result: give it a method `reduce`.")
-
-    def _unfold(self, x: Array, context: Context | None) -> Array:
-        """The streams in `x` apart, where `Streams` has put as many into it."""
-        carried = 1 if context is None else context.streams
-        if carried != self.streams:
-            raise ValueError(
-                f"{self!r} carries {self.streams} streams from layer to layer, and the call has "
-                f"{carried}; put the layers into Streams(stack=...)."
-            )
-        if x.shape[-1] % carried:
-            raise ValueError(
-                f"width={x.shape[-1]} of `x` does not hold {carried} streams side by side; leave "
-                "them to Streams(stack=...), which makes them."
-            )
-        return unfold(x, self.streams)
+        """Runs the layers on streams that all start as `x`."""
+        layout = next(iter(find(self.stack, StreamResidual).values()))
+        context = (Context() if context is None else context).replace(streams=layout.streams)
+        if context.first is not None:
+            context = context.replace(first=_repeat(context.first, layout.streams))
+        x = self.stack(_repeat(x, layout.streams), context, deterministic)
+        return layout.reduce(unfold(x, layout.streams), self.norm or (lambda total: total))
 
 
-@typed
-def unfold(
-    x: Float[Array, "batch seq width"], streams: int
-) -> Float[Array, "batch seq {streams} embed"]:
-    """Takes the streams out of the width."""
-    batch, seq, width = x.shape
-    return x.reshape(batch, seq, streams, width // streams)
-
-
-@typed
-def fold(streams: Float[Array, "batch seq streams embed"]) -> Float[Array, "batch seq width"]:
-    """Puts streams side by side into the width."""
-    batch, seq, count, embed = streams.shape
-    return streams.reshape(batch, seq, count * embed)
+def _repeat(x: Array, streams: int) -> Array:
+    return jnp.tile(x, (1, 1, streams))

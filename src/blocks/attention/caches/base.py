@@ -6,7 +6,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.typing import Array, Int
+from blocks.core.typing import Array, Int
 
 
 class Cache(flax.struct.PyTreeNode):

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from blocks.attention.caches.base import Cache
 from blocks.attention.masks import Mask
-from blocks.checks import check_values
 from blocks.context import Coordinates
-from blocks.typing import Array, Bool, Dtype, Float, Int, typed
+from blocks.core.checks import check_values
+from blocks.core.typing import Array, Bool, Dtype, Float, Int, typed
 
 
 class Places(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.typing import Array, Dtype, Float, Int, typed
+from blocks.core.typing import Array, Dtype, Float, Int, typed
 
 
 @typed

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from blocks.attention.caches.contiguous import KeyValueCache, Places
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.masks import Mask
-from blocks.checks import check_values
 from blocks.context import Coordinates
-from blocks.typing import Array, Bool, Dtype, Int
+from blocks.core.checks import check_values
+from blocks.core.typing import Array, Bool, Dtype, Int
 
 FIRST, LAST = jnp.iinfo(jnp.int32).min, jnp.iinfo(jnp.int32).max
 

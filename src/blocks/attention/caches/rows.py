@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from blocks.attention.caches.base import Cache
-from blocks.checks import check_values
-from blocks.typing import Array, Int, typed
+from blocks.core.checks import check_values
+from blocks.core.typing import Array, Int, typed
 
 
 @typed

@@ -10,8 +10,8 @@ from blocks.attention.kernels.signature import Kernel, ScoreFunction
 from blocks.attention.kernels.support import KernelCall, call_of, platform, support_of
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
-from blocks.errors.making import Reporting
-from blocks.typing import Array, Float, Key, typed
+from blocks.core.errors.making import Reporting
+from blocks.core.typing import Array, Float, Key, typed
 
 
 class Choice(NamedTuple):

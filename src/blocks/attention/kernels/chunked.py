@@ -11,8 +11,8 @@ from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.kernels.support import Support
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
-from blocks.errors.making import Reporting
-from blocks.typing import Array, Float, Key, typed
+from blocks.core.errors.making import Reporting
+from blocks.core.typing import Array, Float, Key, typed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from blocks.attention.kernels.signature import ScoreFunction
 from blocks.context import Coordinates
-from blocks.typing import Array
+from blocks.core.typing import Array
 
 
 class Queries(NamedTuple):

@@ -10,7 +10,7 @@ from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.kernels.support import Support, call_of, platform, require
 from blocks.attention.masks import And, Causal, Mask, visible
 from blocks.context import Coordinates
-from blocks.typing import Array, Float, Key, typed
+from blocks.core.typing import Array, Float, Key, typed
 
 
 @typed

@@ -24,7 +24,7 @@ from blocks.attention.kernels.online import (
     seen_by,
     start,
 )
-from blocks.typing import Array
+from blocks.core.typing import Array
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -21,7 +21,7 @@ from blocks.attention.kernels.chunks import Closed, Keys, Queries
 from blocks.attention.kernels.reference import dropout
 from blocks.attention.masks import Mask, visible
 from blocks.context import Coordinates
-from blocks.typing import Array
+from blocks.core.typing import Array
 
 # The lowest finite number, not -inf, whose difference to itself is no number.
 LOWEST = float(jnp.finfo(jnp.float32).min)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.masks import Mask, visible
 from blocks.context import Coordinates
-from blocks.typing import Array, Bool, Float, Key, typed
+from blocks.core.typing import Array, Bool, Float, Key, typed
 
 
 @typed

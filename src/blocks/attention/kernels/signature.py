@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
-from blocks.typing import Array, Float, Key
+from blocks.core.typing import Array, Float, Key
 
 ScoreFunction: TypeAlias = Callable[[Array, Coordinates, Coordinates], Array]
 

@@ -7,10 +7,10 @@ whole sequence, a chunk of one, and a cache.
 import dataclasses
 
 from blocks.context import Coordinates
-from blocks.errors.making import Reporting
-from blocks.errors.tracebacks import ending
-from blocks.fields import check_types
-from blocks.typing import Array, Bool
+from blocks.core.errors.making import Reporting
+from blocks.core.errors.tracebacks import ending
+from blocks.core.fields import check_types
+from blocks.core.typing import Array, Bool
 
 
 class Mask(metaclass=Reporting):

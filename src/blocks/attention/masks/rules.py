@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from blocks.attention.masks.mask import Mask
 from blocks.context import Coordinates
-from blocks.typing import Array, Bool, typed
+from blocks.core.typing import Array, Bool, typed
 
 
 @dataclasses.dataclass(frozen=True)

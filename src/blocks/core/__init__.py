@@ -1,0 +1,1 @@
+"""How a block works: its base, typed axes, checks, errors, and changes of a model."""

@@ -1,0 +1,85 @@
+"""Checks of values, which shapes cannot express: token ids in range, room in a cache.
+
+Eager calls check at once. Under `jit` values are unknown, and a check would cost a transfer; there
+they run only inside `checked`.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jax.experimental import checkify
+
+from blocks.core.errors.location import here
+from blocks.core.errors.tracebacks import ending
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_checking: contextvars.ContextVar[bool] = contextvars.ContextVar("checking", default=False)
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiles `function` with its value checks on: the debug switch.
+
+    Raises:
+        ValueError: when the compiled function is called with values that a block refuses.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import TokenEmbedding, checked
+        >>> embed = TokenEmbedding(vocab_size=3, features=2)
+        >>> variables = embed.init(jax.random.key(0), jnp.array([[0, 1]]))
+        >>> checked(embed.apply)(variables, jnp.array([[0, 7]]))
+        Traceback (most recent call last):
+        ...
+        ValueError: ...
+
+        ```
+    """
+
+    def own(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs)
+
+    # A function of its own: JAX keeps traces by function, and a trace made by `jax.jit(function)`
+    # holds no checks, as one made here holds checks that `jax.jit(function)` could not compile.
+    compiled = chex.chexify(jax.jit(own), async_check=False)
+
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _switched_on():
+            try:
+                return compiled(*args, **kwargs)
+            except checkify.JaxRuntimeError as error:
+                message = str(error)
+        raise ValueError(message)
+
+    return ending(wrapper)
+
+
+@contextlib.contextmanager
+def _switched_on() -> Iterator[None]:
+    token = _checking.set(True)
+    try:
+        yield
+    finally:
+        _checking.reset(token)
+
+
+def check_values(holds: jax.Array, message: str, **values: Any) -> None:
+    """Refuses values for which `holds` is false; `{name}` in `message` shows a value.
+
+    Raises:
+        ValueError: at once in an eager call; under `jit` only inside `checked`.
+    """
+    if not isinstance(holds, Tracer):
+        if not holds:
+            raise ValueError(message.format(**values))
+    elif _checking.get():
+        arrays: dict[str, Any] = {name: jnp.asarray(value) for name, value in values.items()}
+        checkify.check(holds, here() + message, **arrays)

@@ -1,0 +1,88 @@
+"""What `apply` and `init` are given first: the variables, and the random key."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks.core.errors.location import report
+from blocks.core.fields import shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def starting(
+    check: Callable[[str, Any, tuple[Any, ...]], None], method: Callable[P, R]
+) -> Callable[P, R]:
+    """A method of Linen's modules that has what it is given first checked.
+
+    Args:
+        check: called on the method's name, what comes first, and the arguments after it.
+        method: the method.
+    """
+
+    @nn.nowrap
+    @functools.wraps(method)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        module, *given = args
+        try:
+            if given:
+                check(method.__name__, given[0], tuple(given[1:]))
+            return method(*args, **options)
+        except Exception as error:
+            report(error, type(module).__name__)
+            raise
+
+    return call
+
+
+def check_variables(method: str, variables: Any, args: tuple[Any, ...]) -> None:
+    """Refuses what are no collections, in front of the arguments `args` of `method`.
+
+    Raises:
+        TypeError: says what was given, and what comes first.
+    """
+    if isinstance(variables, Mapping):
+        return
+    fix = f"the variables come first, {method}(variables, ...)"
+    if any(isinstance(arg, Mapping) and "params" in arg for arg in args):
+        fix = f"they are swapped: {fix}"
+    elif isinstance(variables, tuple) and any(isinstance(part, Mapping) for part in variables):
+        fix = "init_with_output gives the result and the variables; pass the second"
+    raise TypeError(
+        f"argument `variables` of {method} does not fit\n"
+        "  expected: the collections that init returned\n"
+        f"  actual:   {shown(variables)}\n"
+        f"  fix:      {fix}"
+    )
+
+
+def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
+    """Refuses what is no key, in front of the arguments `args` of `method`.
+
+    Raises:
+        TypeError: says what was given, and what comes first.
+    """
+    if isinstance(rngs, Mapping) or _is_key(rngs):
+        return
+    fix = f"the key comes first, {method}(key, ...)"
+    if any(_is_key(arg) for arg in args):
+        fix = f"they are swapped: {fix}"
+    elif isinstance(rngs, int):
+        fix = f"make a key of it: jax.random.key({rngs})"
+    raise TypeError(
+        f"argument `rngs` of {method} does not fit\n"
+        "  expected: a random key, or a dict of them by name\n"
+        f"  actual:   {shown(rngs)}\n"
+        f"  fix:      {fix}"
+    )
+
+
+def _is_key(value: Any) -> bool:
+    """Whether it is a key, or the numbers of one as JAX's first keys were."""
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == jnp.uint32)

@@ -1,0 +1,93 @@
+"""The axis legend, array aliases and `typed`, the decorator that checks every public call.
+
+One word per axis, used in every signature of the library:
+
+| axis | meaning |
+|---|---|
+| `batch` | independent sequences; `*batch` is any number of leading axes |
+| `seq` | tokens of a sequence; `q_seq` and `kv_seq` where queries and keys differ |
+| `memory_seq` | tokens of the other sequence, which cross-attention reads |
+| `embed` | features of a token between blocks; `memory_embed` of the memory |
+| `condition_embed` | features of what a whole sequence is conditioned on |
+| `heads`, `kv_heads` | query heads; heads of keys and values, which query heads may share |
+| `head_dim` | features of one head |
+| `hidden` | features inside an MLP |
+| `vocab` | token ids |
+| `ahead` | tokens predicted at one place |
+| `width` | features of all streams that a layout carries, side by side |
+
+`#` before an axis lets it be 1 and broadcast. `Float[Array, "batch seq embed"]` reads: a floating
+point array of rank three with those axes.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import flax.linen as nn
+import jax
+from beartype import beartype
+from jaxtyping import Array, Bool, Float, Int, Key, TypeCheckError, jaxtyped
+
+from blocks.core.errors.arguments import explain, misses_an_argument
+from blocks.core.errors.collections import translate
+from blocks.core.errors.location import Running, report, running, where
+
+__all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
+
+Dtype: TypeAlias = jax.typing.DTypeLike
+Initializer: TypeAlias = Callable[..., jax.Array]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def typed(function: Callable[P, R]) -> Callable[P, R]:
+    """Checks arguments and result of `function` against its annotations, once per trace.
+
+    Shapes and dtypes are static under `jit`, so the check leaves no operation behind. It stands
+    innermost, below `@nn.compact`. On a block's method it also says where in the model an error
+    arose, whatever raised it; tracebacks of what blocks refuse end in the caller's line.
+
+    Raises:
+        TypeError: names the block, the argument, what its signature expects and what it got, and
+            the fix where the mistake is a known one.
+    """
+    checked = jaxtyped(function, typechecker=beartype)
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        module = args[0] if args and isinstance(args[0], nn.Module) else None
+        before = running.set(running.get() if module is None else Running(module, args))
+        try:
+            return checked(*args, **kwargs)
+        except Exception as caught:
+            error = _refusal(caught, function, args, kwargs)
+            if error is caught:
+                _report(error, function, module)
+                raise
+        finally:
+            running.reset(before)
+        try:
+            raise error
+        except Exception:  # a new error, with none behind it
+            _report(error, function, module)
+            raise
+
+    return wrapper
+
+
+def _refusal(
+    caught: Exception, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exception:
+    """What to raise: the error itself, or one that says the same in words of this library."""
+    if isinstance(caught, TypeCheckError):
+        return TypeError(explain(function, args, kwargs, str(caught)))
+    return translate(caught) or misses_an_argument(caught, function, args, kwargs) or caught
+
+
+def _report(error: Exception, function: Callable[..., Any], module: nn.Module | None) -> None:
+    if module is not None:
+        report(error, type(module).__name__, where(module))
+    elif running.get() is None:  # else the block around it says where it is
+        report(error, function.__qualname__.lstrip("_"))

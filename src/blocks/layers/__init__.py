@@ -1,0 +1,1 @@
+"""Layers: the transformer block, and stacks of it."""

@@ -1,0 +1,88 @@
+"""SkipStack: a stack whose second half hears again what the first half said, as in a U-net."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.context import Context
+from blocks.core.block import Block, fresh
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
+from blocks.layers.stack import handing_over, runner
+
+
+class SkipStack(Block, kw_only=True):
+    r"""A `Stack` in which layer $L - 1 - i$ of $L$ also starts from what layer $i$ gave.
+
+    $$x_{l+1} = \mathrm{block}_l(x_l + w_l\, x_{L-l}), \qquad l \ge L / 2$$
+
+    where $x_{L-l}$ is what layer $L - 1 - l$ gave; the layers of the first half have no such term,
+    nor has the one in the middle of an odd number.
+
+    Attributes:
+        block: the layer, or a tuple of layers that repeats.
+        depth: layers in all.
+        remat: recompute activations in the backward pass instead of keeping them: True keeps
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names.
+        param_dtype: of the weights $w$.
+        weight_init: of them.
+
+    Raises:
+        ValueError: no layer, or fewer than two.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MLP, MultiHeadAttention, SkipStack, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
+        >>> stack = SkipStack(block=block, depth=4)
+        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
+        >>> params["skip_weights"]
+        Array([1., 1.], dtype=float32)
+
+        ```
+
+    References:
+        Ronneberger et al., U-Net, 2015, arXiv:1505.04597.
+        Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
+    """
+
+    block: nn.Module | tuple[nn.Module, ...]
+    depth: int
+    remat: bool | Callable[..., Any] = False
+    param_dtype: Dtype = jnp.float32
+    weight_init: Initializer = nn.initializers.ones
+
+    def check_fields(self) -> None:
+        """Refuses stacks without two halves."""
+        if self.depth < 2:
+            raise ValueError(f"depth={self.depth} must be at least 2, one layer for each half.")
+        if self.block == ():
+            raise ValueError("block=() holds no layer; give at least one.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs all layers."""
+        pattern = self.block if isinstance(self.block, tuple) else (self.block,)
+        run = runner(self.remat, deterministic)
+        context, outer = handing_over(context)
+        half = self.depth // 2
+        weights = self.param("skip_weights", self.weight_init, (half,), self.param_dtype)
+        saved = []
+        for index in range(self.depth):
+            skip = index - (self.depth - half)
+            if skip >= 0:
+                x = x + weights[skip].astype(x.dtype) * saved.pop()
+            layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
+            x, outer.arrays = run(layer, x, outer.arrays, context)
+            if index < half:
+                saved.append(x)
+        return x

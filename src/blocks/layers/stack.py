@@ -1,0 +1,216 @@
+"""Stacks: a block, or a pattern of blocks, repeated with weights of its own at every layer."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks.context import Context, Handoff
+from blocks.core.block import Block, fresh
+from blocks.core.errors.location import reported
+from blocks.core.typing import Array, Float, typed
+from blocks.introspection.leave import LEFT, leave
+
+
+class Stack(Block, kw_only=True):
+    r"""Runs `depth` layers one after the other: $x_{l+1} = \mathrm{block}_l(x_l)$.
+
+    Attributes:
+        block: the layer, or a tuple of layers that repeats: five local and one global, say.
+        depth: layers in all.
+        scan: compile one repeat of the pattern and loop over it, instead of compiling every layer.
+            Parameters then carry a leading axis of repeats; `stack_layers` and `unstack_layers`
+            convert.
+        shared: all repeats of the pattern use one set of weights, as in ALBERT; it implies `scan`,
+            and parameters then have no axis of repeats.
+        remat: recompute activations in the backward pass instead of keeping them: True keeps
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names, as
+            `save_only_these_names("attention", "mlp")`. JAX does not say of a name that no block
+            gives, and keeps nothing by it.
+
+    Raises:
+        ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MLP, MultiHeadAttention, Stack, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
+        >>> variables = Stack(block=block, depth=3).init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> sorted(variables["params"])
+        ['layer_0', 'layer_1', 'layer_2']
+
+        ```
+
+    References:
+        Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, arXiv:1604.06174 (remat).
+        Lan et al., ALBERT, 2019, arXiv:1909.11942 (shared layers).
+    """
+
+    block: nn.Module | tuple[nn.Module, ...]
+    depth: int
+    scan: bool = False
+    shared: bool = False
+    remat: bool | Callable[..., Any] = False
+
+    def check_fields(self) -> None:
+        """Refuses depths that the pattern cannot make."""
+        if self.depth < 1:
+            raise ValueError(f"depth={self.depth} must be at least 1.")
+        pattern = len(self._pattern())
+        if pattern == 0:
+            raise ValueError("block=() holds no layer; give at least one.")
+        if self._scans and self.depth % pattern:
+            why = "share" if self.shared else "scan"
+            other = "" if self.shared else ", or scan=False"
+            raise ValueError(
+                f"depth={self.depth} must be a multiple of the pattern's {pattern} blocks to "
+                f"{why}; use {self.depth - self.depth % pattern or pattern}{other}."
+            )
+
+    @property
+    def _scans(self) -> bool:
+        return self.scan or self.shared
+
+    def _pattern(self) -> tuple[nn.Module, ...]:
+        return self.block if isinstance(self.block, tuple) else (self.block,)
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs all layers."""
+        pattern = self._pattern()
+        # A scan already keeps the compiler from undoing the recomputation.
+        run = runner(self.remat, deterministic, prevent_cse=not self._scans)
+        context, outer = handing_over(context)
+
+        if not self._scans:
+            for index in range(self.depth):
+                layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
+                x, outer.arrays = run(layer, x, outer.arrays, context)
+            return x
+
+        def repeat(stack: "Stack", x: Array, context: Context) -> tuple[Array, None]:
+            left = outer.arrays
+            for index, block in enumerate(pattern):
+                name = "layers" if len(pattern) == 1 else f"layers_{index}"
+                x, left = run(fresh(block, parent=stack, name=name), x, left, context)
+            if set(left) != set(outer.arrays):
+                raise ValueError(
+                    f"layers hand {', '.join(sorted(set(left) - set(outer.arrays)))} on to later "
+                    "ones, which layers of a scan cannot; use scan=False and shared=False."
+                )
+            return x, None
+
+        repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
+        scanned = nn.scan(
+            repeat,
+            variable_axes=dict.fromkeys((*repeated, *LEFT), 0),
+            variable_broadcast="params" if self.shared else False,
+            split_rngs={"params": not self.shared, "dropout": True},
+            in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
+            length=self.depth // len(pattern),
+            # The test of constancy traces once more, and takes a check inside `checked` for a leak.
+            # Shared parameters can only be made by it.
+            check_constancy_invariants=self.shared and self.is_initializing(),
+        )
+        return scanned(self, x, context)[0]
+
+
+Left: TypeAlias = dict[str, Array]
+
+
+def handing_over(context: Context | None) -> tuple[Context, Handoff]:
+    """The context of a stack's layers, and what they hand over, apart from it."""
+    context = Context() if context is None else context
+    return context.replace(handoff=None), context.handoff or Handoff()
+
+
+def runner(
+    remat: bool | Callable[..., Any], deterministic: bool, prevent_cse: bool = True
+) -> Callable[[nn.Module, Array, Left, Context], tuple[Array, Left]]:
+    """How a stack runs a layer: its call, recomputed in the backward pass as `remat` says.
+
+    With `x` goes what earlier layers left, and comes back with what this one left.
+    """
+
+    def run(layer: nn.Module, x: Array, left: Left, context: Context) -> tuple[Array, Left]:
+        # A handoff is changed in place, so that it must not outlive what one trace makes.
+        handoff = Handoff(left)
+        x = layer(x, context.replace(handoff=handoff), deterministic)
+        leave(layer, "hidden_states", lambda: x)
+        return x, handoff.arrays
+
+    if not remat:
+        return run
+    return nn.remat(run, policy=None if remat is True else remat, prevent_cse=prevent_cse)
+
+
+@reported
+def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
+    """Converts a `Stack`'s parameters from the loop's layout to the scan's.
+
+    Args:
+        params: the parameters of a `Stack(scan=False)`: `layer_0`, `layer_1`, ...
+        pattern: blocks in the pattern that repeats.
+
+    Returns:
+        The parameters of the same stack with `scan=True`: `layers`, or `layers_0`, ... for a
+        pattern, each with a leading axis of repeats.
+
+    Raises:
+        ValueError: names that are not a loop's, or a depth that is not whole repeats.
+    """
+    depth = len(params)
+    if depth == 0 or set(params) != {f"layer_{index}" for index in range(depth)}:
+        raise ValueError(
+            f"expected layer_0, layer_1, ... of a Stack(scan=False), got {sorted(params)}; "
+            "pass the parameters of the stack itself."
+        )
+    if pattern < 1 or depth % pattern:
+        raise ValueError(f"pattern={pattern} must divide the {depth} layers.")
+    return {
+        ("layers" if pattern == 1 else f"layers_{place}"): jax.tree.map(
+            lambda *leaves: jnp.stack(leaves),
+            *(params[f"layer_{index}"] for index in range(place, depth, pattern)),
+        )
+        for place in range(pattern)
+    }
+
+
+@reported
+def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
+    """Converts a `Stack`'s parameters from the scan's layout to the loop's.
+
+    Args:
+        params: the parameters of a `Stack(scan=True)`: `layers`, or `layers_0`, ... for a pattern.
+
+    Returns:
+        The parameters of the same stack with `scan=False`: `layer_0`, `layer_1`, ...
+
+    Raises:
+        ValueError: names that are not a scan's.
+    """
+    pattern = len(params)
+    names = ["layers"] if pattern == 1 else [f"layers_{place}" for place in range(pattern)]
+    if pattern == 0 or set(params) != set(names):
+        raise ValueError(
+            f"expected `layers`, or layers_0, ..., of a Stack(scan=True), got {sorted(params)}; "
+            "pass the parameters of the stack itself."
+        )
+    repeats = jax.tree.leaves(params)[0].shape[0]
+    return {
+        f"layer_{repeat * pattern + place}": jax.tree.map(
+            lambda leaf, repeat=repeat: leaf[repeat], params[name]
+        )
+        for repeat in range(repeats)
+        for place, name in enumerate(names)
+    }

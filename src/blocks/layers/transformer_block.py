@@ -1,0 +1,85 @@
+"""The transformer block: attention and an MLP in a residual layout."""
+
+import flax.linen as nn
+from jax.ad_checkpoint import checkpoint_name
+
+from blocks.context import Context
+from blocks.core.block import Block, fresh
+from blocks.core.typing import Array, Float, typed
+from blocks.norms.layer_norm import LayerNorm
+from blocks.residual.layout import Residual, Sublayer
+from blocks.residual.placement import PreNorm
+
+
+class TransformerBlock(Block, kw_only=True):
+    r"""Lets tokens talk (attention), then think (MLP), each added to what was there.
+
+    With `PreNorm`: $h = x + \mathrm{attention}(\mathrm{norm}(x))$,
+    $y = h + \mathrm{mlp}(\mathrm{norm}(h))$.
+
+    What each of them gives is tagged with its field's name, for `jax.checkpoint_policies`:
+    `save_only_these_names("attention")` as a `Stack`'s `remat`, say.
+
+    Attributes:
+        attention: the block that mixes tokens.
+        mlp: the block that transforms each token.
+        cross_attention: the block that reads the memory, between the two; None for none.
+        norm: template of the norms; the layout makes a copy for each place it needs one.
+        residual: where norms and adds stand.
+        dropout_rate: share of each sublayer's output dropped in training.
+
+    Raises:
+        ValueError: a rate outside [0, 1).
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, MLP, MultiHeadAttention, TransformerBlock
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
+        >>> variables = block.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> sorted(variables["params"])
+        ['attention', 'attention_norm', 'mlp', 'mlp_norm']
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.1.
+    """
+
+    attention: nn.Module
+    mlp: nn.Module
+    cross_attention: nn.Module | None = None
+    norm: nn.Module = LayerNorm()
+    residual: Residual = PreNorm()
+    dropout_rate: float = 0.0
+
+    def check_fields(self) -> None:
+        """Refuses a rate that cannot be."""
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Runs attention and MLP on `x`."""
+
+        def sublayer(name: str) -> Sublayer:
+            part, drop = getattr(self, name), nn.Dropout(self.dropout_rate)
+            # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
+            return lambda h: checkpoint_name(
+                drop(part(h, context, deterministic), deterministic), name
+            )
+
+        def norm(name: str) -> nn.Module:
+            return fresh(self.norm, parent=self, name=name)
+
+        names = ["attention", "cross_attention", "mlp"]
+        sublayers = {name: sublayer(name) for name in names if getattr(self, name) is not None}
+        # The stream keeps the dtype it came in, so that layers can be scanned.
+        return self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)

@@ -1,0 +1,1 @@
+"""MLPs and their activations."""

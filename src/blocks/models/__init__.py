@@ -1,0 +1,1 @@
+"""Models: containers of the blocks."""

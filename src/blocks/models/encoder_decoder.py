@@ -1,0 +1,103 @@
+"""EncoderDecoder: a language model that also reads another sequence."""
+
+import jax.numpy as jnp
+
+from blocks.attention.cross import CrossAttention
+from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.surgery import find
+from blocks.core.typing import Array, Float, Int, typed
+from blocks.models.causal_lm import CausalLM
+from blocks.models.encoder import Encoder, Inputs
+
+
+class EncoderDecoder(Block, kw_only=True):
+    r"""A language model that also reads another sequence, as for translation.
+
+    $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}, \mathrm{source})$$
+
+    The layers of the decoder hold a `CrossAttention`, which reads what the encoder makes of the
+    source. An encoder with `embed=None` shares the decoder's embedding, as T5's does.
+
+    Attributes:
+        encoder: of the source.
+        decoder: of the tokens.
+
+    Raises:
+        ValueError: a decoder without cross-attention, or a call without a source where none was
+            cached.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import (Causal, CausalLM, CrossAttention, Encoder, EncoderDecoder, LMHead,
+        ...                     MLP, MultiHeadAttention, Stack, TokenEmbedding, TransformerBlock)
+        >>> attend, mlp = MultiHeadAttention(num_heads=4), MLP(hidden=64)
+        >>> layer = TransformerBlock(
+        ...     attention=MultiHeadAttention(num_heads=4, mask=Causal()),
+        ...     cross_attention=CrossAttention(num_heads=4),
+        ...     mlp=mlp,
+        ... )
+        >>> model = EncoderDecoder(
+        ...     encoder=Encoder(
+        ...         embed=None,
+        ...         stack=Stack(block=TransformerBlock(attention=attend, mlp=mlp), depth=2),
+        ...     ),
+        ...     decoder=CausalLM(
+        ...         embed=TokenEmbedding(vocab_size=65, features=16),
+        ...         stack=Stack(block=layer, depth=2),
+        ...         norm=None,
+        ...         head=LMHead(tied=True),
+        ...     ),
+        ... )
+        >>> tokens, source = jnp.zeros((1, 3), jnp.int32), jnp.zeros((1, 7), jnp.int32)
+        >>> model.apply(model.init(jax.random.key(0), tokens, source), tokens, source).shape
+        (1, 3, 65)
+
+        ```
+
+    References:
+        Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762.
+        Raffel et al., T5, 2019, arXiv:1910.10683.
+    """
+
+    encoder: Encoder
+    decoder: CausalLM
+
+    def check_fields(self) -> None:
+        """Refuses a decoder that would not read the source."""
+        if not find(self.decoder.stack, CrossAttention):
+            raise ValueError(
+                "no layer of decoder.stack reads the source; give its blocks a "
+                "cross_attention=CrossAttention(...)."
+            )
+
+    @typed
+    def __call__(
+        self,
+        tokens: Int[Array, "batch seq"],
+        source: Inputs | None = None,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq vocab"]:
+        """Gives the logits of the token after each token.
+
+        `context.memory_valid` marks the real tokens of the source. With a cache the source is read
+        at the first call and left out of later ones; `encode` gives what it is read as.
+        """
+        context = Context() if context is None else context
+        if source is not None:
+            context = context.replace(memory=self.encode(source, context, deterministic))
+        return self.decoder(tokens, context, deterministic)
+
+    def encode(
+        self,
+        source: Inputs,
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch memory_seq memory_embed"]:
+        """Gives the memory: what the encoder makes of the source."""
+        shared = Context(valid=None if context is None else context.memory_valid)
+        if self.encoder.embed is None and jnp.issubdtype(source.dtype, jnp.integer):
+            source = self.decoder.embed(source, shared, deterministic)
+        return self.encoder(source, shared, deterministic)

@@ -1,0 +1,169 @@
+"""MultiTokenLM: a language model that also predicts the tokens after the next one."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.context import Context, locate
+from blocks.core.block import Block, fresh
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Bool, Dtype, Float, Initializer, Int, typed
+from blocks.linear import Linear
+from blocks.models.causal_lm import CausalLM, refuse_foresight
+from blocks.norms.rms_norm import RMSNorm
+
+
+class TokenAhead(Block, kw_only=True):
+    """One step further: from vectors that know a token less to vectors that know it.
+
+    Attributes:
+        block: the layer.
+        norm: template of the norms.
+        dtype: of the projection; None infers it.
+        param_dtype: of its parameters.
+        kernel_init: of its kernel.
+    """
+
+    block: nn.Module
+    norm: nn.Module
+    dtype: Dtype | None
+    param_dtype: Dtype
+    kernel_init: Initializer
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        token: Float[Array, "batch seq embed"],
+        context: Context,
+        deterministic: bool,
+    ) -> tuple[Float[Array, "batch seq embed"], Float[Array, "batch seq embed"]]:
+        """Gives the vectors for the next step, and the same after the norm for the head."""
+        pair = [fresh(self.norm, name="hidden_norm")(x), fresh(self.norm, name="token_norm")(token)]
+        projection = Linear(
+            features=(x.shape[-1],),
+            use_bias=False,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+            name="projection",
+        )
+        h = projection(jnp.concatenate(pair, axis=-1)).astype(x.dtype)
+        h = self.block(h, context.replace(first=h), deterministic)
+        return h, fresh(self.norm, name="last_norm")(h)
+
+
+class MultiTokenLM(Block, kw_only=True):
+    r"""Predicts several tokens at each place: `model` the next one, a layer each one more.
+
+    $$h^k_i = \mathrm{block}_k(W_k\,[\mathrm{norm}(h^{k-1}_i);\,
+    \mathrm{norm}(\mathrm{embed}(\mathrm{token}_{i+k}))]), \qquad
+    p(\mathrm{token}_{i+k+1} \mid \mathrm{token}_{\le i+k}) =
+    \mathrm{softmax}(\mathrm{head}(\mathrm{norm}(h^k_i)))$$
+
+    $h^0$ is what the model's head reads; embedding and head are the model's. The result at place
+    $i$ and step $k$ is about token $i + k + 1$, and step 0 is what the model gives alone. Where
+    token $i + k$ is not known, behind the end of a sequence or document, logits are zero: nor is
+    there a token to learn there.
+
+    More tokens ahead make training denser. To decode, take `model` with `params["model"]`.
+
+    Attributes:
+        model: the language model.
+        block: the layer of a step, copied for each.
+        depth: steps beyond the model's own.
+        norm: template of the three norms of a step.
+        dtype: of the projections $W_k$; None infers it.
+        param_dtype: of their parameters.
+        kernel_init: of their kernels.
+
+    Raises:
+        ValueError: no step, a block that can see ahead, or a call with a cache.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import (Causal, CausalLM, LMHead, MLP, MultiHeadAttention, MultiTokenLM,
+        ...                     RMSNorm, Stack, TokenEmbedding, TransformerBlock)
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
+        >>> layer = TransformerBlock(attention=attention, mlp=MLP(hidden=32), norm=RMSNorm())
+        >>> model = CausalLM(
+        ...     embed=TokenEmbedding(vocab_size=65, features=8),
+        ...     stack=Stack(block=layer, depth=2),
+        ...     norm=RMSNorm(),
+        ...     head=LMHead(tied=True),
+        ... )
+        >>> several = MultiTokenLM(model=model, block=layer, depth=1)
+        >>> tokens = jnp.zeros((1, 6), jnp.int32)
+        >>> several.init_with_output(jax.random.key(0), tokens)[0].shape
+        (1, 6, 2, 65)
+
+        ```
+
+    References:
+        DeepSeek-AI, DeepSeek-V3 Technical Report, 2024, arXiv:2412.19437, section 2.2.
+    """
+
+    model: CausalLM
+    block: nn.Module
+    depth: int = 1
+    norm: nn.Module = RMSNorm()
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    def check_fields(self) -> None:
+        """Refuses no step, and layers that can see ahead."""
+        if self.depth < 1:
+            raise ValueError(
+                f"depth={self.depth} must be at least 1; without, use the model alone."
+            )
+        refuse_foresight(self.block, "block", "a MultiTokenLM")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq ahead vocab"]:
+        """Gives the logits of the `1 + depth` tokens after each token."""
+        context = Context() if context is None else context
+        if context.cache_size is not None:
+            raise ValueError(
+                f"cache_size={context.cache_size}: a MultiTokenLM reads whole sequences and keeps "
+                'no cache; decode with its `model` and the parameters under "model".'
+            )
+        x = self.model.hidden(tokens, context, deterministic)
+        embedded = self.model.embed(tokens, context, deterministic)
+        logits, known = [self.model.logits(x)], jnp.ones(tokens.shape, bool)
+        places = locate(context, *tokens.shape).positions
+        for step in range(1, self.depth + 1):
+            known = known & _known(context, tokens.shape[1], step)
+            # Without padding and documents no token sees the places at the end that are not known.
+            own = context
+            if context.valid is not None or context.segments is not None:
+                own = context.replace(valid=jnp.broadcast_to(known, tokens.shape), positions=places)
+            ahead = TokenAhead(
+                block=fresh(self.block),
+                norm=self.norm,
+                dtype=self.dtype,
+                param_dtype=self.param_dtype,
+                kernel_init=self.kernel_init,
+                name=f"ahead_{step}",
+            )
+            x, normalised = ahead(x, jnp.roll(embedded, -step, axis=1), own, deterministic)
+            logits.append(jnp.where(known[..., None], self.model.logits(normalised), 0.0))
+        return jnp.stack(logits, axis=2)
+
+
+@typed
+def _known(context: Context, seq: int, step: int) -> Bool[Array, "#batch seq"]:
+    """Where the token `step` places on is one of the same text."""
+    known = jnp.arange(seq)[None] + step < seq
+    if context.valid is not None:
+        known = known & context.valid & jnp.roll(context.valid, -step, axis=1)
+    if context.segments is not None:
+        known = known & (context.segments == jnp.roll(context.segments, -step, axis=1))
+    return known

@@ -1,0 +1,106 @@
+"""Sequences in chunks and documents: which tokens a state is handed on between."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from blocks.context import Coordinates
+from blocks.core.checks import check_values
+from blocks.core.typing import Array, Bool, Int, typed
+
+
+@typed
+def document_runs(
+    at: Coordinates, batch: int, last: Int[Array, "batch 1"]
+) -> tuple[Int[Array, "batch seq"], Int[Array, "batch 1"]]:
+    """Numbers the documents of new tokens in order, 0 for the one that went on before them.
+
+    Padding belongs to the document before it, so that it ends none. A document that comes back
+    after another would find nothing of itself, and is refused.
+
+    Args:
+        at: where the tokens stand; without segments all go on with what was before.
+        batch: rows.
+        last: document of the last real token before.
+
+    Returns:
+        The numbers, and the document of the last real token now.
+
+    Raises:
+        ValueError: a document in two pieces, at once in an eager call and inside `checked`.
+    """
+    seq = at.order.shape[1]
+    if at.segments is None:
+        return jnp.zeros((batch, seq), jnp.int32), last
+    segments = at.segments.astype(jnp.int32)
+    if at.valid is not None:
+        index = jnp.where(at.valid, jnp.arange(seq, dtype=jnp.int32)[None], -1)
+        latest = jax.lax.cummax(index, axis=1)
+        filled = jnp.take_along_axis(segments, jnp.maximum(latest, 0), axis=1)
+        segments = jnp.where(latest >= 0, filled, last)
+        # Padding in front is no document.
+        _check_pieces(jnp.where(latest >= 0, filled, jnp.iinfo(jnp.int32).min))
+    else:
+        _check_pieces(segments)
+    known = jnp.concatenate([last, segments], axis=1)
+    return jnp.cumsum(known[:, 1:] != known[:, :-1], axis=1, dtype=jnp.int32), known[:, -1:]
+
+
+def _check_pieces(segments: Int[Array, "batch seq"]) -> None:
+    """Refuses a row whose numbers change more often than it has numbers."""
+
+    def changes(x: Array) -> Array:
+        return (x[:, 1:] != x[:, :-1]).sum(axis=1)
+
+    whole = changes(segments) == changes(jnp.sort(segments, axis=1))
+    check_values(
+        whole.all(),
+        "a state forgets a document when the next begins, and in row {row} one comes back; let "
+        "the tokens of each document stand together, or use MultiHeadAttention.",
+        row=jnp.argmin(whole),
+    )
+
+
+class Links(NamedTuple):
+    """Who hands on to whom, by chunk.
+
+    Attributes:
+        within: query token (first) may know of key token (second): not later, same document.
+        carried: the state before the chunk is of this token's document.
+        kept: this token's document is that of the state after the chunk.
+        whole: the state before the chunk lasts to its end.
+    """
+
+    within: Bool[Array, "chunks batch size size"]
+    carried: Bool[Array, "chunks batch size"]
+    kept: Bool[Array, "chunks batch size"]
+    whole: Bool[Array, "chunks batch"]
+
+
+@typed
+def link(runs: Int[Array, "batch seq"], size: int, itself: bool = True) -> Links:
+    """Links the tokens of each chunk with each other, `itself` too, and with states around it."""
+    runs = split(runs, size, mode="edge")
+    before = jnp.concatenate([jnp.zeros_like(runs[:1, :, -1]), runs[:-1, :, -1]])
+    same = runs[..., :, None] == runs[..., None, :]
+    carried = runs == before[..., None]
+    return Links(
+        within=same & jnp.tri(size, k=0 if itself else -1, dtype=bool)[None, None],
+        carried=carried,
+        kept=runs == runs[..., -1:],
+        whole=carried[..., -1],
+    )
+
+
+def split(x: Array, size: int, mode: str = "constant") -> Array:
+    """From `batch seq ...` to `chunks batch size ...`, filled up at the end."""
+    widths = [(0, 0), (0, -x.shape[1] % size)] + [(0, 0)] * (x.ndim - 2)
+    x = jnp.pad(x, widths, mode=mode)
+    return jnp.moveaxis(x.reshape(x.shape[0], x.shape[1] // size, size, *x.shape[2:]), 1, 0)
+
+
+def join(x: Array, seq: int) -> Array:
+    """From `chunks batch size ...` back to `batch seq ...`."""
+    x = jnp.moveaxis(x, 0, 1)
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])[:, :seq]

@@ -1,0 +1,139 @@
+"""A short convolution: each token sees the few before it, feature by feature."""
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+
+from blocks.context import Context, locate
+from blocks.core.block import Block
+from blocks.core.initializers import VarianceScaling
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.recurrent.cache import RecurrentCache
+
+TORCH_UNIFORM = VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform")
+
+
+@typed
+def causal_convolution(
+    x: Float[Array, "batch all_seq channels"],
+    kernel: Float[Array, "width channels"],
+    segments: Int[Array, "batch all_seq"] | None,
+) -> Float[Array, "batch seq channels"]:
+    r"""Weighs each token and those before it: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
+
+    Args:
+        x: tokens, after the `width - 1` that came before them.
+        kernel: the last row weighs the token itself.
+        segments: document of each token of `x`, which it sees alone; None where there is one.
+    """
+    width = kernel.shape[0]
+    seq = x.shape[1] - width + 1
+    total = jnp.zeros_like(x[:, :seq])
+    for place in range(width):
+        earlier = x[:, place : place + seq]
+        if segments is not None:
+            same = segments[:, place : place + seq] == segments[:, width - 1 :]
+            earlier = jnp.where(same[..., None], earlier, 0.0)
+        total += earlier * kernel[place][None, None]
+    return total
+
+
+class ShortConvolution(Block, kw_only=True):
+    r"""Mixes each feature over the last few tokens of its document.
+
+    $$y_t = b + \sum_{j=0}^{w-1} w_{w-1-j} \odot x_{t-j}$$
+
+    Padding is passed over wherever it stands: the tokens before a token are real ones. A cache
+    keeps the last $w - 1$ of them.
+
+    Attributes:
+        width: tokens $w$ that are seen, the token itself among them.
+        use_bias: learn a bias $b$.
+        dtype: of the computation; None infers it from input and parameters.
+        param_dtype: of the parameters.
+        kernel_init: of the kernel, width x features.
+
+    Raises:
+        ValueError: a width below 1.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import ShortConvolution
+        >>> x = jnp.ones((1, 5, 4, 8))                     # heads are features too
+        >>> _, variables = ShortConvolution().init_with_output(jax.random.key(0), x)
+        >>> variables["params"]["kernel"].shape
+        (4, 4, 8)
+
+        ```
+
+    References:
+        Fu et al., Hungry Hungry Hippos, 2022, arXiv:2212.14052.
+        Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.
+    """
+
+    width: int = 4
+    use_bias: bool = False
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = TORCH_UNIFORM
+
+    def check_fields(self) -> None:
+        """Refuses a convolution over nothing."""
+        if self.width < 1:
+            raise ValueError(f"width={self.width} must be at least 1, the token itself.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq channels *more"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq channels *more"]:
+        """Mixes every feature alone; `deterministic` is not used."""
+        kernel = self.param(
+            "kernel", self.kernel_init, (self.width, *x.shape[2:]), self.param_dtype
+        )
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, x.shape[2:], self.param_dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        channels = math.prod(x.shape[2:])
+        flat = x.reshape(*x.shape[:2], channels)
+        mixed = self._mix(flat, kernel.reshape(self.width, channels), context)
+        mixed = mixed if bias is None else mixed + bias.reshape(1, 1, -1)
+        return mixed.reshape(x.shape)
+
+    def _mix(self, x: Array, kernel: Array, context: Context | None) -> Array:
+        batch, seq, channels = x.shape
+        back = self.width - 1
+        caching = context is not None and context.cache_size is not None
+        kept = self.get_variable("cache", "window") if caching else None
+        if kept is None:
+            kept = RecurrentCache.empty(batch, back, channels, kept=back, dtype=x.dtype)
+        at = locate(context, batch, seq, kept.length, kept.seen)
+
+        # Real tokens first, in order, so that the tokens before a token are real.
+        order = None if at.valid is None else jnp.argsort(~at.valid, axis=1, stable=True)
+        segments = jnp.zeros((batch, seq), jnp.int32) if at.segments is None else at.segments
+        if order is not None:
+            x = jnp.take_along_axis(x, order[..., None], axis=1)
+            segments = jnp.take_along_axis(segments, order, axis=1)
+        x = jnp.concatenate([kept.state.astype(x.dtype), x], axis=1)
+        segments = jnp.concatenate([kept.segments, segments.astype(jnp.int32)], axis=1)
+        mixed = causal_convolution(x, kernel, None if at.segments is None else segments)
+
+        if caching:
+            last = jnp.arange(back, dtype=jnp.int32)[None] + seq
+            if at.valid is not None:
+                last = last - seq + at.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
+            last = jnp.broadcast_to(last, (batch, back))
+            window = jnp.take_along_axis(x, last[..., None], axis=1)
+            segments = jnp.take_along_axis(segments, last, axis=1)
+            self.put_variable("cache", "window", kept.after(at, window, segments))
+        if order is None:
+            return mixed
+        return jnp.take_along_axis(mixed, jnp.argsort(order, axis=1)[..., None], axis=1)

@@ -1,0 +1,108 @@
+"""Train Hedgehog's maps: linear attention that still attends by softmax, and compares."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.kernels import masked_softmax
+from blocks.attention.masks import visible
+from blocks.context import Coordinates
+from blocks.core.typing import Array, Bool, Float, typed
+from blocks.introspection.leave import leave
+from blocks.recurrent.cache import RecurrentCache
+from blocks.recurrent.linear_attention import LinearAttention
+from blocks.recurrent.products import SMALLEST_SUM, linear_weights, products_of
+
+
+@typed
+def softmax_weights(
+    query: Float[Array, "batch q_seq heads head_dim"],
+    key: Float[Array, "batch kv_seq kv_heads head_dim"],
+    seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
+) -> Float[Array, "batch heads q_seq kv_seq"]:
+    r"""The weights of softmax attention, $\mathrm{softmax}(q^\top k / \sqrt{d})$, in float32."""
+    return masked_softmax(products_of(query, key) * query.shape[-1] ** -0.5, seen)
+
+
+@typed
+def hedgehog_loss(
+    weights: Float[Array, "batch heads q_seq kv_seq"],
+    target: Float[Array, "batch heads q_seq kv_seq"],
+    valid: Bool[Array, "batch q_seq"] | None = None,
+) -> Float[Array, ""]:
+    r"""How badly the weights of linear attention tell those of a softmax.
+
+    $$-\sum_s a_{ts} \log \hat a_{ts}$$
+
+    The mean over rows $t$, heads and the batch. It is least, and the entropy of the target, where
+    the two are equal.
+
+    Args:
+        weights: those of linear attention, $\hat a$.
+        target: those of the softmax, $a$; no gradient flows into them.
+        valid: True for rows that count.
+
+    References:
+        Zhang et al., The Hedgehog & the Porcupine, 2024, arXiv:2402.04347, section 4.
+    """
+    target = jax.lax.stop_gradient(target)
+    rows = -(target * jnp.log(jnp.maximum(weights, SMALLEST_SUM))).sum(axis=-1)
+    if valid is None:
+        return rows.mean()
+    count = jnp.maximum(valid.sum() * rows.shape[1], 1)
+    return jnp.where(valid[:, None], rows, 0.0).sum() / count
+
+
+class HedgehogDistillation(LinearAttention, kw_only=True):
+    r"""Attends by softmax, and reports how far the weights of its feature maps are from it.
+
+    Fields and parameters are those of `LinearAttention`, result and cost those of
+    `MultiHeadAttention`. Its loss, a `hedgehog_loss`, joins the collection `losses`, under the name
+    `hedgehog`. Gradients of the loss reach the feature maps alone. Once they are trained, a
+    `LinearAttention` with the same parameters takes its place.
+
+    Raises:
+        ValueError: fields as in `LinearAttention`, or a call that asks for a cache.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, Hedgehog, HedgehogDistillation
+        >>> teacher = HedgehogDistillation(num_heads=4, feature_map=Hedgehog(), mask=Causal())
+        >>> x = jax.random.normal(jax.random.key(0), (1, 9, 32))
+        >>> variables = teacher.init(jax.random.key(1), x)
+        >>> _, seen = teacher.apply(variables, x, mutable=["losses"])
+        >>> sorted(seen["losses"])
+        ['hedgehog']
+
+        ```
+
+    References:
+        Zhang et al., The Hedgehog & the Porcupine, 2024, arXiv:2402.04347, section 4.
+    """
+
+    def _mix(
+        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentCache | None
+    ) -> tuple[Array, None]:
+        """The heads' results by softmax."""
+        seen = visible(self.mask, at, at)
+        target = softmax_weights(query, key, seen)
+        leave(self, "attention_weights", lambda: target)
+        features = self._features(*jax.lax.stop_gradient((query, key)))
+        if not self.is_initializing():
+            weights = linear_weights(*features, seen)
+            loss = hedgehog_loss(weights, target, at.valid)
+            self.sow("losses", "hedgehog", loss, operator.add, lambda: jnp.zeros(()))
+        batch, seq, kv_heads, value_dim = value.shape
+        group = self.num_heads // kv_heads
+        shared = target.astype(value.dtype).reshape(batch, kv_heads, group, seq, seq)
+        mixed = jnp.einsum("bgrqs,bsgd->bqgrd", shared, value)
+        return mixed.reshape(batch, seq, self.num_heads, value_dim), None
+
+    def _kept(self, context: object) -> None:
+        if getattr(context, "cache_size", None) is not None:
+            raise ValueError(
+                "HedgehogDistillation keeps no cache; decode with the LinearAttention that it "
+                "trains."
+            )

@@ -1,0 +1,141 @@
+"""Feature maps: what linear attention makes of queries and keys before their product."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from blocks.core.block import Block
+from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
+
+
+class FeatureMap(Block, kw_only=True):
+    """Features of queries or keys whose products are weights: none of them negative."""
+
+    def __call__(
+        self, x: Float[Array, "batch seq heads head_dim"]
+    ) -> Float[Array, "batch seq heads features"]:
+        """Maps each head of each token alone; in float32, as a softmax would be."""
+        raise TypeError(f"{type(self).__name__} has no features: give it a `__call__`.")
+
+
+class EluFeatures(FeatureMap, kw_only=True):
+    r"""Nothing learned: $\phi(x) = \mathrm{elu}(x) + 1$.
+
+    Weights come out flat, whatever the softmax they stand for.
+
+    Example:
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from blocks import EluFeatures
+        >>> EluFeatures().apply({}, jnp.array([[[[0.0, 2.0]]]]))
+        Array([[[[1., 3.]]]], dtype=float32)
+
+        ```
+
+    References:
+        Katharopoulos et al., Transformers are RNNs, 2020, arXiv:2006.16236, equation 7.
+    """
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq heads head_dim"]
+    ) -> Float[Array, "batch seq heads head_dim"]:
+        """Maps every feature alone."""
+        return jax.nn.elu(x.astype(jnp.float32)) + 1.0
+
+
+class TaylorFeatures(FeatureMap, kw_only=True):
+    r"""Nothing learned: the exponential to second order, with $1 + d + d^2$ features.
+
+    $$\phi(q)^\top \phi(k) = 1 + s + \tfrac{1}{2} s^2 \approx e^s, \qquad s = q^\top k / \sqrt{d}$$
+
+    Close to a softmax where scores are small, and never negative; features for heads of 16, not 64.
+
+    Example:
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from blocks import TaylorFeatures
+        >>> TaylorFeatures().apply({}, jnp.ones((1, 1, 1, 4))).shape
+        (1, 1, 1, 21)
+
+        ```
+
+    References:
+        Arora et al., Based, 2024, arXiv:2402.18668.
+    """
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq heads head_dim"]
+    ) -> Float[Array, "batch seq heads features"]:
+        """Puts a one, the features and all their products side by side."""
+        x = x.astype(jnp.float32) * x.shape[-1] ** -0.25
+        pairs = x[..., :, None] * x[..., None, :] * 2**-0.5
+        return jnp.concatenate(
+            [jnp.ones_like(x[..., :1]), x, pairs.reshape(*x.shape[:-1], -1)], axis=-1
+        )
+
+
+def identity(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
+    """A unit matrix for each head; draws nothing."""
+    if shape[-1] > shape[-2]:
+        raise ValueError(
+            f"features={shape[-1]} are more than head_dim={shape[-2]}, and a unit matrix would "
+            "start, and keep, those beyond it alike; give kernel_init=VarianceScaling()."
+        )
+    return jnp.broadcast_to(jnp.eye(*shape[-2:], dtype=dtype), shape)
+
+
+class Hedgehog(FeatureMap, kw_only=True):
+    r"""Learned for each head, so that products weigh as a softmax's weights do.
+
+    $$\phi(x) = \left[\mathrm{softmax}(x W),\; \mathrm{softmax}(-x W)\right]$$
+
+    Softmaxes run over features: exponentials make weights spiky, and grow with the product of query
+    and key. `HedgehogDistillation` trains the maps against a softmax.
+
+    Attributes:
+        features: columns of $W$; there are twice as many features. None takes `head_dim`.
+        param_dtype: of the parameters.
+        kernel_init: of $W$, heads x head_dim x features; a unit matrix for each head by default,
+            which has to be drawn, as by `VarianceScaling()`, for more features than `head_dim`.
+
+    Raises:
+        ValueError: fewer than one feature, or more than the initialiser can tell apart.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import Causal, Hedgehog, LinearAttention
+        >>> attention = LinearAttention(num_heads=4, feature_map=Hedgehog(), mask=Causal())
+        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
+        >>> variables["params"]["key_features"]["kernel"].shape
+        (4, 8, 8)
+
+        ```
+
+    References:
+        Zhang et al., The Hedgehog & the Porcupine, 2024, arXiv:2402.04347, section 4.
+        Zhang et al., LoLCATs, 2024, arXiv:2410.10254 (the softmaxes, in its published code).
+    """
+
+    features: int | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = identity
+
+    def check_fields(self) -> None:
+        """Refuses a map to nothing."""
+        if self.features is not None and self.features < 1:
+            raise ValueError(f"features={self.features} must be at least 1; head_dim is usual.")
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq heads head_dim"]
+    ) -> Float[Array, "batch seq heads features"]:
+        """Maps each head by its own matrix."""
+        heads, head_dim = x.shape[2:]
+        shape = (heads, head_dim, self.features or head_dim)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        mapped = jnp.einsum("bshd,hdf->bshf", x, kernel, preferred_element_type=jnp.float32)
+        return jnp.concatenate([jax.nn.softmax(mapped), jax.nn.softmax(-mapped)], axis=-1)

@@ -1,0 +1,50 @@
+"""What layouts of several streams share: streams travel side by side in the width."""
+
+from collections.abc import Callable
+
+from blocks.context import Context
+from blocks.core.typing import Array, Float, typed
+from blocks.residual.layout import Residual
+
+
+class StreamResidual(Residual, kw_only=True):
+    """What a layout of several streams is; `Streams` calls `reduce` behind the last layer."""
+
+    normalizes = False  # whether `reduce` takes a norm
+
+    def reduce(
+        self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
+    ) -> Float[Array, "batch seq embed"]:
+        """One stream from all of them."""
+        raise TypeError(f"{type(self).__name__} leaves no result: give it a method `reduce`.")
+
+    def _unfold(self, x: Array, context: Context | None) -> Array:
+        """The streams in `x` apart, where `Streams` has put as many into it."""
+        carried = 1 if context is None else context.streams
+        if carried != self.streams:
+            raise ValueError(
+                f"{self!r} carries {self.streams} streams from layer to layer, and the call has "
+                f"{carried}; put the layers into Streams(stack=...)."
+            )
+        if x.shape[-1] % carried:
+            raise ValueError(
+                f"width={x.shape[-1]} of `x` does not hold {carried} streams side by side; leave "
+                "them to Streams(stack=...), which makes them."
+            )
+        return unfold(x, self.streams)
+
+
+@typed
+def unfold(
+    x: Float[Array, "batch seq width"], streams: int
+) -> Float[Array, "batch seq {streams} embed"]:
+    """Takes the streams out of the width."""
+    batch, seq, width = x.shape
+    return x.reshape(batch, seq, streams, width // streams)
+
+
+@typed
+def fold(streams: Float[Array, "batch seq streams embed"]) -> Float[Array, "batch seq width"]:
+    """Puts streams side by side into the width."""
+    batch, seq, count, embed = streams.shape
+    return streams.reshape(batch, seq, count * embed)

@@ -1,0 +1,260 @@
+"""`Block`: a value that prints, compares, pickles, and owns copies of its parts."""
+
+import functools
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+
+import blocks
+from blocks import (
+    MLP,
+    Biases,
+    Block,
+    Causal,
+    CausalLM,
+    LayerNorm,
+    LearnedPositions,
+    LMHead,
+    MultiHeadAttention,
+    Normal,
+    PostNorm,
+    RMSNorm,
+    RoPE,
+    Scale,
+    SlidingWindow,
+    SoftCap,
+    Stack,
+    TokenEmbedding,
+    TransformerBlock,
+    VarianceScaling,
+    fresh,
+)
+from blocks.core.block import fields_of, map_modules, modules_in
+
+EMBED = 8
+X = jnp.ones((1, 2, EMBED))
+
+
+def attention(**fields: Any) -> MultiHeadAttention:
+    return MultiHeadAttention(**{"num_heads": 2, "mask": Causal(), **fields})
+
+
+def transformer(**fields: Any) -> TransformerBlock:
+    return TransformerBlock(**{"attention": attention(), "mlp": MLP(hidden=4), **fields})
+
+
+def model() -> CausalLM:
+    return CausalLM(
+        embed=TokenEmbedding(vocab_size=5, features=EMBED, position=LearnedPositions(max_length=3)),
+        stack=Stack(
+            block=(
+                transformer(
+                    attention=attention(
+                        mask=Causal() & SlidingWindow(4),
+                        position=RoPE(theta=100.0),
+                        scores=(SoftCap(cap=3.0),),
+                        use_bias=Biases(key=False),
+                        kernel_init=Normal(0.1),
+                        out_kernel_init=VarianceScaling(0.5),
+                    ),
+                    norm=RMSNorm(),
+                ),
+                transformer(residual=PostNorm()),
+            ),
+            depth=4,
+            scan=True,
+        ),
+        norm=LayerNorm(use_bias=False),
+        head=LMHead(tied=True),
+    )
+
+
+def count(block: nn.Module) -> int:
+    shapes = jax.eval_shape(block.init, jax.random.key(0), X)
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+SHARED_BLOCK = transformer()
+SHARED_NORM = RMSNorm()
+MAKE = functools.partial(TransformerBlock, attention=attention(), mlp=MLP(hidden=4))
+
+# Every way to say "three layers", one or two of which tie weights in plain Linen.
+THREE_LAYERS: dict[str, Callable[[], Stack]] = {
+    "template": lambda: Stack(block=transformer(), depth=3),
+    "times": lambda: Stack(block=(transformer(),) * 3, depth=3),
+    "list": lambda: Stack(block=tuple([SHARED_BLOCK] * 3), depth=3),
+    "same_instance": lambda: Stack(block=(SHARED_BLOCK, SHARED_BLOCK), depth=3),
+    "clone": lambda: Stack(
+        block=(SHARED_BLOCK, SHARED_BLOCK.clone(), SHARED_BLOCK.clone()), depth=3
+    ),
+    "copy": lambda: Stack(block=(SHARED_BLOCK, SHARED_BLOCK.copy(), fresh(SHARED_BLOCK)), depth=3),
+    "partial": lambda: Stack(block=(MAKE(), MAKE(), MAKE()), depth=3),
+    "default_norm": lambda: Stack(
+        block=tuple(TransformerBlock(attention=attention(), mlp=MLP(hidden=4)) for _ in range(3)),
+        depth=3,
+    ),
+    "scan": lambda: Stack(block=SHARED_BLOCK, depth=3, scan=True),
+    "scan_times": lambda: Stack(block=(SHARED_BLOCK,) * 3, depth=3, scan=True),
+    "remat": lambda: Stack(block=SHARED_BLOCK, depth=3, remat=True),
+}
+
+
+@pytest.mark.parametrize("way", THREE_LAYERS)
+def test_three_layers_have_three_times_the_parameters(way: str) -> None:
+    # By hand: 4 projections, an MLP of 4, two layer norms.
+    one = 4 * (EMBED * EMBED + EMBED) + (2 * EMBED * 4 + 4 + EMBED) + 2 * 2 * EMBED
+    assert count(transformer()) == one
+    assert count(THREE_LAYERS[way]()) == 3 * one
+
+
+@pytest.mark.parametrize("way", THREE_LAYERS)
+def test_three_layers_start_differently(way: str) -> None:
+    params = jax.jit(THREE_LAYERS[way]().init)(jax.random.key(0), X)["params"]
+    kernels = [
+        kernel
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if "['query']['kernel']" in jax.tree_util.keystr(path)
+        for kernel in leaf.reshape(-1, EMBED * EMBED)
+    ]
+    assert len(kernels) == 3
+    assert len({tuple(kernel.tolist()) for kernel in kernels}) == 3
+
+
+def test_one_part_in_two_slots_is_two() -> None:
+    class Pair(Block, kw_only=True):
+        left: nn.Module
+        right: nn.Module
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.left(x) + self.right(x)
+
+    norm = RMSNorm()
+    assert count(Pair(left=norm, right=norm)) == 2 * EMBED
+    inner = Pair(left=norm, right=norm)
+    assert count(Pair(left=inner, right=inner)) == 4 * EMBED
+
+
+def test_one_norm_in_two_blocks_and_a_model_is_three() -> None:
+    lm = CausalLM(
+        embed=TokenEmbedding(vocab_size=5, features=EMBED),
+        stack=Stack(block=transformer(norm=SHARED_NORM), depth=1),
+        norm=SHARED_NORM,
+        head=LMHead(tied=True),
+    )
+    params = jax.eval_shape(lm.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
+    layer = params["stack"]["layer_0"]
+    norms = [layer["attention_norm"], layer["mlp_norm"], params["norm"]]
+    assert [jax.tree.map(jnp.shape, norm) for norm in norms] == [{"scale": (EMBED,)}] * 3
+
+
+def test_a_template_is_not_bound_by_its_use() -> None:
+    template = transformer()
+    stack = Stack(block=template, depth=2)
+    jax.eval_shape(stack.init, jax.random.key(0), X)
+    assert template == transformer()
+    assert template.parent is None
+    assert stack == Stack(block=template, depth=2)
+
+
+def test_parts_in_dicts_are_copied_too() -> None:
+    class Named(Block, kw_only=True):
+        parts: dict[str, nn.Module]
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return sum((part(x) for part in self.parts.values()), start=jnp.zeros_like(x))
+
+    norm = RMSNorm()
+    named = Named(parts={"a": norm, "b": norm})
+    assert named.parts["a"] is not named.parts["b"]
+    assert count(named) == 2 * EMBED
+
+
+def test_a_model_prints_as_an_expression_that_builds_it() -> None:
+    built = model()
+    again = eval(repr(built), dict(vars(blocks)))
+    assert again == built
+    assert repr(again) == repr(built)
+
+
+def test_printing_leaves_out_defaults_and_wraps_long_lines() -> None:
+    assert repr(MLP(hidden=4, use_bias=True)) == "MLP(hidden=4)"
+    assert repr(MLP(hidden=4, activation=nn.relu, dtype=jnp.bfloat16)) == (
+        "MLP(hidden=4, activation=relu, dtype=bfloat16)"
+    )
+    assert repr(attention(use_bias=Biases(key=False))) == (
+        "MultiHeadAttention(\n"
+        "    num_heads=2,\n"
+        "    mask=Causal(),\n"
+        "    use_bias=Biases(query=True, key=False, value=True, out=True),\n"
+        ")"
+    )
+    assert repr(Stack(block=(RMSNorm(),), depth=1)) == "Stack(block=(RMSNorm(),), depth=1)"
+
+
+def test_lists_print_as_lists() -> None:
+    class Listed(Block, kw_only=True):
+        parts: list[Any]
+
+    assert repr(Listed(parts=[RMSNorm(), 1, nn.relu])) == "Listed(parts=[RMSNorm(), 1, relu])"
+
+
+def test_equal_models_are_equal_and_unequal_ones_not() -> None:
+    assert model() == model()
+    assert MLP(hidden=4) != MLP(hidden=5)
+    assert transformer(norm=RMSNorm()) != transformer(norm=LayerNorm())
+    assert hash(attention()) == hash(attention())
+
+
+def test_a_model_survives_pickling() -> None:
+    built = model()
+    assert pickle.loads(pickle.dumps(built)) == built
+
+
+def test_a_positional_field_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"^MLP: fields are given by name; write MLP\(hidden=.*\)\.$"
+    ):
+        MLP(4)  # pyright: ignore
+
+
+def test_blocks_do_not_see_ahead_unless_they_say_so() -> None:
+    assert not MLP(hidden=2).sees_ahead
+    assert not transformer().sees_ahead
+
+
+def test_fresh_shares_nothing_and_takes_overrides() -> None:
+    template = transformer()
+    copy = fresh(template, dropout_rate=0.5)
+    assert copy.dropout_rate == 0.5
+    assert copy.attention == template.attention
+    assert copy.attention is not template.attention
+    assert template.dropout_rate == 0.0
+
+
+def test_fresh_checks_the_new_fields() -> None:
+    with pytest.raises(ValueError, match="hidden=0"):
+        fresh(MLP(hidden=4), hidden=0)
+
+
+def test_fields_are_the_constructors() -> None:
+    assert fields_of(Scale(factor=2.0)) == {"factor": 2.0}
+
+
+def test_modules_are_found_and_mapped_in_any_container() -> None:
+    a, b = RMSNorm(), MLP(hidden=2)
+    value = {"first": a, "rest": (b, [a, 3])}
+    assert dict(modules_in(value, "slot")) == {
+        "slot_first": a,
+        "slot_rest_0": b,
+        "slot_rest_1_0": a,
+    }
+    mapped = map_modules(value, lambda module: type(module).__name__)
+    assert mapped == {"first": "RMSNorm", "rest": ("MLP", ["RMSNorm", 3])}
+    assert map_modules(value, lambda module: module) is value
+    bias = Biases()
+    assert map_modules(bias, lambda module: None) is bias
