@@ -41,7 +41,7 @@ from blocks.attention.slots import (
     HeadTransform,
     QKTransform,
     Scale,
-    ScoreChange,
+    ScoreModification,
     SoftCap,
     ValueTransform,
 )
@@ -215,7 +215,7 @@ __all__ = [
     "SandwichNorm",
     "Scale",
     "ScaleNorm",
-    "ScoreChange",
+    "ScoreModification",
     "Segments",
     "SharedRelativeBias",
     "ShortConvolution",

@@ -34,12 +34,12 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
         positions: place of each token in its sequence, from 0, in tokens. By default tokens are
             counted in order, padding left out.
         valid: True for real tokens, False for padding, which no token attends to.
-        segments: document of each token in a packed batch; tokens see their own document only.
-        types: type of each token, which `TokenTypes` has a vector for.
+        segment_ids: document of each token in a packed batch; tokens see their own document only.
+        token_type_ids: type of each token, which `TokenTypes` has a vector for.
         memory: the other sequence that cross-attention reads, as an encoder leaves it.
         memory_valid: True for its real tokens, False for its padding.
         tokens: ids of the tokens, which `ValueEmbedding` has values for.
-        first: the embedding that the layers started from, which `FirstMix` mixes in again.
+        x0: the embedding that the layers started from, which `FirstMix` mixes in again.
         condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
         streams: that travel side by side in the width between layers, which `Streams` sets.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
@@ -63,12 +63,12 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
 
     positions: Int[Array, "#batch seq"] | None = None
     valid: Bool[Array, "batch seq"] | None = None
-    segments: Int[Array, "batch seq"] | None = None
-    types: Int[Array, "batch seq"] | None = None
+    segment_ids: Int[Array, "batch seq"] | None = None
+    token_type_ids: Int[Array, "batch seq"] | None = None
     tokens: Int[Array, "batch seq"] | None = None
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
-    first: Float[Array, "batch seq embed"] | None = None
+    x0: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
     streams: int = flax.struct.field(pytree_node=False, default=1)
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
@@ -94,13 +94,13 @@ class Coordinates(flax.struct.PyTreeNode):
         order: index of each token in the whole sequence, counted over all cached calls.
         positions: place of each token in its own text, in tokens.
         valid: True for tokens that may be seen; None where all are.
-        segments: document of each token; None where there is one.
+        segment_ids: document of each token; None where there is one.
     """
 
     order: Int[Array, "#batch seq"]
     positions: Int[Array, "#batch seq"]
     valid: Bool[Array, "batch seq"] | None = None
-    segments: Int[Array, "batch seq"] | None = None
+    segment_ids: Int[Array, "batch seq"] | None = None
 
 
 @typed
@@ -118,7 +118,7 @@ def locate(
     """
     context = Context() if context is None else context
     tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
-    _context(tokens, context.valid, context.segments, context.positions)
+    _context(tokens, context.valid, context.segment_ids, context.positions)
     order = jnp.arange(seq, dtype=jnp.int32)[None]
     counted = order
     if context.valid is not None:
@@ -126,14 +126,14 @@ def locate(
     positions = context.positions
     if positions is None:
         positions = counted + jnp.reshape(seen, (-1, 1))
-    return Coordinates(order + start, positions, context.valid, context.segments)
+    return Coordinates(order + start, positions, context.valid, context.segment_ids)
 
 
 @typed
 def _context(
     tokens: Int[jax.ShapeDtypeStruct, "batch seq"],
     valid: Bool[Array, "batch seq"] | None,
-    segments: Int[Array, "batch seq"] | None,
+    segment_ids: Int[Array, "batch seq"] | None,
     positions: Int[Array, "#batch seq"] | None,
 ) -> None:
     """Checks the arrays of a context against the shape of the tokens they come with."""

@@ -16,7 +16,7 @@ def test_without_a_context_tokens_count_from_zero() -> None:
     np.testing.assert_array_equal(at.order, [[0, 1, 2]])
     np.testing.assert_array_equal(at.positions, [[0, 1, 2]])
     assert at.valid is None
-    assert at.segments is None
+    assert at.segment_ids is None
 
 
 def test_padding_is_not_counted() -> None:
@@ -44,8 +44,10 @@ def test_tokens_after_others_count_on() -> None:
 
 
 def test_documents_pass_through() -> None:
-    segments = jnp.array([[0, 0, 1]])
-    np.testing.assert_array_equal(locate(Context(segments=segments), 1, 3).segments, segments)
+    segment_ids = jnp.array([[0, 0, 1]])
+    np.testing.assert_array_equal(
+        locate(Context(segment_ids=segment_ids), 1, 3).segment_ids, segment_ids
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +56,8 @@ def test_documents_pass_through() -> None:
         ({"valid": jnp.ones((2, 3), bool)}, "Bool.*'batch seq'", r"bool\[2,3\]"),
         ({"valid": jnp.ones((1, 4), bool)}, "Bool.*'batch seq'", r"bool\[1,4\]"),
         ({"valid": jnp.ones((2, 4), jnp.int32)}, "Bool.*'batch seq'", r"i32\[2,4\]"),
-        ({"segments": jnp.zeros(4, jnp.int32)}, "Int.*'batch seq'", r"i32\[4\]"),
-        ({"segments": jnp.zeros((2, 4))}, "Int.*'batch seq'", r"f32\[2,4\]"),
+        ({"segment_ids": jnp.zeros(4, jnp.int32)}, "Int.*'batch seq'", r"i32\[4\]"),
+        ({"segment_ids": jnp.zeros((2, 4))}, "Int.*'batch seq'", r"f32\[2,4\]"),
         ({"positions": jnp.zeros((3, 4), jnp.int32)}, "Int.*'#batch seq'", r"i32\[3,4\]"),
         ({"positions": jnp.zeros((1, 5), jnp.int32)}, "Int.*'#batch seq'", r"i32\[1,5\]"),
         ({"positions": jnp.zeros((2, 4))}, "Int.*'#batch seq'", r"f32\[2,4\]"),

@@ -37,7 +37,7 @@ BASES = {
     "QKTransform",
     "Residual",
     "Router",
-    "ScoreChange",
+    "ScoreModification",
     "ValueTransform",
 }
 PAGES = {

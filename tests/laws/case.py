@@ -165,7 +165,7 @@ def gradients(
 
     def total(variables: Any, first: jax.Array) -> jax.Array:
         # The first embedding of a model is what its stack is called on.
-        shared = None if context is None else context.replace(first=first)
+        shared = None if context is None else context.replace(x0=first)
         return (factor * run(case, variables, (first, *arguments[1:]), shared)).sum()
 
     if not floats:

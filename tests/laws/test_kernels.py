@@ -61,7 +61,7 @@ class Option:
     mask: Mask | None = None
     start: int = 0
     valid: tuple[tuple[int, ...], ...] | None = None
-    segments: tuple[tuple[int, ...], ...] | None = None
+    segment_ids: tuple[tuple[int, ...], ...] | None = None
     scale: float | None = None
     changes: Changes = lambda learned: ()
     sinks: bool = False
@@ -73,7 +73,7 @@ class Option:
             order,
             order,
             None if self.valid is None else jnp.array(self.valid, bool),
-            None if self.segments is None else jnp.array(self.segments),
+            None if self.segment_ids is None else jnp.array(self.segment_ids),
         )
         if self.q_seq == self.kv_seq:
             return key_at, key_at
@@ -107,7 +107,7 @@ OPTIONS = {
     "grouped, window": Option(kv_heads=2, mask=Causal() & SlidingWindow(2), scale=0.3),
     "either of two masks": Option(mask=SlidingWindow(2) | ~Causal()),
     "padding, rows that see nothing": Option(mask=Causal(), valid=PADDING),
-    "documents": Option(mask=Causal(), segments=((0, 0, 0, 1, 1, 1, 2), (0, 1, 1, 1, 1, 1, 1))),
+    "documents": Option(mask=Causal(), segment_ids=((0, 0, 0, 1, 1, 1, 2), (0, 1, 1, 1, 1, 1, 1))),
     "one query on a cache": Option(
         q_seq=1, kv_seq=9, kv_heads=2, start=6, mask=Causal(), valid=((1,) * 7 + (0, 0),) * 2
     ),

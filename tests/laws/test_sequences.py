@@ -36,7 +36,7 @@ def influence(case: Case) -> np.ndarray:
         variables = {"params": variables["params"]["stack"]}
         (ids,) = arguments
         arguments = (jnp.asarray(drawn(1, (BATCH, SEQ, EMBED))),)
-    context = Context(first=arguments[0], tokens=ids)
+    context = Context(x0=arguments[0], tokens=ids)
     out = jax.eval_shape(lambda: run(case, variables, arguments, context))
     factors = drawn(2, out.shape)
     rows = []
@@ -134,7 +134,7 @@ def test_packed_documents_do_not_see_each_other(case: Case) -> None:
     row = x.reshape(1, BATCH * SEQ, *x.shape[2:])
     document = jnp.repeat(jnp.arange(BATCH), SEQ)[None]
     position = jnp.tile(jnp.arange(SEQ), BATCH)[None]
-    packed = jitted(case, variables, (row,), Context(positions=position, segments=document))
+    packed = jitted(case, variables, (row,), Context(positions=position, segment_ids=document))
     alone = jitted(case, variables, (x,))
     chex.assert_trees_all_close(packed.reshape(alone.shape), alone, rtol=2e-5, atol=2e-5)
 

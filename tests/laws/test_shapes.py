@@ -55,7 +55,7 @@ LEAVES = st.one_of(
     st.just((Causal(), lambda q, k: k["order"] <= q["order"])),
     st.just((Bidirectional(), lambda q, k: True)),
     st.just((Padding(), lambda q, k: bool(k["valid"]))),
-    st.just((Segments(), lambda q, k: q["segments"] == k["segments"])),
+    st.just((Segments(), lambda q, k: q["segment_ids"] == k["segment_ids"])),
     leaf(SlidingWindow, lambda q, k, n: abs(q["positions"] - k["positions"]) < n, 1),
     leaf(ChunkedLocal, lambda q, k, n: q["positions"] // n == k["positions"] // n, 1),
     leaf(Dilated, lambda q, k, n: (q["positions"] - k["positions"]) % n == 0, 1),
@@ -90,7 +90,7 @@ def texts(draw: Any) -> tuple[Coordinates, list[list[Token]]]:
     numbers = {
         "positions": st.integers(0, 9),
         "valid": st.booleans(),
-        "segments": st.integers(0, 2),
+        "segment_ids": st.integers(0, 2),
     }
     rows = {
         name: np.array(draw(st.lists(number, min_size=2 * seq, max_size=2 * seq))).reshape(2, seq)
@@ -100,7 +100,7 @@ def texts(draw: Any) -> tuple[Coordinates, list[list[Token]]]:
         order=jnp.arange(seq)[None],
         positions=jnp.asarray(rows["positions"], jnp.int32),
         valid=jnp.asarray(rows["valid"], bool),
-        segments=jnp.asarray(rows["segments"], jnp.int32),
+        segment_ids=jnp.asarray(rows["segment_ids"], jnp.int32),
     )
     alone = [
         [{"order": t, **{name: int(row[b, t]) for name, row in rows.items()}} for t in range(seq)]
@@ -120,7 +120,7 @@ def test_a_combination_of_masks_says_of_each_pair_what_its_words_say(
     expected = np.array(words, bool).reshape(2, 1, seq, seq)
     np.testing.assert_array_equal(np.broadcast_to(mask(at, at), expected.shape), expected)
     seen = [
-        [[k["valid"] == 1 and k["segments"] == q["segments"] for k in row] for q in row]
+        [[k["valid"] == 1 and k["segment_ids"] == q["segment_ids"] for k in row] for q in row]
         for row in rows
     ]
     both = expected & np.array(seen, bool).reshape(expected.shape)

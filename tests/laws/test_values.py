@@ -28,7 +28,7 @@ def test_every_public_block_is_on_the_list() -> None:
         for name in blocks.__all__
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
-    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.ScoreChange}
+    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.ScoreModification}
     transforms = {blocks.QKTransform, blocks.ValueTransform, blocks.HeadTransform}
     abstract = {blocks.Block, blocks.FeatureMap, *slots, *transforms}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}

@@ -9,7 +9,7 @@ from blocks.attention.caches.variable import cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.observed import observed
-from blocks.attention.slots import QKTransform, ScoreChange, check_kernel, score_options
+from blocks.attention.slots import QKTransform, ScoreModification, check_kernel, score_options
 from blocks.context import Context, locate
 from blocks.core.block import Block, fresh
 from blocks.core.initializers import LECUN_NORMAL
@@ -106,7 +106,7 @@ class LatentAttention(Block, kw_only=True):
     value_dim: int | None = None
     mask: Mask | None = None
     position: QKTransform | None = RoPE()
-    scores: tuple[ScoreChange, ...] = ()
+    scores: tuple[ScoreModification, ...] = ()
     kernel: Kernel = dot_product_attention
     cache: type[KeyValueCache] = KeyValueCache
     norm: nn.Module = RMSNorm()

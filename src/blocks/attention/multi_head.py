@@ -13,7 +13,7 @@ from blocks.attention.observed import observed
 from blocks.attention.slots import (
     HeadTransform,
     QKTransform,
-    ScoreChange,
+    ScoreModification,
     ValueTransform,
     check_kernel,
     score_options,
@@ -101,9 +101,9 @@ class MultiHeadAttention(Block, kw_only=True):
     head_dim: int | None = None
     features: int | None = None
     mask: Mask | None = None
-    position: QKTransform | ScoreChange | None = None
+    position: QKTransform | ScoreModification | None = None
     transforms: tuple[QKTransform | ValueTransform | HeadTransform, ...] = ()
-    scores: tuple[ScoreChange, ...] = ()
+    scores: tuple[ScoreModification, ...] = ()
     kernel: Kernel = dot_product_attention
     cache: type[KeyValueCache] = KeyValueCache
     use_bias: bool | Biases = True
@@ -230,10 +230,10 @@ class MultiHeadAttention(Block, kw_only=True):
             name="out",
         )(mixed)
 
-    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreChange, ...]]:
+    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreModification, ...]]:
         """The changes of queries and keys and those of scores, with `position` at its place."""
         last = (self.position,) if isinstance(self.position, QKTransform) else ()
-        first = (self.position,) if isinstance(self.position, ScoreChange) else ()
+        first = (self.position,) if isinstance(self.position, ScoreModification) else ()
         ours = tuple(t for t in self.transforms if isinstance(t, QKTransform))
         return (*ours, *last), (*first, *self.scores)
 

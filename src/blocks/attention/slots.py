@@ -51,7 +51,7 @@ class HeadTransform(Block, kw_only=True):
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
-class ScoreChange(Block, kw_only=True):
+class ScoreModification(Block, kw_only=True):
     """A change of attention scores; its place in a tuple is its order."""
 
     def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
@@ -59,7 +59,7 @@ class ScoreChange(Block, kw_only=True):
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
-class Scale(ScoreChange, kw_only=True):
+class Scale(ScoreModification, kw_only=True):
     r"""Replaces the factor $1/\sqrt{d}$ on scores.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scale(ScoreChange, kw_only=True):
         return lambda scores, query_at, key_at: scores
 
 
-class Sink(ScoreChange, kw_only=True):
+class Sink(ScoreModification, kw_only=True):
     """One more logit per head in the softmax, after all changes of scores; its value is zero."""
 
     def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
@@ -85,7 +85,7 @@ class Sink(ScoreChange, kw_only=True):
         raise TypeError(f"{type(self).__name__} has no logits: give it a method `logits`.")
 
 
-class SoftCap(ScoreChange, kw_only=True):
+class SoftCap(ScoreModification, kw_only=True):
     r"""Bounds scores smoothly: $c \tanh(s / c)$.
 
     Attributes:
@@ -111,7 +111,7 @@ class SoftCap(ScoreChange, kw_only=True):
 
 
 def score_options(
-    scores: Iterable[ScoreChange], num_heads: int, context: Context | None
+    scores: Iterable[ScoreModification], num_heads: int, context: Context | None
 ) -> dict[str, Any]:
     """What a kernel is told of score changes: its arguments `scale`, `changes` and `sinks`."""
     told = {"scale": None, "changes": (), "sinks": None}
@@ -125,7 +125,7 @@ def score_options(
     return told
 
 
-def check_kernel(kernel: Kernel, scores: Iterable[ScoreChange], **known: Any) -> None:
+def check_kernel(kernel: Kernel, scores: Iterable[ScoreModification], **known: Any) -> None:
     """Refuses what is known not to go together before any call.
 
     Raises:

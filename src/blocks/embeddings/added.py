@@ -13,8 +13,8 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 class TokenTypes(Block, kw_only=True):
     r"""A learned vector for the type of each token, as for the first and second text of a pair.
 
-    It stands in the slot `added` of an embedding, and reads `context.types`; without them all
-    tokens are of type 0.
+    It stands in the slot `added` of an embedding, and reads `context.token_type_ids`; without them
+    all tokens are of type 0.
 
     Attributes:
         num_types: types that there are.
@@ -54,11 +54,11 @@ class TokenTypes(Block, kw_only=True):
         self, tokens: Int[Array, "batch seq"], context: Context | None = None
     ) -> Float[Array, "batch seq {self.features}"]:
         """Gives the vector of each token's type."""
-        types = None if context is None else context.types
+        types = None if context is None else context.token_type_ids
         types = jnp.zeros_like(tokens) if types is None else _fitting(tokens, types)
         check_values(
             (types >= 0).all() & (types < self.num_types).all(),
-            "context.types from {low} to {high} do not fit num_types={size}.",
+            "context.token_type_ids from {low} to {high} do not fit num_types={size}.",
             low=types.min(initial=self.num_types),
             high=types.max(initial=0),
             size=self.num_types,
@@ -116,9 +116,9 @@ class BigramHash(Block, kw_only=True):
         shape = (self.num_buckets, self.features)
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         none = jnp.full(len(tokens), -1, tokens.dtype)
-        valid = segments = last = None
+        valid = segment_ids = last = None
         if context is not None:
-            valid, segments = context.valid, context.segments
+            valid, segment_ids = context.valid, context.segment_ids
             if context.cache_size is not None:
                 last = self.variable("cache", "last", lambda: none)
         before = _before(tokens, valid, none if last is None else last.value)
@@ -126,8 +126,10 @@ class BigramHash(Block, kw_only=True):
             real = jnp.ones_like(tokens, bool) if valid is None else valid
             newest = jnp.where(real, tokens, before)[:, -1]
             last.value = newest.astype(tokens.dtype)
-        if segments is not None:
-            starts = segments != jnp.pad(segments, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
+        if segment_ids is not None:
+            starts = (
+                segment_ids != jnp.pad(segment_ids, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
+            )
             before = jnp.where(starts, -1, before)
         mixed = (tokens.astype(jnp.uint32) * 36313) ^ (before.astype(jnp.uint32) * 27191)
         bucket = 1 + (mixed % (self.num_buckets - 1)).astype(jnp.int32)

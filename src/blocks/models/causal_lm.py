@@ -106,7 +106,7 @@ class CausalLM(Block, kw_only=True):
             new = seq if context.valid is None else context.valid.sum(axis=-1, dtype=jnp.int32)
             seen.value = seen.value + new
         x = self.embed(tokens, context, deterministic)
-        x = self.stack(x, context.replace(first=x, tokens=tokens), deterministic)
+        x = self.stack(x, context.replace(x0=x, tokens=tokens), deterministic)
         return x if self.norm is None else self.norm(x)
 
     @typed

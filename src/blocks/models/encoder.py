@@ -62,6 +62,6 @@ class Encoder(Block, kw_only=True):
         """Gives a vector for each token of `inputs`."""
         x = inputs if self.embed is None else self.embed(inputs, context, deterministic)
         tokens = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else None
-        context = (Context() if context is None else context).replace(first=x, tokens=tokens)
+        context = (Context() if context is None else context).replace(x0=x, tokens=tokens)
         x = self.stack(x, context, deterministic)
         return x if self.norm is None else self.norm(x)

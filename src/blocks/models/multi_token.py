@@ -49,7 +49,7 @@ class TokenAhead(Block, kw_only=True):
             name="projection",
         )
         h = projection(jnp.concatenate(pair, axis=-1)).astype(x.dtype)
-        h = self.block(h, context.replace(first=h), deterministic)
+        h = self.block(h, context.replace(x0=h), deterministic)
         return h, fresh(self.norm, name="last_norm")(h)
 
 
@@ -143,7 +143,7 @@ class MultiTokenLM(Block, kw_only=True):
             known = known & _known(context, tokens.shape[1], step)
             # Without padding and documents no token sees the places at the end that are not known.
             own = context
-            if context.valid is not None or context.segments is not None:
+            if context.valid is not None or context.segment_ids is not None:
                 own = context.replace(valid=jnp.broadcast_to(known, tokens.shape), positions=places)
             ahead = TokenAhead(
                 block=fresh(self.block),
@@ -164,6 +164,6 @@ def _known(context: Context, seq: int, step: int) -> Bool[Array, "#batch seq"]:
     known = jnp.arange(seq)[None] + step < seq
     if context.valid is not None:
         known = known & context.valid & jnp.roll(context.valid, -step, axis=1)
-    if context.segments is not None:
-        known = known & (context.segments == jnp.roll(context.segments, -step, axis=1))
+    if context.segment_ids is not None:
+        known = known & (context.segment_ids == jnp.roll(context.segment_ids, -step, axis=1))
     return known

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from blocks.attention.kernels import ScoreFunction
-from blocks.attention.slots import ScoreChange
+from blocks.attention.slots import ScoreModification
 from blocks.context import Context, Coordinates
 from blocks.core.typing import Array, Float
 
@@ -20,7 +20,7 @@ def alibi_slopes(num_heads: int) -> tuple[float, ...]:
     return tuple(slopes + between[: num_heads - power])
 
 
-class ALiBi(ScoreChange, kw_only=True):
+class ALiBi(ScoreModification, kw_only=True):
     r"""Takes from each score in proportion to distance: $s_{ij} - m_h \lvert i - j \rvert$.
 
     It has no parameters, and stands in the slot `position` of attention.

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.kernels import ScoreFunction
-from blocks.attention.slots import ScoreChange
+from blocks.attention.slots import ScoreModification
 from blocks.context import Context, Coordinates
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Initializer, Int, typed
@@ -30,7 +30,7 @@ def relative_buckets(
     return after + jnp.where(distance < exact, distance, jnp.minimum(far, side - 1))
 
 
-class RelativeBias(ScoreChange, kw_only=True):
+class RelativeBias(ScoreModification, kw_only=True):
     r"""Adds a learned number to each score, by head and by how far key and query are apart.
 
     $$s_{ij} + B_{h,\, \mathrm{bucket}(j - i)}$$

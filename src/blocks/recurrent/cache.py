@@ -14,29 +14,29 @@ class RecurrentCache(Cache):
 
     Attributes:
         state: of each row, in float32 unless the block says otherwise.
-        segments: document of the last real tokens of each row, the last one at the end.
+        segment_ids: document of the last real tokens of each row, the last one at the end.
     """
 
     state: Float[Array, "batch *state"]
-    segments: Int[Array, "batch kept"]
+    segment_ids: Int[Array, "batch kept"]
 
     @classmethod
     def empty(cls, batch: int, *state: int, kept: int = 1, dtype: Dtype = jnp.float32) -> Self:
         """Makes the state of no tokens; `kept` is how many of the last tokens it tells apart."""
         return cls(
             state=jnp.zeros((batch, *state), dtype),
-            segments=jnp.zeros((batch, kept), jnp.int32),
+            segment_ids=jnp.zeros((batch, kept), jnp.int32),
             length=jnp.zeros((), jnp.int32),
             seen=jnp.zeros((batch,), jnp.int32),
         )
 
-    def after(self, at: Coordinates, state: Array, segments: Array) -> Self:
+    def after(self, at: Coordinates, state: Array, segment_ids: Array) -> Self:
         """The cache after new tokens, which left this state."""
         seq = at.order.shape[1]
         new = seq if at.valid is None else at.valid.sum(axis=-1, dtype=jnp.int32)
         return self.replace(
             state=state.astype(self.state.dtype),
-            segments=segments,
+            segment_ids=segment_ids,
             length=self.length + seq,
             seen=self.seen + new,
         )

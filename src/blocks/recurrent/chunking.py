@@ -20,7 +20,7 @@ def document_runs(
     after another would find nothing of itself, and is refused.
 
     Args:
-        at: where the tokens stand; without segments all go on with what was before.
+        at: where the tokens stand; without segment_ids all go on with what was before.
         batch: rows.
         last: document of the last real token before.
 
@@ -31,29 +31,29 @@ def document_runs(
         ValueError: a document in two pieces, at once in an eager call and inside `checked`.
     """
     seq = at.order.shape[1]
-    if at.segments is None:
+    if at.segment_ids is None:
         return jnp.zeros((batch, seq), jnp.int32), last
-    segments = at.segments.astype(jnp.int32)
+    segment_ids = at.segment_ids.astype(jnp.int32)
     if at.valid is not None:
         index = jnp.where(at.valid, jnp.arange(seq, dtype=jnp.int32)[None], -1)
         latest = jax.lax.cummax(index, axis=1)
-        filled = jnp.take_along_axis(segments, jnp.maximum(latest, 0), axis=1)
-        segments = jnp.where(latest >= 0, filled, last)
+        filled = jnp.take_along_axis(segment_ids, jnp.maximum(latest, 0), axis=1)
+        segment_ids = jnp.where(latest >= 0, filled, last)
         # Padding in front is no document.
         _check_pieces(jnp.where(latest >= 0, filled, jnp.iinfo(jnp.int32).min))
     else:
-        _check_pieces(segments)
-    known = jnp.concatenate([last, segments], axis=1)
+        _check_pieces(segment_ids)
+    known = jnp.concatenate([last, segment_ids], axis=1)
     return jnp.cumsum(known[:, 1:] != known[:, :-1], axis=1, dtype=jnp.int32), known[:, -1:]
 
 
-def _check_pieces(segments: Int[Array, "batch seq"]) -> None:
+def _check_pieces(segment_ids: Int[Array, "batch seq"]) -> None:
     """Refuses a row whose numbers change more often than it has numbers."""
 
     def changes(x: Array) -> Array:
         return (x[:, 1:] != x[:, :-1]).sum(axis=1)
 
-    whole = changes(segments) == changes(jnp.sort(segments, axis=1))
+    whole = changes(segment_ids) == changes(jnp.sort(segment_ids, axis=1))
     check_values(
         whole.all(),
         "a state forgets a document when the next begins, and in row {row} one comes back; let "

@@ -19,22 +19,22 @@ TORCH_UNIFORM = VarianceScaling(scale=1 / 3, mode="fan_in", distribution="unifor
 def causal_convolution(
     x: Float[Array, "batch all_seq channels"],
     kernel: Float[Array, "width channels"],
-    segments: Int[Array, "batch all_seq"] | None,
+    segment_ids: Int[Array, "batch all_seq"] | None,
 ) -> Float[Array, "batch seq channels"]:
     r"""Weighs each token and those before it: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
 
     Args:
         x: tokens, after the `width - 1` that came before them.
         kernel: the last row weighs the token itself.
-        segments: document of each token of `x`, which it sees alone; None where there is one.
+        segment_ids: document of each token of `x`, which it sees alone; None where there is one.
     """
     width = kernel.shape[0]
     seq = x.shape[1] - width + 1
     total = jnp.zeros_like(x[:, :seq])
     for place in range(width):
         earlier = x[:, place : place + seq]
-        if segments is not None:
-            same = segments[:, place : place + seq] == segments[:, width - 1 :]
+        if segment_ids is not None:
+            same = segment_ids[:, place : place + seq] == segment_ids[:, width - 1 :]
             earlier = jnp.where(same[..., None], earlier, 0.0)
         total += earlier * kernel[place][None, None]
     return total
@@ -118,13 +118,15 @@ class ShortConvolution(Block, kw_only=True):
 
         # Real tokens first, in order, so that the tokens before a token are real.
         order = None if at.valid is None else jnp.argsort(~at.valid, axis=1, stable=True)
-        segments = jnp.zeros((batch, seq), jnp.int32) if at.segments is None else at.segments
+        segment_ids = (
+            jnp.zeros((batch, seq), jnp.int32) if at.segment_ids is None else at.segment_ids
+        )
         if order is not None:
             x = jnp.take_along_axis(x, order[..., None], axis=1)
-            segments = jnp.take_along_axis(segments, order, axis=1)
+            segment_ids = jnp.take_along_axis(segment_ids, order, axis=1)
         x = jnp.concatenate([kept.state.astype(x.dtype), x], axis=1)
-        segments = jnp.concatenate([kept.segments, segments.astype(jnp.int32)], axis=1)
-        mixed = causal_convolution(x, kernel, None if at.segments is None else segments)
+        segment_ids = jnp.concatenate([kept.segment_ids, segment_ids.astype(jnp.int32)], axis=1)
+        mixed = causal_convolution(x, kernel, None if at.segment_ids is None else segment_ids)
 
         if caching:
             last = jnp.arange(back, dtype=jnp.int32)[None] + seq
@@ -132,8 +134,8 @@ class ShortConvolution(Block, kw_only=True):
                 last = last - seq + at.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
             last = jnp.broadcast_to(last, (batch, back))
             window = jnp.take_along_axis(x, last[..., None], axis=1)
-            segments = jnp.take_along_axis(segments, last, axis=1)
-            self.put_variable("cache", "window", kept.after(at, window, segments))
+            segment_ids = jnp.take_along_axis(segment_ids, last, axis=1)
+            self.put_variable("cache", "window", kept.after(at, window, segment_ids))
         if order is None:
             return mixed
         return jnp.take_along_axis(mixed, jnp.argsort(order, axis=1)[..., None], axis=1)

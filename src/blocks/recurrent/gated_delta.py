@@ -152,14 +152,14 @@ class GatedDeltaNet(Block, kw_only=True):
         if kept is None:
             kept = RecurrentCache.empty(batch, *key.shape[2:], value.shape[-1])
         at = locate(context, batch, seq, kept.length, kept.seen)
-        runs, segments = document_runs(at, batch, kept.segments)
+        runs, segment_ids = document_runs(at, batch, kept.segment_ids)
         log_decay, beta = self._gates(x)
         if at.valid is not None:  # padding neither writes nor lets fade
             log_decay, beta = (jnp.where(at.valid[..., None], g, 0.0) for g in (log_decay, beta))
         arrays = (query, key, value, log_decay, beta, runs, kept.state)
         read, state = gated_delta_rule(*arrays, self.chunk_size)
         if caching:
-            self.put_variable("cache", "recurrent", kept.after(at, state, segments))
+            self.put_variable("cache", "recurrent", kept.after(at, state, segment_ids))
         return read
 
     def _gates(self, x: Array) -> tuple[Array, Array]:

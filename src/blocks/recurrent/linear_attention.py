@@ -154,13 +154,13 @@ class LinearAttention(Block, kw_only=True):
         batch, _, kv_heads, features = key.shape
         if kept is None:
             kept = RecurrentCache.empty(batch, kv_heads, features, values.shape[-1])
-        runs, segments = document_runs(at, batch, kept.segments)
+        runs, segment_ids = document_runs(at, batch, kept.segment_ids)
         if self.sees_ahead:
-            runs = None if at.segments is None else runs
+            runs = None if at.segment_ids is None else runs
             sums = full_sums(query, key, values, runs, self.chunk_size)
             return averaged(sums).astype(value.dtype), None
         sums, state = causal_sums(query, key, values, runs, kept.state, self.chunk_size)
-        return averaged(sums).astype(value.dtype), kept.after(at, state, segments)
+        return averaged(sums).astype(value.dtype), kept.after(at, state, segment_ids)
 
     def _features(self, query: Array, key: Array) -> tuple[Array, Array]:
         return (

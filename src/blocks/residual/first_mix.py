@@ -14,14 +14,14 @@ from blocks.residual.placement import PreNorm
 class FirstMix(Residual, kw_only=True):
     r"""Mixes the first embedding $x_0$ into the sum before a layer: $x \leftarrow a x + b x_0$.
 
-    $a$ starts at 1 and $b$ at 0. Models set `context.first`; a layer called alone needs it.
+    $a$ starts at 1 and $b$ at 0. Models set `context.x0`; a layer called alone needs it.
 
     Attributes:
         residual: the layout that goes on from the mix.
         param_dtype: of the two weights.
 
     Raises:
-        ValueError: a call without `context.first`.
+        ValueError: a call without `context.x0`.
 
     Example:
         ```python
@@ -49,12 +49,12 @@ class FirstMix(Residual, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
         """Mixes, then runs the layout."""
-        if context is None or context.first is None:
+        if context is None or context.x0 is None:
             raise ValueError(
-                "FirstMix mixes in the first embedding; call with Context(first=...), as CausalLM "
+                "FirstMix mixes in the first embedding; call with Context(x0=...), as CausalLM "
                 "and Encoder do."
             )
         own = self.param("own", nn.initializers.ones, (), self.param_dtype)
         first = self.param("first", nn.initializers.zeros, (), self.param_dtype)
-        x = own.astype(x.dtype) * x + first.astype(x.dtype) * context.first.astype(x.dtype)
+        x = own.astype(x.dtype) * x + first.astype(x.dtype) * context.x0.astype(x.dtype)
         return self.residual(x, sublayers, norm, context, deterministic)

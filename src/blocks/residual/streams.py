@@ -97,8 +97,8 @@ class Streams(Block, kw_only=True):
         """Runs the layers on streams that all start as `x`."""
         layout = next(iter(find(self.stack, StreamResidual).values()))
         context = (Context() if context is None else context).replace(streams=layout.streams)
-        if context.first is not None:
-            context = context.replace(first=_repeat(context.first, layout.streams))
+        if context.x0 is not None:
+            context = context.replace(x0=_repeat(context.x0, layout.streams))
         x = self.stack(_repeat(x, layout.streams), context, deterministic)
         return layout.reduce(unfold(x, layout.streams), self.norm or (lambda total: total))
 

@@ -80,7 +80,7 @@ def test_is_its_formula(
 def test_padding_and_documents_hold(attend: Callable[..., np.ndarray]) -> None:
     block, x, params = start(mask=Causal())
     valid = jnp.array([[True, True, True, True, False], [False, True, True, True, True]])
-    segments = jnp.array([[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]])
+    segment_ids = jnp.array([[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]])
 
     def want(row: int) -> np.ndarray:
         q, k, v = (project(params, name, x[row]) for name in NAMES)
@@ -89,12 +89,12 @@ def test_padding_and_documents_hold(attend: Callable[..., np.ndarray]) -> None:
             k,
             v,
             lambda i, j: (
-                j <= i and bool(valid[row, j]) and bool(segments[row, i] == segments[row, j])
+                j <= i and bool(valid[row, j]) and bool(segment_ids[row, i] == segment_ids[row, j])
             ),
         )
         return finish(params, seen)
 
-    check(block.apply({"params": params}, x, Context(valid=valid, segments=segments)), want)
+    check(block.apply({"params": params}, x, Context(valid=valid, segment_ids=segment_ids)), want)
 
 
 def test_head_dim_need_not_divide_the_width() -> None:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Coordinates, QKTransform, Scale, ScoreChange, SoftCap
+from blocks import Coordinates, QKTransform, Scale, ScoreModification, SoftCap
 
 ORDER = jnp.arange(2)[None]
 AT = Coordinates(ORDER, ORDER)
@@ -28,8 +28,8 @@ def test_a_cap_that_nothing_fits_under_is_refused(cap: float) -> None:
 
 
 def test_a_base_says_that_it_does_nothing() -> None:
-    with pytest.raises(TypeError, match=r"ScoreChange changes nothing: give it a `__call__`"):
-        ScoreChange()(num_heads=1)
+    with pytest.raises(TypeError, match=r"ScoreModification changes nothing: give it a `__call__`"):
+        ScoreModification()(num_heads=1)
     x = jnp.ones((1, 2, 1, 2))
     with pytest.raises(TypeError, match=r"QKTransform changes nothing: give it a `__call__`"):
         QKTransform()(x, x, AT, AT)

@@ -60,7 +60,7 @@ def model(**fields: Any) -> CausalLM:
         ),
         (
             lambda: attention(position=LearnedPositions(max_length=4)),
-            *("MultiHeadAttention", "position", r"QKTransform \| ScoreChange \| None"),
+            *("MultiHeadAttention", "position", r"QKTransform \| ScoreModification \| None"),
             r"LearnedPositions\(max_length=4\)",
         ),
         (

@@ -23,13 +23,15 @@ PAIRS = BigramHash(num_buckets=50, features=4)
 
 def test_types_choose_rows_of_the_table() -> None:
     types, block = jnp.array([[0, 0, 1, 1, 2]] * 2), TokenTypes(num_types=3, features=4)
-    got, variables = block.init_with_output(jax.random.key(0), TOKENS, Context(types=types))
+    got, variables = block.init_with_output(
+        jax.random.key(0), TOKENS, Context(token_type_ids=types)
+    )
     np.testing.assert_array_equal(got, variables["params"]["embedding"][types])
 
 
 def test_a_type_that_there_is_not_is_refused() -> None:
-    block, context = TokenTypes(num_types=2, features=4), Context(types=TOKENS)
-    message = "context.types from 1 to 9 do not fit num_types=2"
+    block, context = TokenTypes(num_types=2, features=4), Context(token_type_ids=TOKENS)
+    message = "context.token_type_ids from 1 to 9 do not fit num_types=2"
     with pytest.raises(ValueError, match=message):
         block.init(jax.random.key(0), TOKENS, context)
     variables = block.init(jax.random.key(0), TOKENS)
@@ -40,7 +42,7 @@ def test_a_type_that_there_is_not_is_refused() -> None:
 def test_types_of_another_shape_are_refused() -> None:
     with pytest.raises(TypeError, match="argument `types`"):
         TokenTypes(num_types=2, features=4).init(
-            jax.random.key(0), TOKENS, Context(types=TOKENS[:, :2])
+            jax.random.key(0), TOKENS, Context(token_type_ids=TOKENS[:, :2])
         )
 
 
@@ -66,8 +68,8 @@ def test_bigrams_skip_padding_and_stay_in_their_document() -> None:
     valid = jnp.array([[False, False, True, True, False, True, True, True]])
     got = PAIRS.apply(variables, padded, Context(valid=valid))
     np.testing.assert_array_equal(got[0][valid[0]], whole[0])
-    segments = jnp.array([[0, 0, 1, 1, 1]])
-    split = PAIRS.apply(variables, TOKENS[:1], Context(segments=segments))
+    segment_ids = jnp.array([[0, 0, 1, 1, 1]])
+    split = PAIRS.apply(variables, TOKENS[:1], Context(segment_ids=segment_ids))
     np.testing.assert_array_equal(split[0, :2], whole[0, :2])
     alone = PAIRS.apply(variables, TOKENS[:1, 2:])
     np.testing.assert_array_equal(split[0, 2:], alone[0])

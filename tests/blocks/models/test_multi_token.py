@@ -112,7 +112,7 @@ def test_padding_changes_nothing_for_real_tokens(params: Any, side: str) -> None
 
 def test_packed_documents_do_not_see_each_other(params: Any) -> None:
     positions, document = jnp.tile(jnp.arange(SEQ), 2)[None], jnp.repeat(jnp.arange(2), SEQ)[None]
-    packed = Context(positions=positions, segments=document)
+    packed = Context(positions=positions, segment_ids=document)
     got = logits(params, TOKENS.reshape(1, -1), packed)
     want = logits(params, TOKENS).reshape(got.shape)
     chex.assert_trees_all_close(got, want, rtol=2e-5, atol=2e-5)
@@ -138,7 +138,7 @@ def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> 
 
 
 def test_a_document_that_comes_back_tells_nothing_of_the_one_between(params: Any) -> None:
-    documents = Context(segments=jnp.array([[0, 1, 0, 0, 0]] * 2))
+    documents = Context(segment_ids=jnp.array([[0, 1, 0, 0, 0]] * 2))
     other = TOKENS.at[:, 1].set((TOKENS[:, 1] + 1) % VOCAB)
     got, want = logits(params, TOKENS, documents), logits(params, other, documents)
     np.testing.assert_array_equal(got[:, 2:], want[:, 2:])

@@ -47,7 +47,7 @@ def test_chunks_give_what_the_quadratic_formula_gives(causal: bool, chunk_size: 
 
     @jax.jit
     def ours(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-        at = locate(Context(valid=jnp.asarray(VALID), segments=jnp.asarray(SEGMENTS)), 2, 9)
+        at = locate(Context(valid=jnp.asarray(VALID), segment_ids=jnp.asarray(SEGMENTS)), 2, 9)
         values = counted(value, at.valid)
         runs, _ = document_runs(at, 2, jnp.zeros((2, 1), jnp.int32))
         if not causal:
@@ -92,7 +92,7 @@ def test_rows_of_different_lengths_decode_as_each_would_alone(block: Block) -> N
         now = slice(start, stop)
         context = Context(
             valid=jnp.asarray(VALID[:, now]),
-            segments=jnp.asarray(SEGMENTS[:, now]),
+            segment_ids=jnp.asarray(SEGMENTS[:, now]),
             positions=jnp.asarray(POSITIONS[:, now]),
             cache_size=1,
         )
@@ -208,7 +208,7 @@ def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> 
 @pytest.mark.parametrize("block", [*CACHED, LinearAttention(num_heads=2)], ids=repr)
 def test_no_tokens_give_no_results(block: Block) -> None:
     variables = jax.eval_shape(block.init, jax.random.key(0), jnp.ones((2, 3, 8)))
-    context = Context(segments=jnp.zeros((2, 0), jnp.int32), valid=jnp.zeros((2, 0), bool))
+    context = Context(segment_ids=jnp.zeros((2, 0), jnp.int32), valid=jnp.zeros((2, 0), bool))
     y = jax.eval_shape(lambda v: block.apply(v, jnp.ones((2, 0, 8)), context), variables)
     assert y.shape == (2, 0, 8)
 
@@ -216,9 +216,9 @@ def test_no_tokens_give_no_results(block: Block) -> None:
 def test_a_document_that_comes_back_is_refused() -> None:
     """Attention would find its beginning again; a state has forgotten it."""
 
-    def runs(segments: list, valid: list | None = None) -> None:
+    def runs(segment_ids: list, valid: list | None = None) -> None:
         mark = None if valid is None else jnp.array([valid, valid], bool)
-        context = Context(segments=jnp.array([[4] * 4, segments]), valid=mark)
+        context = Context(segment_ids=jnp.array([[4] * 4, segment_ids]), valid=mark)
         document_runs(locate(context, 2, 4), 2, jnp.zeros((2, 1), jnp.int32))
 
     with pytest.raises(ValueError, match=r"in row 1 one comes back; let the tokens of each doc"):

@@ -50,16 +50,16 @@ def test_a_layer_starts_as_the_identity(residual: Residual) -> None:
 
 def test_first_mix_starts_without_the_first_embedding() -> None:
     mixed, plain = block(FirstMix()), block(FirstMix().residual)
-    variables = mixed.init(jax.random.key(1), X, Context(first=X))
+    variables = mixed.init(jax.random.key(1), X, Context(x0=X))
     others = {name: own for name, own in variables["params"].items() if name != "residual"}
-    got = mixed.apply(variables, X, Context(first=jnp.full_like(X, 7.0)))
+    got = mixed.apply(variables, X, Context(x0=jnp.full_like(X, 7.0)))
     np.testing.assert_array_equal(got, plain.apply({"params": others}, X))
 
 
 @pytest.mark.parametrize(
     ("residual", "message"),
     [
-        (FirstMix(), r"FirstMix mixes in the first embedding; call with Context\(first=\.\.\.\)"),
+        (FirstMix(), r"FirstMix mixes in the first embedding; call with Context\(x0=\.\.\.\)"),
         (AdaptiveNormZero(), r"steered by a condition; call with Context\(condition=\.\.\.\)"),
     ],
     ids=repr,

@@ -67,7 +67,7 @@ def test_hyper_connections_start_as_pre_norm_in_every_stream(mixed: bool) -> Non
         return FirstMix(residual=residual) if mixed else residual
 
     hyper, plain = streams(wrap(HYPER)), Stack(block=layer(wrap(PreNorm())), depth=2)
-    context = Context(first=2.0 * X)
+    context = Context(x0=2.0 * X)
     params = jax.jit(hyper.init)(jax.random.key(1), X, context)["params"]
     if mixed:
         for own in params["stack"].values():

@@ -56,8 +56,8 @@ CASES = (
         "  expected: Context | None",
         "  actual:   i32[2,3]",
         (
-            "  fix:      give it a name: Context(positions=...), Context(segments=...) or "
-            "Context(types=...)"
+            "  fix:      give it a name: Context(positions=...), Context(segment_ids=...) or "
+            "Context(token_type_ids=...)"
         ),
     ),
     mistake(

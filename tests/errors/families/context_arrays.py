@@ -120,30 +120,30 @@ CASES = (
         "  fix:      make it an array of JAX: jnp.asarray(valid)",
     ),
     mistake(
-        "Stack segments dtype",
-        lambda: shapes(stack(), X, Context(segments=jnp.ones((2, 3)))),
+        "Stack segment_ids dtype",
+        lambda: shapes(stack(), X, Context(segment_ids=jnp.ones((2, 3)))),
         TypeError,
         (
-            "MultiHeadAttention at `layer_0.attention`: argument `segments` of context does"
+            "MultiHeadAttention at `layer_0.attention`: argument `segment_ids` of context does"
             " not fit its signature"
         ),
         "  expected: Int[Array, 'batch seq'] | None",
         "  actual:   f32[2,3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      give whole numbers: segments.astype(jnp.int32)",
+        "  fix:      give whole numbers: segment_ids.astype(jnp.int32)",
     ),
     mistake(
-        "Stack segments one row",
-        lambda: shapes(stack(), X, Context(segments=TOKENS[0])),
+        "Stack segment_ids one row",
+        lambda: shapes(stack(), X, Context(segment_ids=TOKENS[0])),
         TypeError,
         (
-            "MultiHeadAttention at `layer_0.attention`: argument `segments` of context does"
+            "MultiHeadAttention at `layer_0.attention`: argument `segment_ids` of context does"
             " not fit its signature"
         ),
         "  expected: Int[Array, 'batch seq'] | None",
         "  actual:   i32[3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      add the batch axis: segments[None]",
+        "  fix:      add the batch axis: segment_ids[None]",
     ),
     mistake(
         "Stack positions length",
@@ -259,8 +259,8 @@ CASES = (
         lambda: Context(maks=None),
         TypeError,
         (
-            "Context: no field `maks`; there are positions, valid, segments, types, tokens,"
-            " memory, memory_valid, first, condition, streams, cache_size, handoff."
+            "Context: no field `maks`; there are positions, valid, segment_ids, token_type_ids, tokens,"
+            " memory, memory_valid, x0, condition, streams, cache_size, handoff."
         ),
     ),
 )

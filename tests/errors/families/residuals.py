@@ -261,7 +261,7 @@ CASES = (
         ValueError,
         (
             "FirstMix at `residual`: FirstMix mixes in the first embedding; call with "
-            "Context(first=...), as CausalLM and Encoder do."
+            "Context(x0=...), as CausalLM and Encoder do."
         ),
     ),
 )

@@ -181,7 +181,7 @@ CASES = (
     mistake(
         "RingCache made",
         lambda: MultiHeadAttention(
-            num_heads=2, cache=RingCache.empty(1, 4, 2, 4, 4, jnp.float32, reach=3)
+            num_heads=2, cache=RingCache.empty(1, 4, 2, 4, 4, jnp.float32, lookback=3)
         ),
         TypeError,
         "MultiHeadAttention: field `cache` cannot hold this",

@@ -20,13 +20,13 @@ class Places(NamedTuple):
         order: as in `Coordinates`.
         positions: likewise.
         valid: likewise.
-        segments: likewise.
+        segment_ids: likewise.
     """
 
     order: Int[Array, "batch seq"]
     positions: Int[Array, "batch seq"]
     valid: Bool[Array, "batch seq"]
-    segments: Int[Array, "batch seq"]
+    segment_ids: Int[Array, "batch seq"]
 
     @classmethod
     def of(cls, at: Coordinates, batch: int) -> Self:
@@ -36,7 +36,7 @@ class Places(NamedTuple):
             order=jnp.broadcast_to(at.order, shape),
             positions=jnp.broadcast_to(at.positions, shape),
             valid=jnp.ones(shape, bool) if at.valid is None else at.valid,
-            segments=jnp.zeros(shape, jnp.int32) if at.segments is None else at.segments,
+            segment_ids=jnp.zeros(shape, jnp.int32) if at.segment_ids is None else at.segment_ids,
         )
 
 
@@ -48,14 +48,14 @@ class KeyValueCache(Cache):
         values: likewise.
         positions: place of each token in its text.
         valid: True where a slot holds a real token.
-        segments: document of each token.
+        segment_ids: document of each token.
     """
 
     keys: Float[Array, "batch size kv_heads head_dim"]
     values: Float[Array, "batch size kv_heads value_dim"]
     positions: Int[Array, "batch size"]
     valid: Bool[Array, "batch size"]
-    segments: Int[Array, "batch size"]
+    segment_ids: Int[Array, "batch size"]
 
     @property
     def size(self) -> int:
@@ -67,8 +67,8 @@ class KeyValueCache(Cache):
         """Raises `ValueError` for a mask that sees what is not kept; here all is."""
 
     @classmethod
-    def slots(cls, size: int, reach: int | None) -> int:
-        """Slots for a call with `cache_size=size` and a mask of that `reach`."""
+    def slots(cls, size: int, lookback: int | None) -> int:
+        """Slots for a call with `cache_size=size` and a mask of that `lookback`."""
         return size
 
     @classmethod
@@ -81,14 +81,14 @@ class KeyValueCache(Cache):
         value_dim: int,
         dtype: Dtype,
         *,
-        reach: int | None = None,
+        lookback: int | None = None,
     ) -> Self:
         """Makes a cache with all slots free; `dtype` is that of what is kept.
 
-        `reach` is the mask's: how many tokens back a query can see at most, or None.
+        `lookback` is the mask's: how many tokens back a query can see at most, or None.
         """
-        size = cls.slots(size, reach)
-        return cls(**cls._free(batch, size, kv_heads, head_dim, value_dim, dtype, reach))
+        size = cls.slots(size, lookback)
+        return cls(**cls._free(batch, size, kv_heads, head_dim, value_dim, dtype, lookback))
 
     @classmethod
     def _free(
@@ -99,7 +99,7 @@ class KeyValueCache(Cache):
         head_dim: int,
         value_dim: int,
         dtype: Dtype,
-        reach: int | None,
+        lookback: int | None,
     ) -> dict[str, Any]:
         """The fields of a cache with all slots free."""
         return {
@@ -107,7 +107,7 @@ class KeyValueCache(Cache):
             "values": jnp.zeros((batch, size, kv_heads, value_dim), dtype),
             "positions": jnp.zeros((batch, size), jnp.int32),
             "valid": jnp.zeros((batch, size), bool),
-            "segments": jnp.zeros((batch, size), jnp.int32),
+            "segment_ids": jnp.zeros((batch, size), jnp.int32),
             "length": jnp.zeros((), jnp.int32),
             "seen": jnp.zeros((batch,), jnp.int32),
         }
@@ -158,13 +158,13 @@ class KeyValueCache(Cache):
 
     def _told(self, at: Coordinates) -> Bool[Array, "batch"]:
         """Whether the documents of each row are known, if there are several."""
-        if at.segments is not None:
+        if at.segment_ids is not None:
             return jnp.ones(len(self.keys), bool)
-        told = ~(self.valid & (self.segments != 0)).any(axis=1)
+        told = ~(self.valid & (self.segment_ids != 0)).any(axis=1)
         check_values(
             told.all(),
             "the cache holds tokens of documents, in row {row}, and these come without; give "
-            "Context(segments=...) in every call, the last document's number to go on with it.",
+            "Context(segment_ids=...) in every call, the last document's number to go on with it.",
             row=jnp.argmin(told),
         )
         return told
@@ -186,7 +186,7 @@ class KeyValueCache(Cache):
                 slots, new.astype(slots.dtype), self.length, axis=1
             )
 
-        where = {"positions": at.positions, "valid": at.valid, "segments": at.segments}
+        where = {"positions": at.positions, "valid": at.valid, "segment_ids": at.segment_ids}
         return self.replace(
             **{name: write(name, new) for name, new in {**packed, **where}.items()},
             length=self.length + at.order.shape[1],
@@ -196,4 +196,4 @@ class KeyValueCache(Cache):
     def coordinates(self) -> Coordinates:
         """Where the cached tokens stand; free slots are not valid."""
         order = jnp.arange(self.size, dtype=jnp.int32)[None]
-        return Coordinates(order, self.positions, self.valid, self.segments)
+        return Coordinates(order, self.positions, self.valid, self.segment_ids)

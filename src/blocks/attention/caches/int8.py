@@ -67,10 +67,10 @@ class Int8Cache(KeyValueCache):
         head_dim: int,
         value_dim: int,
         dtype: Dtype,
-        reach: int | None,
+        lookback: int | None,
     ) -> dict[str, Any]:
         steps = jnp.zeros((batch, size, kv_heads), jnp.float32)
-        plain = super()._free(batch, size, kv_heads, head_dim, value_dim, jnp.int8, reach)
+        plain = super()._free(batch, size, kv_heads, head_dim, value_dim, jnp.int8, lookback)
         return {**plain, "key_steps": steps, "value_steps": steps}
 
     def _packed(self, key: Array, value: Array) -> dict[str, Array]:

@@ -19,9 +19,9 @@ FIRST, LAST = jnp.iinfo(jnp.int32).min, jnp.iinfo(jnp.int32).max
 class RingCache(KeyValueCache):
     r"""Keeps the tokens that a window still reaches, however long the text becomes.
 
-    Real token $n$ of a row goes into slot $n \bmod r$, where $r$ is the mask's reach and the token
-    itself, `SlidingWindow(r)`, or `cache_size` where that is less. It is full only in the second
-    case. Padding takes no slot, so that rows of a batch may be padded on any side and end at
+    Real token $n$ of a row goes into slot $n \bmod r$, where $r$ is the mask's lookback and the
+    token itself, `SlidingWindow(r)`, or `cache_size` where that is less. It is full only in the
+    second case. Padding takes no slot, so that rows of a batch may be padded on any side and end at
     different times.
 
     What was overwritten must be out of every later query's sight. It is, as long as the positions
@@ -34,7 +34,7 @@ class RingCache(KeyValueCache):
         order: index of each slot's token among all tokens, padding included.
         newest: position of each row's last real token.
         document: its document.
-        reach: tokens before itself that a query can see.
+        lookback: tokens before itself that a query can see.
 
     Example:
         ```python
@@ -56,29 +56,29 @@ class RingCache(KeyValueCache):
     order: Int[Array, "batch size"]
     newest: Int[Array, "batch"]
     document: Int[Array, "batch"]
-    reach: int = flax.struct.field(pytree_node=False)
+    lookback: int = flax.struct.field(pytree_node=False)
 
     @classmethod
     def check_mask(cls, mask: Mask | None) -> None:
         """Refuses a mask whose sight has no end.
 
         Raises:
-            ValueError: a mask without `reach`.
+            ValueError: a mask without `lookback`.
         """
-        if mask is None or mask.reach is None:
+        if mask is None or mask.lookback is None:
             raise ValueError(
                 f"cache={cls.__name__} keeps a window of the tokens, but mask={mask} can see all "
                 "of them; use mask=Causal() & SlidingWindow(1024), or cache=KeyValueCache."
             )
 
     @classmethod
-    def slots(cls, size: int, reach: int | None) -> int:
+    def slots(cls, size: int, lookback: int | None) -> int:
         """As many as a query can see, itself included, but no more than `size`."""
-        if reach is None:
+        if lookback is None:
             raise ValueError(
-                f"{cls.__name__} needs reach=..., the tokens before itself that a query can see."
+                f"{cls.__name__} needs lookback=..., the tokens before itself that a query can see."
             )
-        return min(size, reach + 1)
+        return min(size, lookback + 1)
 
     @classmethod
     def _free(
@@ -89,14 +89,14 @@ class RingCache(KeyValueCache):
         head_dim: int,
         value_dim: int,
         dtype: Dtype,
-        reach: int | None,
+        lookback: int | None,
     ) -> dict[str, Any]:
         return {
-            **super()._free(batch, size, kv_heads, head_dim, value_dim, dtype, reach),
+            **super()._free(batch, size, kv_heads, head_dim, value_dim, dtype, lookback),
             "order": jnp.zeros((batch, size), jnp.int32),
             "newest": jnp.full((batch,), FIRST, jnp.int32),
             "document": jnp.full((batch,), FIRST, jnp.int32),
-            "reach": reach,
+            "lookback": lookback,
         }
 
     def extend(
@@ -133,11 +133,11 @@ class RingCache(KeyValueCache):
 
     def places(self) -> Places:
         """The same, with no field that may be missing."""
-        return Places(self.order, self.positions, self.valid, self.segments)
+        return Places(self.order, self.positions, self.valid, self.segment_ids)
 
     def _room_in_rows(self, at: Places) -> Bool[Array, "batch"]:
         new = at.valid.sum(axis=-1, dtype=jnp.int32)
-        room = (self.seen + new <= self.size) | (self.size > self.reach)
+        room = (self.seen + new <= self.size) | (self.size > self.lookback)
         check_values(
             room.all(),
             "the cache is full: {new} more tokens after {seen} do not fit into {size} slots, and "
@@ -146,14 +146,14 @@ class RingCache(KeyValueCache):
             new=new.max(initial=0),
             seen=self.seen.max(initial=0),
             size=self.size,
-            enough=self.reach + 1,
+            enough=self.lookback + 1,
         )
         return room
 
     def _newest(self, at: Places) -> "Newest":
         """The last real token of each row after these, and whether they came in order."""
         positions = jnp.concatenate([self.newest[:, None], at.positions], axis=1)
-        segments = jnp.concatenate([self.document[:, None], at.segments], axis=1)
+        segment_ids = jnp.concatenate([self.document[:, None], at.segment_ids], axis=1)
         # The last real token up to each place; place 0 is the last of the calls before.
         places = jnp.arange(1, positions.shape[1], dtype=jnp.int32)
         last = jax.lax.cummax(jnp.where(at.valid, places, 0), axis=1)
@@ -162,8 +162,13 @@ class RingCache(KeyValueCache):
         def at_place(x: Array, place: Array) -> Array:
             return jnp.take_along_axis(x, place, axis=1)
 
-        position, segment = at_place(positions, before[:, :-1]), at_place(segments, before[:, :-1])
-        later = (at.segments > segment) | ((at.segments == segment) & (at.positions > position))
+        position, segment = (
+            at_place(positions, before[:, :-1]),
+            at_place(segment_ids, before[:, :-1]),
+        )
+        later = (at.segment_ids > segment) | (
+            (at.segment_ids == segment) & (at.positions > position)
+        )
         in_order = (later | ~at.valid).all(axis=1)
         check_values(
             in_order.all(),
@@ -177,7 +182,7 @@ class RingCache(KeyValueCache):
             in_order,
             # Nothing comes after the last number: the row stays refused.
             jnp.where(in_order, at_place(positions, end)[:, 0], LAST),
-            jnp.where(in_order, at_place(segments, end)[:, 0], LAST),
+            jnp.where(in_order, at_place(segment_ids, end)[:, 0], LAST),
         )
 
     def _store(self, at: Places, packed: dict[str, Array]) -> Self:
@@ -193,7 +198,7 @@ class RingCache(KeyValueCache):
             old = getattr(self, name)
             return old.at[rows, slots].set(new.astype(old.dtype), mode="drop")
 
-        where = {name: getattr(at, name) for name in ("order", "positions", "valid", "segments")}
+        where = {name: getattr(at, name) for name in ("order", "positions", "valid", "segment_ids")}
         return self.replace(
             **{name: write(name, new) for name, new in {**packed, **where}.items()},
             length=self.length + at.order.shape[1],

@@ -29,13 +29,15 @@ def cache_variable(
             "use Causal(), or leave cache_size out of the context."
         )
     batch, _, kv_heads, head_dim = key.shape
-    size, reach = context.cache_size, mask.reach
+    size, lookback = context.cache_size, mask.lookback
 
     def empty() -> KeyValueCache:
-        return kind.empty(batch, size, kv_heads, head_dim, value.shape[-1], key.dtype, reach=reach)
+        return kind.empty(
+            batch, size, kv_heads, head_dim, value.shape[-1], key.dtype, lookback=lookback
+        )
 
     cache = block.variable("cache", "key_value", empty)
-    if cache.value.size != kind.slots(size, reach):
+    if cache.value.size != kind.slots(size, lookback):
         raise ValueError(
             f"cache_size={size} differs from the cache's {cache.value.size}; "
             "keep it the same from call to call."

@@ -49,7 +49,7 @@ class Closed(NamedTuple):
     """The arrays that score changes had closed over.
 
     Attributes:
-        learned: those that a gradient can reach, as learned biases.
+        learned: those that a gradient can lookback, as learned biases.
         fixed: the others.
     """
 

@@ -29,12 +29,12 @@ class Padding(Mask):
 
 @dataclasses.dataclass(frozen=True)
 class Segments(Mask):
-    """Sees tokens of its own document only, by the call's `context.segments`.
+    """Sees tokens of its own document only, by the call's `context.segment_ids`.
 
-    Attention applies it to every call that brings `segments`; written out, it insists on them.
+    Attention applies it to every call that brings `segment_ids`; written out, it insists on them.
 
     Raises:
-        ValueError: the call brings no `segments`.
+        ValueError: the call brings no `segment_ids`.
     """
 
     @typed
@@ -42,19 +42,19 @@ class Segments(Mask):
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
         """Compares document numbers."""
-        if query.segments is None or key.segments is None:
-            raise ValueError("Segments() needs documents; call with Context(segments=...).")
-        return query.segments[:, None, :, None] == key.segments[:, None, None, :]
+        if query.segment_ids is None or key.segment_ids is None:
+            raise ValueError("Segments() needs documents; call with Context(segment_ids=...).")
+        return query.segment_ids[:, None, :, None] == key.segment_ids[:, None, None, :]
 
 
 def visible(
     mask: Mask | None, query: Coordinates, key: Coordinates
 ) -> Bool[Array, "#batch 1 #q_seq kv_seq"] | None:
-    """Which keys may be seen: by the mask, by padding and by segments. None where all may."""
+    """Which keys may be seen: by the mask, by padding and by segment_ids. None where all may."""
     rules = [] if mask is None else [mask]
     if key.valid is not None:
         rules.append(Padding())
-    if key.segments is not None and query.segments is not None:
+    if key.segment_ids is not None and query.segment_ids is not None:
         rules.append(Segments())
     if not rules:
         return None

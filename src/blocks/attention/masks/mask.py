@@ -22,7 +22,7 @@ class Mask(metaclass=Reporting):
         return False
 
     @property
-    def reach(self) -> int | None:
+    def lookback(self) -> int | None:
         """How many positions before its own a query can see at most; None where no number says."""
         return None
 
@@ -69,9 +69,11 @@ class And(Mask):
         return self.left.causal or self.right.causal
 
     @property
-    def reach(self) -> int | None:
+    def lookback(self) -> int | None:
         """The smaller."""
-        return min((r for r in (self.left.reach, self.right.reach) if r is not None), default=None)
+        return min(
+            (r for r in (self.left.lookback, self.right.lookback) if r is not None), default=None
+        )
 
     def __call__(
         self, query: Coordinates, key: Coordinates
@@ -96,9 +98,9 @@ class Or(Mask):
         return self.left.causal and self.right.causal
 
     @property
-    def reach(self) -> int | None:
+    def lookback(self) -> int | None:
         """The larger, if both have one."""
-        left, right = self.left.reach, self.right.reach
+        left, right = self.left.lookback, self.right.lookback
         return None if left is None or right is None else max(left, right)
 
     def __call__(

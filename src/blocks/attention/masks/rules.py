@@ -52,7 +52,7 @@ class SlidingWindow(Mask):
             raise ValueError(f"window={self.window} must be at least 1, the token itself.")
 
     @property
-    def reach(self) -> int | None:
+    def lookback(self) -> int | None:
         """The window without the token itself."""
         return self.window - 1
 
@@ -88,7 +88,7 @@ class ChunkedLocal(Mask):
             raise ValueError(f"size={self.size} must be at least 1, the token itself.")
 
     @property
-    def reach(self) -> int | None:
+    def lookback(self) -> int | None:
         """From the last token of a chunk to its first."""
         return self.size - 1
 

@@ -131,7 +131,10 @@ def _context(m: Mistake) -> str | None:
         square = len(shape) != 2 or shape[0] == shape[1] == int(m.axes.get("seq", -1))
         return _MASK if square else "padding comes as Context(valid=...), True for real tokens"
     if jnp.issubdtype(dtype, jnp.integer):
-        return "give it a name: Context(positions=...), Context(segments=...) or Context(types=...)"
+        return (
+            "give it a name: Context(positions=...), Context(segment_ids=...) or "
+            "Context(token_type_ids=...)"
+        )
     name = "memory" if len(shape) == 3 else "condition"
     return f"give it a name: Context({name}=...)"
 

@@ -19,7 +19,7 @@ _ROLES = {
     "QKTransform": Role("transforms", "queries and keys"),
     "ValueTransform": Role("transforms", "values"),
     "HeadTransform": Role("transforms", "what heads give"),
-    "ScoreChange": Role("scores", "scores"),
+    "ScoreModification": Role("scores", "scores"),
 }
 
 

@@ -76,10 +76,10 @@ def test_tokens_go_into_the_next_free_slots() -> None:
 
 def test_padding_and_documents_are_kept() -> None:
     valid = jnp.array([[False, True], [True, True]])
-    segments = jnp.array([[0, 7], [7, 7]])
-    cache = empty().append(*entries(2), at(2, valid=valid, segments=segments))
+    segment_ids = jnp.array([[0, 7], [7, 7]])
+    cache = empty().append(*entries(2), at(2, valid=valid, segment_ids=segment_ids))
     np.testing.assert_array_equal(cache.valid[:, :2], valid)
-    np.testing.assert_array_equal(cache.segments[:, :2], segments)
+    np.testing.assert_array_equal(cache.segment_ids[:, :2], segment_ids)
     np.testing.assert_array_equal(cache.seen, [1, 2])
 
 
@@ -251,11 +251,11 @@ def test_ragged_prompts_equal_their_unpadded_rows(
 def test_tokens_without_a_document_are_refused_after_documents() -> None:
     """They would see every document of their row."""
     documents = jnp.array([[0, 0], [0, 3]])
-    cache = empty().append(*entries(2), at(2, segments=documents))
-    match = r"the cache holds tokens of documents, in row 1.*give Context\(segments=\.\.\.\)"
+    cache = empty().append(*entries(2), at(2, segment_ids=documents))
+    match = r"the cache holds tokens of documents, in row 1.*give Context\(segment_ids=\.\.\.\)"
     with pytest.raises(ValueError, match=match):
         cache.append(*entries(1), at(1, start=2))
     later = jax.jit(lambda key, value: cache.append(key, value, at(1, start=2)))(*entries(1))
     np.testing.assert_array_equal(jnp.isnan(later.values).any(axis=(1, 2, 3)), [False, True])
-    told = cache.append(*entries(1), at(1, start=2, segments=documents[:, 1:]))
+    told = cache.append(*entries(1), at(1, start=2, segment_ids=documents[:, 1:]))
     assert jnp.isfinite(told.values).all()

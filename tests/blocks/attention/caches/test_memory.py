@@ -18,7 +18,7 @@ def test_a_slot_takes_what_the_docs_say(
 ) -> None:
     def size(slots: int) -> int:
         sizes = (ROWS, slots, HEADS, HEAD_DIM, VALUE_DIM)
-        cache = jax.eval_shape(lambda: kind.empty(*sizes, dtype, reach=1000))
+        cache = jax.eval_shape(lambda: kind.empty(*sizes, dtype, lookback=1000))
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(cache))
 
     eight_bits = issubclass(kind, Int8Cache)

@@ -96,8 +96,8 @@ def at(*positions: int, start: int = 0, **fields: Any) -> Coordinates:
     return Coordinates(order, jnp.array([positions], jnp.int32), **fields)
 
 
-def empty(size: int = 100, reach: int = 2) -> RingCache:
-    return RingCache.empty(1, size, 1, 1, 1, jnp.float32, reach=reach)
+def empty(size: int = 100, lookback: int = 2) -> RingCache:
+    return RingCache.empty(1, size, 1, 1, 1, jnp.float32, lookback=lookback)
 
 
 def test_the_newest_takes_the_slot_of_the_oldest() -> None:
@@ -116,13 +116,13 @@ def test_the_newest_takes_the_slot_of_the_oldest() -> None:
 def test_padding_takes_no_slot() -> None:
     valid = jnp.array([[True, False, False, True]])
     documents = jnp.array([[4, 9, 9, 4]])
-    new = at(0, 0, 0, 1, valid=valid, segments=documents)
+    new = at(0, 0, 0, 1, valid=valid, segment_ids=documents)
     cache = empty().append(*entries(5, 6, 7, 8), new)
     np.testing.assert_array_equal(cache.keys.ravel(), [5, 8, 0])
     np.testing.assert_array_equal(cache.order, [[0, 3, 0]])
     np.testing.assert_array_equal(cache.positions, [[0, 1, 0]])
     np.testing.assert_array_equal(cache.valid, [[True, True, False]])
-    np.testing.assert_array_equal(cache.segments, [[4, 4, 0]])
+    np.testing.assert_array_equal(cache.segment_ids, [[4, 4, 0]])
     assert (int(cache.length), int(cache.seen[0])) == (4, 2)
 
 
@@ -162,36 +162,36 @@ def test_ragged_rows_equal_their_unpadded_rows(side: str) -> None:
 
 
 def test_documents_in_one_row_are_kept_apart() -> None:
-    segments = jnp.repeat(jnp.array([[1, 2, 2, 5]]), jnp.array([4, 3, 1, 3]), axis=1)
+    segment_ids = jnp.repeat(jnp.array([[1, 2, 2, 5]]), jnp.array([4, 3, 1, 3]), axis=1)
     positions = jnp.array([[0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4]])  # the last leaves gaps
-    segments = jnp.broadcast_to(segments, (2, SEQ))
-    uncached = Context(segments=segments, positions=positions)
+    segment_ids = jnp.broadcast_to(segment_ids, (2, SEQ))
+    uncached = Context(segment_ids=segment_ids, positions=positions)
     whole = attention().apply({"params": PARAMS}, X, uncached)
     for sizes in [(7, 1, 1, 1, 1), (2, 6, 3)]:
-        split = {"segments": segments, "positions": positions}
+        split = {"segment_ids": segment_ids, "positions": positions}
         got = in_chunks(calls(attention()), sizes, Context(cache_size=SEQ), **split)
         chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize(
-    ("positions", "segments"),
+    ("positions", "segment_ids"),
     [((3, 4, 2), None), ((3, 4, 4), None), ((0, 1, 2), (1, 2, 1)), ((0, 1, 1), (1, 2, 2))],
     ids=["back", "again", "document resumed", "again in a document"],
 )
-def test_tokens_out_of_order_are_refused(positions: tuple, segments: tuple | None) -> None:
-    documents = None if segments is None else jnp.array([segments])
+def test_tokens_out_of_order_are_refused(positions: tuple, segment_ids: tuple | None) -> None:
+    documents = None if segment_ids is None else jnp.array([segment_ids])
     match = (
         r"overwrites its oldest token, so the tokens of a row must come in order, and row 0 breaks "
         r"it; let positions grow and number documents one after another, or use cache=KeyValueCache"
     )
     with pytest.raises(ValueError, match=match):
-        empty().append(*entries(1, 2, 3), at(*positions, segments=documents))
+        empty().append(*entries(1, 2, 3), at(*positions, segment_ids=documents))
     # The same in two calls: the cache remembers where the row stands.
     first, last = (
         at(
             *positions[place],
             start=place.start or 0,
-            segments=None if documents is None else documents[:, place],
+            segment_ids=None if documents is None else documents[:, place],
         )
         for place in (slice(0, 2), slice(2, 3))
     )
@@ -267,7 +267,9 @@ def test_a_mask_without_an_end_is_refused(mask: Mask | None, kind: type[RingCach
 
 
 def test_a_ring_without_reach_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"RingCache needs reach=\.\.\., the tokens before itself"):
+    with pytest.raises(
+        ValueError, match=r"RingCache needs lookback=\.\.\., the tokens before itself"
+    ):
         RingCache.empty(1, 4, 1, 1, 1, jnp.float32)
 
 

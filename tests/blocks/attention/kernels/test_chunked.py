@@ -22,7 +22,7 @@ from blocks import (
     Mask,
     MultiHeadAttention,
     RMSNorm,
-    ScoreChange,
+    ScoreModification,
     Stack,
     TransformerBlock,
     dot_product_attention,
@@ -82,14 +82,14 @@ def test_memory_grows_with_the_length_not_with_its_square() -> None:
     [
         {"mask": Causal()},
         {"key_at": at(6, valid=jnp.array([[True] * 4 + [False] * 2]))},
-        {"key_at": at(6, segments=jnp.array([[0, 0, 0, 0, 1, 1]]))},
+        {"key_at": at(6, segment_ids=jnp.array([[0, 0, 0, 0, 1, 1]]))},
     ],
     ids=["mask", "padding", "documents"],
 )
 def test_chunks_that_nobody_sees_are_left_out(hidden: dict[str, Any]) -> None:
     q, k, v = (array[:1] for array in inputs(seq=6))
     q = q[:, :4]
-    query_at = at(4, segments=jnp.zeros((1, 4), int))
+    query_at = at(4, segment_ids=jnp.zeros((1, 4), int))
     # Zero times NaN is NaN: what was computed and hidden afterwards would show.
     v = v.at[:, 4:].set(jnp.nan)
     options = {"key_at": at(6), **hidden}
@@ -173,7 +173,7 @@ def test_the_gradient_has_a_gradient() -> None:
     chex.assert_trees_all_close(of_gradient(SMALL), want, rtol=1e-4, atol=1e-5)
 
 
-class Curve(ScoreChange, kw_only=True):
+class Curve(ScoreModification, kw_only=True):
     """Closes over a parameter, and over integers made from one while it is traced."""
 
     @nn.compact

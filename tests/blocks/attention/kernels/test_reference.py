@@ -71,12 +71,12 @@ def test_padding_is_not_seen_with_and_without_a_mask(attend: Callable[..., np.nd
 
 def test_documents_do_not_see_each_other(attend: Callable[..., np.ndarray]) -> None:
     q, k, v = inputs()
-    segments = jnp.array([[0, 0, 1, 1], [0, 1, 1, 2]])
-    packed = at(4, segments=segments)
+    segment_ids = jnp.array([[0, 0, 1, 1], [0, 1, 1, 2]])
+    packed = at(4, segment_ids=segment_ids)
     got = dot_product_attention(q, k, v, packed, packed)
 
     def same(row: int) -> Callable[[int, int], bool]:
-        return lambda i, j: bool(segments[row, i] == segments[row, j])
+        return lambda i, j: bool(segment_ids[row, i] == segment_ids[row, j])
 
     check(got, lambda row: attend(q[row], k[row], v[row], same(row)))
 

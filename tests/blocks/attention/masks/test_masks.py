@@ -28,7 +28,7 @@ SEQ = 5
 def at(
     positions: list[int] | None = None,
     valid: list[bool] | None = None,
-    segments: list[int] | None = None,
+    segment_ids: list[int] | None = None,
     start: int = 0,
     seq: int = SEQ,
 ) -> Coordinates:
@@ -37,7 +37,7 @@ def at(
         order=order,
         positions=order if positions is None else jnp.array([positions]),
         valid=None if valid is None else jnp.array([valid]),
-        segments=None if segments is None else jnp.array([segments]),
+        segment_ids=None if segment_ids is None else jnp.array([segment_ids]),
     )
 
 
@@ -95,20 +95,20 @@ def test_padding_hides_keys_from_every_query() -> None:
 
 
 def test_segments_see_their_own_document() -> None:
-    packed = at(segments=[1, 1, 2, 2, 1])
+    packed = at(segment_ids=[1, 1, 2, 2, 1])
     want = rows("xx..x", "xx..x", "..xx.", "..xx.", "xx..x")
     np.testing.assert_array_equal(table(Segments(), packed, packed), want)
 
 
 def test_a_causal_window_over_documents() -> None:
-    packed = at(segments=[1, 1, 1, 2, 2])
+    packed = at(segment_ids=[1, 1, 1, 2, 2])
     want = rows("x....", "xx...", ".xx..", "...x.", "...xx")
     mask = Causal() & SlidingWindow(2) & Segments()
     np.testing.assert_array_equal(table(mask, packed, packed), want)
 
 
 def test_a_prefix_that_sees_all_of_itself() -> None:
-    first_three = at(segments=[1, 1, 1, 2, 3])
+    first_three = at(segment_ids=[1, 1, 1, 2, 3])
     want = rows("xxx..", "xxx..", "xxx..", "xxxx.", "xxxxx")
     np.testing.assert_array_equal(table(Causal() | Segments(), first_three, first_three), want)
 
@@ -198,7 +198,7 @@ def test_no_rule_is_no_array() -> None:
 
 
 def test_padding_and_documents_come_with_the_call() -> None:
-    where = at(valid=[False, True, True, True, True], segments=[1, 1, 1, 2, 2])
+    where = at(valid=[False, True, True, True, True], segment_ids=[1, 1, 1, 2, 2])
     seen = np.asarray(visible(Causal(), where, where))
     want = rows(".....", ".x...", ".xx..", "...x.", "...xx")
     np.testing.assert_array_equal(seen[0, 0], want)
@@ -213,9 +213,9 @@ def test_padding_without_data_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("side", ["query", "key"])
 def test_segments_without_data_say_what_to_do(side: str) -> None:
-    with_documents, without = at(segments=[1] * SEQ), at()
+    with_documents, without = at(segment_ids=[1] * SEQ), at()
     pair = (without, with_documents) if side == "query" else (with_documents, without)
-    with pytest.raises(ValueError, match=r"Segments\(\) needs .*Context\(segments=...\)"):
+    with pytest.raises(ValueError, match=r"Segments\(\) needs .*Context\(segment_ids=...\)"):
         Segments()(*pair)
 
 

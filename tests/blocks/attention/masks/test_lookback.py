@@ -42,7 +42,7 @@ def farthest(mask: Mask) -> int:
     ids=str,
 )
 def test_the_reach_is_the_farthest_key_that_is_seen(mask: Mask) -> None:
-    assert mask.reach == farthest(mask)
+    assert mask.lookback == farthest(mask)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_the_reach_is_the_farthest_key_that_is_seen(mask: Mask) -> None:
     ids=str,
 )
 def test_what_sees_back_without_end_has_no_reach(mask: Mask) -> None:
-    assert mask.reach is None
+    assert mask.lookback is None
