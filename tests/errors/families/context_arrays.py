@@ -259,8 +259,8 @@ CASES = (
         lambda: Context(maks=None),
         TypeError,
         (
-            "Context: no field `maks`; there are positions, valid, segment_ids, token_type_ids, tokens,"
-            " memory, memory_valid, x0, condition, streams, cache_size, handoff."
+            "Context: no field `maks`; there are positions, valid, segment_ids, token_type_ids,"
+            " tokens, memory, memory_valid, x0, condition, streams, cache_size, handoff."
         ),
     ),
 )

@@ -134,8 +134,8 @@ CASES = (
         lambda: Context(mask=3),
         TypeError,
         (
-            "Context: no field `mask`; there are positions, valid, segment_ids, token_type_ids, tokens,"
-            " memory, memory_valid, x0, condition, streams, cache_size, handoff."
+            "Context: no field `mask`; there are positions, valid, segment_ids, token_type_ids,"
+            " tokens, memory, memory_valid, x0, condition, streams, cache_size, handoff."
         ),
     ),
     mistake(
