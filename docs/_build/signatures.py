@@ -84,6 +84,29 @@ def _is_field(name: str, member: Any) -> bool:
     return "property" not in member.labels and "ClassVar" not in str(member.annotation)
 
 
+SECTION = re.compile(r"^(?:Attributes:|Args: Fields)\n((?:    .*\n|\n)+)", re.M)
+
+
+def _described(text: str) -> dict[str, str]:
+    """What a docstring says of each field, as it stands there."""
+    found = SECTION.search(f"{text}\n")
+    entries = re.split(r"^(?=    \w+: )", found[1], flags=re.M) if found else []
+    return {entry.split(":")[0].strip(): entry.rstrip() for entry in entries if entry.strip()}
+
+
+def _with_inherited(block: griffe.Class, fields: tuple[str, ...]) -> str:
+    """A block's docstring with the fields of its bases, in the order of the constructor."""
+    assert block.docstring is not None
+    text = f"{block.docstring.value}\n"
+    described: dict[str, str] = {}
+    for part in [*reversed(block.mro()), block]:
+        described |= _described(part.docstring.value if part.docstring else "")
+    entries = "".join(f"{described[name]}\n" for name in fields if name in described)
+    if not entries or not SECTION.search(text):
+        return text
+    return SECTION.sub(lambda _: f"Args: Fields\n{entries}\n", text, count=1)
+
+
 def _constructor(block: griffe.Class) -> None:
     """Adds what `kw_only=True` makes of the fields, those of its bases first, as parameters."""
     fields: dict[str, griffe.Attribute] = {}
@@ -101,8 +124,7 @@ def _constructor(block: griffe.Class) -> None:
         for name, field in fields.items()
     ]
     if block.docstring:
-        text = re.sub(r"^Attributes:$", "Args: Fields", block.docstring.value, count=1, flags=re.M)
-        block.docstring.value = text
+        block.docstring.value = _with_inherited(block, tuple(fields))
     constructor = griffe.Function(
         "__init__", parameters=griffe.Parameters(griffe.Parameter("self"), *parameters)
     )

@@ -68,7 +68,9 @@ from blocks.layers.stack import Stack, stack_layers, unstack_layers
 from blocks.layers.transformer_block import TransformerBlock
 from blocks.linear import Linear
 from blocks.mlp.activations import gelu, quick_gelu, squared_relu
-from blocks.mlp.mlp import MLP, ClampedGatedMLP, GatedMLP
+from blocks.mlp.clamped import ClampedGatedMLP
+from blocks.mlp.gated import GatedMLP
+from blocks.mlp.mlp import MLP
 from blocks.models.causal_lm import CausalLM
 from blocks.models.encoder import Encoder
 from blocks.models.encoder_decoder import EncoderDecoder

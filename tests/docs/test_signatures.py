@@ -1,0 +1,14 @@
+"""What the reference says of fields that a block has from its base."""
+
+import griffe
+
+from _build.pages import ROOT
+
+
+def test_a_block_describes_the_fields_of_its_base_and_its_own_where_both_do() -> None:
+    extensions = griffe.load_extensions(str(ROOT / "docs/_build/signatures.py:Written"))
+    package = griffe.load("blocks", search_paths=[ROOT / "src"], extensions=extensions)
+    text = package["mlp.gated.GatedMLP"].docstring.value
+    assert "\n    dropout_rate: dropout probability on the hidden features.\n" in text
+    assert "\n    use_bias: learn biases in all three projections" in text
+    assert text.count("use_bias:") == 1
