@@ -1,6 +1,7 @@
-"""`python docs/_build/course.py` follows Learn as a reader does who has the package alone.
+"""`python docs/_build/course.py FOLDER` runs the notebooks of Learn with the package alone.
 
-Every snippet that is shown runs in the order of the chapters, in one session and an empty folder.
+Every code cell of the folder's notebooks runs in order, in one session and an empty folder. A
+notebook's code is Python and shell, so `exec` runs it as a kernel would, without Jupyter.
 """
 
 import importlib.util
@@ -16,13 +17,18 @@ ROOT = Path(__file__).parents[2]
 # In the path for these imports alone: what lies beside the pages a reader does not have.
 sys.path[0] = str(ROOT / "docs")
 from _build.fences import PageError  # noqa: E402
+from _build.notebooks import code_cells  # noqa: E402
 from _build.run import follow  # noqa: E402
 
 del sys.path[0]
 
 
 def main() -> int:
-    """Runs the chapters, says how long each took, and stops at what does not work."""
+    """Runs the notebooks, says how long each took, and stops at what does not work."""
+    notebooks = sorted(Path(sys.argv[1]).resolve().glob("*.ipynb")) if sys.argv[1:] else []
+    if not notebooks:
+        print("Name the folder of the notebooks: SITE/learn, or that of docs/_build/notebooks.py.")
+        return 2
     found = importlib.util.find_spec("blocks")
     package = Path(found.origin).parent if found and found.origin else None
     if package is None or package.parent == ROOT / "src":
@@ -36,21 +42,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            for chapter in sorted((ROOT / "docs" / "learn").glob("[0-9][0-9]_*.md")):
+            for chapter in notebooks:
                 began = time.monotonic()
-                snippets = follow(chapter, ROOT, session.__dict__)
+                cells = follow(code_cells(chapter), session.__dict__)
                 seconds = time.monotonic() - began
-                print(f"{chapter.stem:26} {snippets:3} snippets {seconds:6.1f} s", flush=True)
-                total += snippets
+                print(f"{chapter.stem:26} {cells:3} cells {seconds:6.1f} s", flush=True)
+                total += cells
         except PageError as error:
             print(error)
             return 1
         except KeyboardInterrupt:
-            print(f"Stopped in {chapter.relative_to(ROOT)}.")
+            print(f"Stopped in {chapter.name}.")
             return 130
         finally:
             os.chdir(ROOT)
-    print(f"The course works: {total} snippets in {time.monotonic() - started:.0f} s.")
+    print(f"The course works: {total} cells in {time.monotonic() - started:.0f} s.")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 sys.path[:0] = [path for path in [str(Path(__file__).parents[1])] if path not in sys.path]
 
 from mkdocs.exceptions import PluginError  # noqa: E402
+from mkdocs.structure.files import File  # noqa: E402
 
-from _build import drawing, navigation  # noqa: E402
+from _build import drawing, navigation, notebooks  # noqa: E402
 from _build.fences import Item  # noqa: E402
 from _build.pages import ROOT, Page, all_pages, count, run_pages  # noqa: E402
 
@@ -28,24 +30,35 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Runs the code of every page that changed; one that fails ends the build."""
-    del config
+    """Runs the code of every page that changed; one that fails ends the build.
+
+    Beside each chapter of Learn goes its notebook.
+    """
     ran, failures = run_pages(page for page in all_pages() if page.name != "README.md")
     if failures:
         raise PluginError("A page does not run.\n" + "\n".join(failures))
     _pages.clear()
     _pages.update({page.name: page for page in ran})
+    for chapter in notebooks.chapters():
+        text = notebooks.notebook(_pages[chapter.relative_to(ROOT).as_posix()])
+        place = f"learn/{notebooks.address(chapter)}"
+        files.append(File.generated(config, place, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Puts under each snippet what it gave."""
-    del config, files
+    """Puts under each snippet what it gave, and under a chapter's title its notebook."""
+    del config
     name = f"docs/{page.file.src_uri}"
     if name not in _pages:
         return markdown
     text = (ROOT / name).read_text(encoding="utf-8")
-    return splice(text, _pages[name], page.meta)
+    spliced = splice(text, _pages[name], page.meta)
+    path = notebooks.address(Path(name))
+    if files.get_file_from_path(f"learn/{path}") is None:
+        return spliced
+    offer = f"[Download this chapter as a notebook]({path}){{ .notebook download }}"
+    return re.sub(r"^# .+$", rf"\g<0>\n\n{offer}", spliced, count=1, flags=re.MULTILINE)
 
 
 def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:

@@ -13,7 +13,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +52,21 @@ def run_page(page: Path, root: Path) -> list[dict[str, str]]:
     return results
 
 
-def follow(page: Path, root: Path, space: dict[str, Any]) -> int:
-    """Runs what the page shows as its reader would, in `space`, and counts the snippets.
+def follow(cells: Iterable[tuple[str, Item]], space: dict[str, Any]) -> int:
+    """Runs code as its reader would, each piece with its place, in `space`; counts the pieces.
 
-    Hidden code and expressions in braces are left out; the package is the one that is installed.
+    The package is the one that is installed.
 
     Raises:
         PageError: as `run_page`.
     """
-    name = str(page.relative_to(root))
-    items = [item for item in read(page, root) if item.runs and "hide" not in item.options]
-    shown = [item for item in items if item.language != "macro"]
+    count = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # as in `run_page`
-        for item in shown:
-            _code(item, name, page, space, {})
-    return len(shown)
+        for place, item in cells:
+            _code(item, place, Path(place), space, {})
+            count += 1
+    return count
 
 
 def _code(

@@ -8,7 +8,7 @@ import pytest
 from _build import compiler
 from _build.fences import PageError, read
 from _build.pages import ROOT, Page, all_pages, count, run_pages
-from _build.run import follow, run_page
+from _build.run import run_page
 
 NAMES = [str(page.relative_to(ROOT)) for page in all_pages()]
 # What `pip install linen-blocks` brings and a reader may import.
@@ -106,24 +106,6 @@ def test_an_error_that_is_shown_on_purpose_must_come(run_text):
 def test_what_a_page_hides_is_not_there_for_what_it_shows(run_text):
     with pytest.raises(PageError, match=r"page\.md:6: NameError: name 'secret' is not defined"):
         run_text("```python hide\nsecret = 1\n```\n\n```python\nsecret\n```\n")
-
-
-def test_a_reader_takes_what_is_shown_from_one_page_to_the_next(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    first, second = tmp_path / "first.md", tmp_path / "second.md"
-    first.write_text("```python\na = 1\n```\n{{ 1 / 0 }}\n")
-    code = "with open('note') as note:\n    a += int(note.read())"
-    second.write_text(f"```shell\necho 3 > note\n```\n\n```python\n{code}\n```\n")
-    space: dict[str, object] = {}
-    assert [follow(page, tmp_path, space) for page in (first, second)] == [1, 2]
-    assert space["a"] == 4
-
-
-def test_a_reader_does_not_have_what_a_page_hides(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text("```python hide\nsecret = 1\n```\n\n```python\nsecret\n```\n")
-    with pytest.raises(PageError, match=r"page\.md:6: NameError: name 'secret' is not defined"):
-        follow(page, tmp_path, {})
 
 
 def test_a_flag_of_xla_that_was_chosen_is_left_alone(monkeypatch):
