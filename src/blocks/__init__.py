@@ -47,7 +47,8 @@ from blocks.attention.slots import (
 )
 from blocks.attention.talking_heads import TalkingHeadsAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
-from blocks.context import Context, Coordinates, Handoff
+from blocks.carry import Carry, join_carry, split_carry
+from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
 from blocks.core.checks import checked
 from blocks.core.initializers import Normal, VarianceScaling
@@ -126,6 +127,7 @@ __all__ = [
     "BigramHash",
     "Block",
     "Cache",
+    "Carry",
     "Causal",
     "CausalLM",
     "Choice",
@@ -159,7 +161,6 @@ __all__ = [
     "GatedExperts",
     "GatedMLP",
     "GridPositions",
-    "Handoff",
     "HeadTransform",
     "Hedgehog",
     "HedgehogDistillation",
@@ -256,12 +257,14 @@ __all__ = [
     "gelu",
     "hedgehog_loss",
     "hidden_states",
+    "join_carry",
     "label_lora",
     "merge_lora",
     "override",
     "quick_gelu",
     "replace",
     "select_rows",
+    "split_carry",
     "squared_relu",
     "stack_layers",
     "summary",

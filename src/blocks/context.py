@@ -6,22 +6,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from blocks.carry import Carry
 from blocks.core.errors.making import Reporting
 from blocks.core.typing import Array, Bool, Float, Int, typed
-
-
-class Handoff:
-    """What a layer leaves for the layers after it in the same call, each array under a name.
-
-    A `Stack` brings one to its layers; a loop of one's own over layers gives them one context with
-    `handoff=Handoff()`.
-
-    Attributes:
-        arrays: by name.
-    """
-
-    def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
-        self.arrays: dict[str, Array] = dict(arrays or {})
 
 
 class Context(flax.struct.PyTreeNode, metaclass=Reporting):
@@ -44,11 +31,11 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
         streams: that travel side by side in the width between layers, which `Streams` sets.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
-        handoff: what earlier layers left for this one, as the first layer's values.
+        carry: what earlier layers left for later ones, as the first layer's values; see `Carry`.
 
     Raises:
         ValueError: a cache that is no whole number of tokens, or none; no stream.
-        TypeError: a handoff that is none.
+        TypeError: a carry that is not a `Carry`.
 
     Example:
         ```python
@@ -70,9 +57,9 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
     x0: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
+    carry: Carry | None = None
     streams: int = flax.struct.field(pytree_node=False, default=1)
     cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
-    handoff: Handoff | None = flax.struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
         """Checks what is no array; arrays are checked where their tokens are known."""
@@ -83,8 +70,8 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
             raise ValueError(
                 f"streams={self.streams!r} must be a whole number, at least 1; Streams sets it."
             )
-        if not (self.handoff is None or isinstance(self.handoff, Handoff)):
-            raise TypeError(f"handoff={self.handoff!r} is no Handoff; write Handoff().")
+        if isinstance(self.carry, Mapping) and not isinstance(self.carry, Carry):
+            raise TypeError(f"carry={self.carry!r} must be a Carry; write Carry({self.carry!r}).")
 
 
 class Coordinates(flax.struct.PyTreeNode):

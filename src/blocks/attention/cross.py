@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.attention.caches.base import Cache
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
+from blocks.carry import AndCarry, join_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.typing import Array, Bool, Float, typed
 
@@ -76,12 +77,12 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq features"]:
+    ) -> AndCarry[Float[Array, "batch seq features"]]:
         """Attends from every token of `x` to the memory's real tokens."""
-        context = Context() if context is None else context
+        given, context = context, Context() if context is None else context
         batch, seq, embed = x.shape
         head_dim = self._head_dim(embed)
-        memory = self._memory(x, context, head_dim)
+        memory, after = self._memory(x, context, head_dim)
         query_at = locate(context, batch, seq, memory.length, memory.seen)
         if context.cache_size is not None:
             new = seq if context.valid is None else context.valid.sum(axis=-1)
@@ -91,25 +92,32 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         key_at = Coordinates(order, order, memory.valid)
         query = self._project("query", x, head_dim)
         query, key = self._transform(query, memory.keys, query_at, key_at)
-        mixed = self._attend(query, key, memory.values, query_at, key_at, context, deterministic)
-        return self._out(mixed, x)
+        mixed, after = self._attend(
+            query, key, memory.values, query_at, key_at, after, deterministic
+        )
+        return join_carry(self._out(mixed, x), after, given)
 
-    def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryCache:
+    def _memory(
+        self, x: Array, context: Context, head_dim: int
+    ) -> tuple[MemoryCache, Context | None]:
         if context.cache_size is not None and self.has_variable("cache", "memory"):
-            return self.get_variable("cache", "memory")
+            return self.get_variable("cache", "memory"), context
         if context.memory is None:
             raise ValueError(
                 "cross-attention has nothing to read; call with Context(memory=...), the output of "
                 "an encoder."
             )
         _context(x, context.memory, context.memory_valid)
-        return MemoryCache(
+        value = self._project("value", context.memory, head_dim)
+        values, after = self._transform_value(value, context)
+        memory = MemoryCache(
             keys=self._project("key", context.memory, head_dim),
-            values=self._transform_value(self._project("value", context.memory, head_dim), context),
+            values=values,
             valid=context.memory_valid,
             length=jnp.zeros((), jnp.int32),
             seen=jnp.zeros(len(x), jnp.int32),
         )
+        return memory, after
 
 
 @typed

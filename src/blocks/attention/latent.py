@@ -10,6 +10,7 @@ from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.observed import observed
 from blocks.attention.slots import QKTransform, ScoreModification, check_kernel, score_options
+from blocks.carry import AndCarry, join_carry
 from blocks.context import Context, locate
 from blocks.core.block import Block, fresh
 from blocks.core.initializers import LECUN_NORMAL
@@ -153,7 +154,7 @@ class LatentAttention(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
         query, query_rope = jnp.split(self._query(x), [self.head_dim], axis=-1)
         latent = fresh(self.norm, name="kv_norm")(self._project("kv_down", x, self.kv_rank))
@@ -176,7 +177,7 @@ class LatentAttention(Block, kw_only=True):
             query, key, value = absorb(query, key_up), latent, latent
 
         drop = self.dropout_rate > 0.0 and not deterministic
-        told = score_options(self.scores, self.num_heads, context)
+        told, after = score_options(self.scores, self.num_heads, context)
         if told["scale"] is None:
             told["scale"] = (self.head_dim + self.rope_dim) ** -0.5
         mixed = observed(self, self.kernel, lambda kernel: kernel)(
@@ -192,7 +193,7 @@ class LatentAttention(Block, kw_only=True):
         )
         if cache is not None:
             mixed = unfold(mixed, value_up)
-        return self._project("out", mixed, x.shape[-1], axes=2)
+        return join_carry(self._project("out", mixed, x.shape[-1], axes=2), after, context)
 
     def _query(self, x: Array) -> Array:
         heads = (self.num_heads, self.head_dim + self.rope_dim)

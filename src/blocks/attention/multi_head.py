@@ -18,6 +18,7 @@ from blocks.attention.slots import (
     check_kernel,
     score_options,
 )
+from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block
 from blocks.core.errors.numbers import divisors
@@ -148,13 +149,13 @@ class MultiHeadAttention(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq features"]:
+    ) -> AndCarry[Float[Array, "batch seq features"]]:
         """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
         head_dim = self._head_dim(x.shape[-1])
         query = self._project("query", x, head_dim)
         key = self._project("key", x, head_dim)
         value = self._project("value", x, head_dim)
-        value = self._transform_value(value, context)
+        value, after = self._transform_value(value, context)
 
         cache = self._cache(context, key, value)
         start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
@@ -162,8 +163,8 @@ class MultiHeadAttention(Block, kw_only=True):
         query, key = self._transform(query, key, at, at)
         if cache is not None:
             cache.value, key, value, key_at = cache.value.extend(key, value, at)
-        mixed = self._attend(query, key, value, at, key_at, context, deterministic)
-        return self._out(mixed, x)
+        mixed, after = self._attend(query, key, value, at, key_at, after, deterministic)
+        return join_carry(self._out(mixed, x), after, context)
 
     def _project(self, name: str, x: Array, head_dim: int) -> Array:
         heads = self.num_heads if name == "query" else self.num_kv_heads or self.num_heads
@@ -183,11 +184,13 @@ class MultiHeadAttention(Block, kw_only=True):
             query, key = transform(query, key, query_at, key_at)
         return query, key
 
-    def _transform_value(self, value: Array, context: Context | None) -> Array:
+    def _transform_value(
+        self, value: Array, context: Context | None
+    ) -> tuple[Array, Context | None]:
         for transform in self.transforms:
             if isinstance(transform, ValueTransform):
-                value = transform(value, context)
-        return value
+                value, context = split_carry(transform(value, context), context)
+        return value, context
 
     def _attend(
         self,
@@ -198,19 +201,21 @@ class MultiHeadAttention(Block, kw_only=True):
         key_at: Coordinates,
         context: Context | None,
         deterministic: bool,
-    ) -> Array:
+    ) -> tuple[Array, Context | None]:
+        told, after = score_options(self._placed()[1], self.num_heads, context)
         drop = self.dropout_rate > 0.0 and not deterministic
-        return observed(self, self.kernel, lambda k: self._attention(k, query.shape[-1]))(
+        mixed = observed(self, self.kernel, lambda k: self._attention(k, query.shape[-1]))(
             query,
             key,
             value,
             query_at,
             key_at,
             mask=self.mask,
-            **score_options(self._placed()[1], self.num_heads, context),
+            **told,
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
+        return mixed, after
 
     def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
         """What attends; siblings make another of the kernel."""

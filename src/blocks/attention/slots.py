@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from blocks.attention.kernels import Kernel, KernelCall, ScoreFunction, require
+from blocks.carry import AndCarry, split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block
 from blocks.core.typing import Array, Float
@@ -34,7 +35,7 @@ class ValueTransform(Block, kw_only=True):
         self,
         value: Float[Array, "batch kv_seq kv_heads value_dim"],
         context: Context | None = None,
-    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+    ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
         """Changes new values; cached values were changed when they were new."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
@@ -54,7 +55,7 @@ class HeadTransform(Block, kw_only=True):
 class ScoreModification(Block, kw_only=True):
     """A change of attention scores; its place in a tuple is its order."""
 
-    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> AndCarry[ScoreFunction]:
         """A pure function that a kernel calls on scores, or on any chunk of them."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
@@ -112,8 +113,11 @@ class SoftCap(ScoreModification, kw_only=True):
 
 def score_options(
     scores: Iterable[ScoreModification], num_heads: int, context: Context | None
-) -> dict[str, Any]:
-    """What a kernel is told of score changes: its arguments `scale`, `changes` and `sinks`."""
+) -> tuple[dict[str, Any], Context | None]:
+    """What a kernel is told of score changes: its arguments `scale`, `changes` and `sinks`.
+
+    With them comes the context for later parts, as `split_carry` gives it.
+    """
     told = {"scale": None, "changes": (), "sinks": None}
     for change in scores:
         if isinstance(change, Scale):
@@ -121,8 +125,9 @@ def score_options(
         elif isinstance(change, Sink):
             told["sinks"] = change.logits(num_heads)
         else:
-            told["changes"] += (change(num_heads, context),)
-    return told
+            changed, context = split_carry(change(num_heads, context), context)
+            told["changes"] += (changed,)
+    return told, context
 
 
 def check_kernel(kernel: Kernel, scores: Iterable[ScoreModification], **known: Any) -> None:

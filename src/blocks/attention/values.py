@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.attention.slots import ValueTransform
+from blocks.carry import AndCarry
 from blocks.context import Context
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -24,7 +25,7 @@ class ValueResidual(ValueTransform, kw_only=True):
         weight_init: of the two weights, $a$ and $b$.
 
     Raises:
-        ValueError: a layer called outside a `Stack` and without a `Handoff`, or values of another
+        ValueError: a layer called outside a `Stack` and without a `Carry`, or values of another
             shape than the first layer's.
 
     Example:
@@ -52,16 +53,16 @@ class ValueResidual(ValueTransform, kw_only=True):
         self,
         value: Float[Array, "batch kv_seq kv_heads value_dim"],
         context: Context | None = None,
-    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+    ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
         """Mixes in the first layer's values, or leaves these where they are the first."""
-        if context is None or context.handoff is None:
+        if context is None or context.carry is None:
             raise ValueError(
                 "ValueResidual mixes in what the first layer left; run the layers in a Stack, or "
-                "call them with one Context(handoff=Handoff())."
+                "thread Context(carry=Carry()) through them by split_carry."
             )
-        first = context.handoff.arrays.setdefault("first_value", value)
-        if first is value:
-            return value
+        if "first_value" not in context.carry:
+            return value, context.carry | {"first_value": value}
+        first = context.carry["first_value"]
         if first.shape != value.shape:
             raise ValueError(
                 f"values of shape {value.shape} cannot be mixed with the first layer's, "

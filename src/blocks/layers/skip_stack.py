@@ -6,10 +6,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.carry import AndCarry, join_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
-from blocks.layers.stack import handing_over, runner
+from blocks.layers.stack import carrying, runner
 
 
 class SkipStack(Block, kw_only=True):
@@ -69,11 +70,11 @@ class SkipStack(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs all layers."""
         pattern = self.block if isinstance(self.block, tuple) else (self.block,)
         run = runner(self.remat, deterministic)
-        context, outer = handing_over(context)
+        given, (context, carry) = context, carrying(context)
         half = self.depth // 2
         weights = self.param("skip_weights", self.weight_init, (half,), self.param_dtype)
         saved = []
@@ -82,7 +83,7 @@ class SkipStack(Block, kw_only=True):
             if skip >= 0:
                 x = x + weights[skip].astype(x.dtype) * saved.pop()
             layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
-            x, outer.arrays = run(layer, x, outer.arrays, context)
+            x, carry = run(layer, x, carry, context)
             if index < half:
                 saved.append(x)
-        return x
+        return join_carry(x, context.replace(carry=carry), given)

@@ -1,13 +1,14 @@
 """Stacks: a block, or a pattern of blocks, repeated with weights of its own at every layer."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.context import Context, Handoff
+from blocks.carry import AndCarry, Carry, join_carry, split_carry
+from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.location import reported
 from blocks.core.typing import Array, Float, typed
@@ -85,30 +86,33 @@ class Stack(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs all layers."""
         pattern = self._pattern()
         # A scan already keeps the compiler from undoing the recomputation.
         run = runner(self.remat, deterministic, prevent_cse=not self._scans)
-        context, outer = handing_over(context)
+        given, (context, carry) = context, carrying(context)
 
         if not self._scans:
             for index in range(self.depth):
                 layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
-                x, outer.arrays = run(layer, x, outer.arrays, context)
-            return x
+                x, carry = run(layer, x, carry, context)
+            return join_carry(x, context.replace(carry=carry), given)
 
-        def repeat(stack: "Stack", x: Array, context: Context) -> tuple[Array, None]:
-            left = outer.arrays
+        def repeat(
+            stack: "Stack", loop: tuple[Array, Carry], context: Context
+        ) -> tuple[tuple[Array, Carry], None]:
+            (x, carry), before = loop, {*loop[1]}
             for index, block in enumerate(pattern):
                 name = "layers" if len(pattern) == 1 else f"layers_{index}"
-                x, left = run(fresh(block, parent=stack, name=name), x, left, context)
-            if set(left) != set(outer.arrays):
+                x, carry = run(fresh(block, parent=stack, name=name), x, carry, context)
+            new = sorted({*carry} - before)
+            if new:
                 raise ValueError(
-                    f"layers hand {', '.join(sorted(set(left) - set(outer.arrays)))} on to later "
-                    "ones, which layers of a scan cannot; use scan=False and shared=False."
+                    f"layers leave {', '.join(new)} for later ones, which layers of a scan cannot; "
+                    "use scan=False and shared=False."
                 )
-            return x, None
+            return (x, carry), None
 
         repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
         scanned = nn.scan(
@@ -122,32 +126,30 @@ class Stack(Block, kw_only=True):
             # Shared parameters can only be made by it.
             check_constancy_invariants=self.shared and self.is_initializing(),
         )
-        return scanned(self, x, context)[0]
+        (x, carry), _ = scanned(self, (x, carry), context)
+        return join_carry(x, context.replace(carry=carry), given)
 
 
-Left: TypeAlias = dict[str, Array]
-
-
-def handing_over(context: Context | None) -> tuple[Context, Handoff]:
-    """The context of a stack's layers, and what they hand over, apart from it."""
+def carrying(context: Context | None) -> tuple[Context, Carry]:
+    """The context of a stack's layers, and apart from it the carry, empty where there is none."""
     context = Context() if context is None else context
-    return context.replace(handoff=None), context.handoff or Handoff()
+    return context.replace(carry=None), Carry() if context.carry is None else context.carry
 
 
 def runner(
     remat: bool | Callable[..., Any], deterministic: bool, prevent_cse: bool = True
-) -> Callable[[nn.Module, Array, Left, Context], tuple[Array, Left]]:
+) -> Callable[[nn.Module, Array, Carry, Context], tuple[Array, Carry]]:
     """How a stack runs a layer: its call, recomputed in the backward pass as `remat` says.
 
     With `x` goes what earlier layers left, and comes back with what this one left.
     """
 
-    def run(layer: nn.Module, x: Array, left: Left, context: Context) -> tuple[Array, Left]:
-        # A handoff is changed in place, so that it must not outlive what one trace makes.
-        handoff = Handoff(left)
-        x = layer(x, context.replace(handoff=handoff), deterministic)
+    def run(layer: nn.Module, x: Array, carry: Carry, context: Context) -> tuple[Array, Carry]:
+        context = context.replace(carry=carry)
+        x, after = split_carry(layer(x, context, deterministic), context)
         leave(layer, "hidden_states", lambda: x)
-        return x, handoff.arrays
+        assert after.carry is not None
+        return x, after.carry
 
     if not remat:
         return run

@@ -3,6 +3,7 @@
 import flax.linen as nn
 from jax.ad_checkpoint import checkpoint_name
 
+from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.typing import Array, Float, typed
@@ -66,15 +67,20 @@ class TransformerBlock(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs attention and MLP on `x`."""
+        after = context
 
         def sublayer(name: str) -> Sublayer:
             part, drop = getattr(self, name), nn.Dropout(self.dropout_rate)
-            # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
-            return lambda h: checkpoint_name(
-                drop(part(h, context, deterministic), deterministic), name
-            )
+
+            def run(h: Array) -> Array:
+                nonlocal after
+                y, after = split_carry(part(h, after, deterministic), after)
+                # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
+                return checkpoint_name(drop(y, deterministic), name)
+
+            return run
 
         def norm(name: str) -> nn.Module:
             return fresh(self.norm, parent=self, name=name)
@@ -82,4 +88,5 @@ class TransformerBlock(Block, kw_only=True):
         names = ["attention", "cross_attention", "mlp"]
         sublayers = {name: sublayer(name) for name in names if getattr(self, name) is not None}
         # The stream keeps the dtype it came in, so that layers can be scanned.
-        return self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)
+        y = self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)
+        return join_carry(y, after, context)

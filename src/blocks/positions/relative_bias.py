@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import ScoreFunction
 from blocks.attention.slots import ScoreModification
+from blocks.carry import AndCarry, join_carry
 from blocks.context import Context, Coordinates
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Initializer, Int, typed
@@ -80,20 +81,20 @@ class RelativeBias(ScoreModification, kw_only=True):
 
     @nn.compact
     @typed
-    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
+    def __call__(self, num_heads: int, context: Context | None = None) -> AndCarry[ScoreFunction]:
         """Changes scores by the positions of query and key."""
-        table = self._table(num_heads, context)
+        table, after = self._table(num_heads, context)
 
         def biased(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
             steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
             rule = (self.num_buckets, self.max_distance, self.bidirectional)
             return scores + jnp.moveaxis(table[relative_buckets(steps, *rule)], -1, 1)
 
-        return biased
+        return join_carry(biased, after, context)
 
-    def _table(self, num_heads: int, context: Context | None) -> Array:
+    def _table(self, num_heads: int, context: Context | None) -> tuple[Array, Context | None]:
         shape = (self.num_buckets, num_heads)
-        return self.param("bias", self.bias_init, shape, self.param_dtype)
+        return self.param("bias", self.bias_init, shape, self.param_dtype), context
 
 
 class SharedRelativeBias(RelativeBias, kw_only=True):
@@ -102,7 +103,7 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
     Layers that hold an equal one share one table; the first of them owns it.
 
     Raises:
-        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a `Handoff`.
+        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a `Carry`.
 
     Example:
         ```python
@@ -120,14 +121,14 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
         Raffel et al., T5, 2019, arXiv:1910.10683, section 2.1.
     """
 
-    def _table(self, num_heads: int, context: Context | None) -> Array:
-        if context is None or context.handoff is None:
+    def _table(self, num_heads: int, context: Context | None) -> tuple[Array, Context | None]:
+        if context is None or context.carry is None:
             raise ValueError(
                 "SharedRelativeBias reads what the first layer left; run the layers in a Stack, or "
-                "call them with one Context(handoff=Handoff())."
+                "thread Context(carry=Carry()) through them by split_carry."
             )
         name = f"{self} of {num_heads} heads"
-        left = context.handoff.arrays
-        if name not in left:
-            left[name] = super()._table(num_heads, context)
-        return left[name]
+        if name in context.carry:
+            return context.carry[name], context
+        table, _ = super()._table(num_heads, context)
+        return table, context.replace(carry=context.carry | {name: table})

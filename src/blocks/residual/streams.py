@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.surgery import find
@@ -93,14 +94,17 @@ class Streams(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs the layers on streams that all start as `x`."""
         layout = next(iter(find(self.stack, StreamResidual).values()))
-        context = (Context() if context is None else context).replace(streams=layout.streams)
+        given, context = context, Context() if context is None else context
+        context = context.replace(streams=layout.streams)
         if context.x0 is not None:
             context = context.replace(x0=_repeat(context.x0, layout.streams))
-        x = self.stack(_repeat(x, layout.streams), context, deterministic)
-        return layout.reduce(unfold(x, layout.streams), self.norm or (lambda total: total))
+        result = self.stack(_repeat(x, layout.streams), context, deterministic)
+        x, after = split_carry(result, context)
+        y = layout.reduce(unfold(x, layout.streams), self.norm or (lambda total: total))
+        return join_carry(y, after, given)
 
 
 def _repeat(x: Array, streams: int) -> Array:

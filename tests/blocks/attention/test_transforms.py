@@ -10,12 +10,12 @@ import pytest
 
 from blocks import (
     MLP,
+    Carry,
     Causal,
     ClipQK,
     ClipValue,
     Context,
     Coordinates,
-    Handoff,
     HeadTransform,
     MultiHeadAttention,
     OutputGate,
@@ -28,6 +28,7 @@ from blocks import (
     ValueTransform,
     override,
     replace,
+    split_carry,
 )
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 8))
@@ -76,24 +77,25 @@ def test_the_first_layer_keeps_its_values_and_has_no_weights_for_others() -> Non
 
 def test_later_layers_read_the_values_of_the_first() -> None:
     transform = ValueResidual()
-    handoff = Handoff()
-    first = transform.apply({}, VALUE, Context(handoff=handoff))
+    context = Context(carry=Carry())
+    first, context = split_carry(transform.apply({}, VALUE, context), context)
     chex.assert_trees_all_equal(first, VALUE)
     weights = {"params": {"own": jnp.float32(2.0), "first": jnp.float32(3.0)}}
-    third = transform.apply(weights, 10 * VALUE, Context(handoff=handoff))
+    third = transform.apply(weights, 10 * VALUE, context)
     np.testing.assert_allclose(third, 2 * 10 * VALUE + 3 * VALUE, rtol=1e-6)
 
 
 @pytest.mark.parametrize("field", ["transforms", "position"])
-def test_a_stack_hands_over_what_a_loop_of_ones_own_does(field: str) -> None:
+def test_a_stack_carries_what_a_loop_of_ones_own_does(field: str) -> None:
     part = {"transforms": (ValueResidual(),), "position": SharedRelativeBias()}[field]
     block = stack(**{field: part})
     variables = started(block, X)
 
     def looped(params: Any, x: jax.Array) -> jax.Array:
-        context = Context(handoff=Handoff())
+        context = Context(carry=Carry())
         for layer in range(3):
-            x = block.block.apply({"params": params[f"layer_{layer}"]}, x, context)
+            result = block.block.apply({"params": params[f"layer_{layer}"]}, x, context)
+            x, context = split_carry(result, context)
         return x
 
     want = looped(variables["params"], X)
@@ -141,9 +143,9 @@ def test_unequal_shared_biases_have_tables_of_their_own() -> None:
         ({"position": SharedRelativeBias()}, r"SharedRelativeBias\(\) of 2 heads"),
     ],
 )
-def test_a_scan_cannot_hand_over(how: str, fields: dict[str, Any], what: str) -> None:
+def test_layers_of_a_scan_leave_nothing_new(how: str, fields: dict[str, Any], what: str) -> None:
     block = override(stack(**fields), **{how: True})
-    with pytest.raises(ValueError, match=rf"layers hand {what} on .* use scan=False and shared"):
+    with pytest.raises(ValueError, match=rf"layers leave {what} for .* use scan=False and shared"):
         jax.eval_shape(block.init, jax.random.key(0), X)
 
 
@@ -165,9 +167,9 @@ def test_a_shared_bias_outside_a_stack_is_refused() -> None:
 
 
 def test_values_of_another_shape_than_the_first_layers_are_refused() -> None:
-    handoff = Handoff({"first_value": VALUE[:, :, :1]})
+    carry = Carry({"first_value": VALUE[:, :, :1]})
     with pytest.raises(ValueError, match=r"\(2, 3, 2, 4\) cannot be mixed .*, \(2, 3, 1, 4\)"):
-        ValueResidual().init(jax.random.key(0), VALUE, Context(handoff=handoff))
+        ValueResidual().init(jax.random.key(0), VALUE, Context(carry=carry))
 
 
 def test_a_value_of_no_token_is_refused() -> None:

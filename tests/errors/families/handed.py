@@ -32,7 +32,8 @@ CASES = (
         lambda: shapes(layer(attention=attends(ValueResidual())), X),
         ValueError,
         "ValueResidual at `attention.transforms_0`: ValueResidual mixes in what the first layer "
-        "left; run the layers in a Stack, or call them with one Context(handoff=Handoff()).",
+        "left; run the layers in a Stack, or thread Context(carry=Carry()) through them by "
+        "split_carry.",
     ),
     mistake(
         "ValueResidual of other heads",
@@ -54,7 +55,7 @@ CASES = (
         "ValueResidual in a scan",
         lambda: shapes(stack(block=layer(attention=attends(ValueResidual())), scan=True), X),
         ValueError,
-        "Stack: layers hand first_value on to later ones, which layers of a scan cannot; use "
+        "Stack: layers leave first_value for later ones, which layers of a scan cannot; use "
         "scan=False and shared=False.",
     ),
     mistake(
@@ -67,10 +68,10 @@ CASES = (
         "  fix:      add the batch axis: value[None]",
     ),
     mistake(
-        "ValueResidual handoff",
-        lambda: Context(handoff={}),
+        "ValueResidual carry",
+        lambda: Context(carry={}),
         TypeError,
-        "Context: handoff={} is no Handoff; write Handoff().",
+        "Context: carry={} must be a Carry; write Carry({}).",
     ),
     mistake(
         "ValueEmbedding vocab_size",
@@ -130,7 +131,8 @@ CASES = (
         lambda: shapes(layer(attention=attends(position=SharedRelativeBias())), X),
         ValueError,
         "SharedRelativeBias at `attention.position`: SharedRelativeBias reads what the first layer "
-        "left; run the layers in a Stack, or call them with one Context(handoff=Handoff()).",
+        "left; run the layers in a Stack, or thread Context(carry=Carry()) through them by "
+        "split_carry.",
     ),
     mistake(
         "SharedRelativeBias in a scan",
@@ -138,7 +140,7 @@ CASES = (
             stack(block=layer(attention=attends(position=SharedRelativeBias())), scan=True), X
         ),
         ValueError,
-        "Stack: layers hand SharedRelativeBias() of 2 heads on to later ones, which layers of a "
+        "Stack: layers leave SharedRelativeBias() of 2 heads for later ones, which layers of a "
         "scan cannot; use scan=False and shared=False.",
     ),
     mistake(

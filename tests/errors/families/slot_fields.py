@@ -135,7 +135,7 @@ CASES = (
         TypeError,
         (
             "Context: no field `mask`; there are positions, valid, segment_ids, token_type_ids,"
-            " tokens, memory, memory_valid, x0, condition, streams, cache_size, handoff."
+            " tokens, memory, memory_valid, x0, condition, carry, streams, cache_size."
         ),
     ),
     mistake(
