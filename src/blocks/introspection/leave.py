@@ -10,9 +10,6 @@ import jax
 
 from blocks.core.typing import Array
 
-# The collections that blocks leave something in.
-LEFT = ("hidden_states", "attention_weights")
-
 # Begins the name of a scope that says which share of a loop is needed.
 SHARE = "share:"
 

@@ -12,7 +12,7 @@ from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.location import reported
 from blocks.core.typing import Array, Float, typed
-from blocks.introspection.leave import LEFT, leave
+from blocks.introspection.leave import leave
 
 
 class Stack(Block, kw_only=True):
@@ -114,12 +114,12 @@ class Stack(Block, kw_only=True):
                 )
             return (x, carry), None
 
-        repeated = ("cache", "intermediates", "losses", *(() if self.shared else ("params",)))
+        others = nn.DenyList("params")
         scanned = nn.scan(
             repeat,
-            variable_axes=dict.fromkeys((*repeated, *LEFT), 0),
+            variable_axes={others if self.shared else True: 0},
             variable_broadcast="params" if self.shared else False,
-            split_rngs={"params": not self.shared, "dropout": True},
+            split_rngs={others: True, "params": not self.shared},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
             length=self.depth // len(pattern),
             # The test of constancy traces once more, and takes a check inside `checked` for a leak.
@@ -146,10 +146,11 @@ def runner(
 
     def run(layer: nn.Module, x: Array, carry: Carry, context: Context) -> tuple[Array, Carry]:
         context = context.replace(carry=carry)
-        x, after = split_carry(layer(x, context, deterministic), context)
-        leave(layer, "hidden_states", lambda: x)
+        y, after = split_carry(layer(x, context, deterministic), context)
+        y = y.astype(x.dtype)
+        leave(layer, "hidden_states", lambda: y)
         assert after.carry is not None
-        return x, after.carry
+        return y, after.carry
 
     if not remat:
         return run

@@ -147,6 +147,44 @@ def test_layers_drop_different_features(scan: bool) -> None:
     assert float((got == 0.0).mean()) == pytest.approx(0.75, abs=0.05)
 
 
+class Noise(Block, kw_only=True):
+    """Adds noise from a stream of its own, and counts its calls in a collection of its own."""
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, context: Context | None = None, deterministic: bool = True
+    ) -> jax.Array:
+        noise = jax.random.normal(self.make_rng("noise"), x.shape)
+        self.sow("drawn", "noise", noise)
+        return x + noise
+
+
+@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("how", [{}, {"scan": True}, {"shared": True}], ids=str)
+def test_every_layer_draws_from_a_stream_of_ones_own(how: dict[str, bool], remat: bool) -> None:
+    stack = Stack(block=Noise(), depth=3, remat=remat, **how)
+    y, left = stack.apply({}, X, rngs={"noise": jax.random.key(0)}, mutable=["drawn"])
+    drawn = jnp.concatenate([leaf.reshape(-1, *X.shape) for leaf in jax.tree.leaves(left)])
+    assert len({float(noise[0, 0, 0]) for noise in drawn}) == 3
+    np.testing.assert_allclose(y, X + drawn.sum(axis=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
+def test_a_stream_that_is_not_given_is_named(scan: bool) -> None:
+    with pytest.raises(Exception, match="noise"):
+        Stack(block=Noise(), depth=2, scan=scan).apply({}, X)
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
+def test_the_stream_keeps_its_dtype(scan: bool) -> None:
+    class Wide(Block, kw_only=True):
+        def __call__(self, x: jax.Array, *_: object) -> jax.Array:
+            return x.astype(jnp.float32)
+
+    stack = Stack(block=Wide(), depth=2, scan=scan)
+    assert stack.apply({}, X.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
 @pytest.mark.parametrize("depth", [0, -1])
 def test_no_layer_is_refused(depth: int) -> None:
     with pytest.raises(ValueError, match=rf"depth={depth} must be at least 1\."):
