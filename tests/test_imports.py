@@ -10,7 +10,10 @@ import pytest
 SOURCES = Path(__file__).parents[1] / "src"
 BLOCKS_MAY_IMPORT = {"jax", "flax", "chex", "jaxtyping", "beartype", "blocks"}
 BELONG_TO_RECIPES = {"optax", "orbax", "grain", "tyro", "tokenizers", "safetensors"}
-LIGHT = ["errors", "presets", "nanogpt", "data", "data.corpora", "data.tokenizers"]
+LIGHT = [
+    *("config", "errors", "presets", "data", "data.corpora", "data.tokenizers"),
+    *("generation.sampling", "runs.folder", "runs.report", "commands"),
+]
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -21,9 +24,14 @@ def python_files(folder: Path) -> list[Path]:
 
 def imported_by(path: Path) -> set[str]:
     """Dotted names of the modules that a file imports, at its top or inside a function."""
+    return names_imported_in(ast.parse(path.read_text(encoding="utf-8")), path)
+
+
+def names_imported_in(tree: ast.AST, path: Path) -> set[str]:
+    """Dotted names of the modules that a part of a file imports."""
     package = path.relative_to(SOURCES).with_suffix("").parts[:-1]
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -32,6 +40,15 @@ def imported_by(path: Path) -> set[str]:
             # `from flax import linen` and `from . import x` import modules too.
             names.update({origin, *(f"{origin}.{alias.name}" for alias in node.names)})
     return names
+
+
+def imports_when_imported(path: Path) -> set[str]:
+    """The same without what a file imports only where it is run as a script."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guards = [node for node in tree.body if isinstance(node, ast.If)]
+    guarded = [node for node in guards if ast.unparse(node.test) == "__name__ == '__main__'"]
+    rest = [node for node in tree.body if node not in guarded]
+    return {name for node in rest for name in names_imported_in(node, path)}
 
 
 def distributions_imported_by(path: Path) -> set[str]:
@@ -61,6 +78,45 @@ def test_blocks_are_written_with_jax_flax_and_checkers_only(path):
 )
 def test_the_trainer_imports_no_block(path):
     assert "blocks" not in distributions_imported_by(path)
+
+
+def module_graph(package: str) -> dict[str, set[str]]:
+    """Modules of a package, and which of them each imports, in functions and for types too."""
+    files = {
+        ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in python_files(SOURCES / package)
+    }
+    return {name: imports_when_imported(path) & files.keys() for name, path in files.items()}
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    found, ahead = set(), [start]
+    while ahead:
+        new = graph[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_modules_of_the_recipes_import_each_other_in_no_circle():
+    graph = module_graph("recipes")
+    assert "recipes.trainer.step" in graph["recipes.nanogpt"]
+    circles = {name for name in graph if name in reachable(graph, name)}
+    assert not circles, f"These import themselves by a detour: {sorted(circles)}."
+
+
+def test_the_story_is_short_enough_to_be_read_at_once():
+    text = (SOURCES / "recipes" / "nanogpt.py").read_text(encoding="utf-8")
+    train = next(node for node in ast.parse(text).body if getattr(node, "name", "") == "train")
+    assert len(text.splitlines()) < 250
+    assert train.end_lineno - train.lineno < 50
+
+
+def test_the_story_imports_at_its_top():
+    """Below the first function there is no import; the guard for the command line stands above."""
+    tree = ast.parse((SOURCES / "recipes" / "nanogpt.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert not [node for f in functions for node in ast.walk(f) if isinstance(node, ast.ImportFrom)]
 
 
 def test_the_trainer_imports_nothing_of_the_recipes_that_knows_blocks():

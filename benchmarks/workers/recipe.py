@@ -13,9 +13,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from recipes.config import Recipe
 from recipes.data.batches import training_batches
 from recipes.nanogpt import build_gpt, initial_state, next_token_loss
-from recipes.presets import Recipe
 from recipes.trainer.loop import Trainer
 
 

@@ -1,4 +1,4 @@
-// How a token is drawn from logits, as recipes.generate.sample_token does it; a test compares them.
+// How a token is drawn from logits, as recipes.generation.tokens.sample_token does it; a test compares them.
 "use strict";
 window.blocksSampling = (() => {
   const descending = (numbers) => Float64Array.from(numbers).sort().reverse();
@@ -10,7 +10,7 @@ window.blocksSampling = (() => {
     return powers.map((power) => power / sum);
   }
 
-  /** What recipes.generate.sample_token draws from: temperature, then top-k, then top-p. */
+  /** What recipes.generation.tokens.sample_token draws from: temperature, then top-k, then top-p. */
   function distribution(logits, { temperature, topK, topP }) {
     if (temperature === 0) {
       const best = logits.indexOf(Math.max(...logits));

@@ -1,78 +1,8 @@
 """Named settings of whole runs, each with where its numbers come from."""
 
-from __future__ import annotations
-
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
+from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError, nearest_of
-from recipes.nanogpt import GPTConfig
 from recipes.trainer.settings import AdamWSettings, TrainerSettings
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that a run depends on.
-
-    Attributes:
-        data: Name or path of the corpus.
-        tokenizer: What a token is.
-        batch_size: Sequences of `model.context` tokens in a step.
-        seed: Of parameters, dropout, the order of batches and samples.
-        model: The GPT.
-        optimizer: How its parameters move.
-        trainer: How long, and how often to look.
-    """
-
-    data: str = "manual"
-    tokenizer: Literal["characters", "bytes"] = "characters"
-    batch_size: int = 12
-    seed: int = 1337
-    model: GPTConfig = field(default_factory=GPTConfig)
-    optimizer: AdamWSettings = field(default_factory=AdamWSettings)
-    trainer: TrainerSettings = field(default_factory=TrainerSettings)
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
-        if not 0 <= self.seed < 2**32:
-            raise RecipeError(
-                f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."
-            )
-        if self.batch_size % self.trainer.accumulate:
-            raise RecipeError(
-                f"trainer.accumulate={self.trainer.accumulate} must divide "
-                f"batch_size={self.batch_size}.",
-                "Choose a divisor of the batch.",
-            )
-
-    def as_json(self) -> dict[str, Any]:
-        """The settings as `config.json` holds them."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Recipe:
-        """The settings of a `config.json`.
-
-        Raises:
-            RecipeError: A name that this version does not know, or a value that cannot be.
-        """
-        try:
-            return cls(
-                **{
-                    **content,
-                    "model": GPTConfig(**content["model"]),
-                    "optimizer": AdamWSettings(**content["optimizer"]),
-                    "trainer": TrainerSettings(**content["trainer"]),
-                }
-            )
-        except (KeyError, TypeError) as error:
-            raise RecipeError(
-                f"config.json is damaged or of another version: {error}.",
-                "Use the version of linen-blocks that wrote it; env.json names it.",
-            ) from error
-
 
 # What each preset is for, in a line of its own for `presets`.
 ABOUT = {

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from blocks import summary
-from recipes.nanogpt import GPTConfig, build_gpt
+from recipes.config import GPTConfig
+from recipes.nanogpt import build_gpt
 
 # What a parameter is of, by the first of these words in its part's path.
 PARTS = {

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recipes.generate import keep_top_k, keep_top_p
+from recipes.generation.tokens import keep_top_k, keep_top_p
 
 pytestmark = pytest.mark.browser
 ATTENTION, SAMPLING = "#play-attention", "#play-sampling"

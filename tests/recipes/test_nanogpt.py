@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from recipes.config import GPTConfig
 from recipes.errors import RecipeError
-from recipes.nanogpt import GPTConfig, build_gpt, initial_state, next_token_loss
+from recipes.nanogpt import build_gpt, initial_state, next_token_loss
 from recipes.presets import PRESETS
 
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from recipes.config import Recipe
 from recipes.errors import RecipeError
-from recipes.presets import ABOUT, PRESETS, Recipe, preset
+from recipes.presets import ABOUT, PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,6 +1,6 @@
 import pytest
 
-from recipes.nanogpt import GPTConfig
+from recipes.config import GPTConfig
 from recipes.presets import PRESETS
 from recipes.size import size_of
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import tyro
 
+from recipes.config import Recipe
 from recipes.data import load_corpus, load_tokenizer
-from recipes.presets import Recipe
-from recipes.run_folder import RunFolder
+from recipes.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Eval:
 
         from recipes.data.batches import evaluation_batches, split_tokens
         from recipes.nanogpt import EVALUATION_BATCH, build_gpt, next_token_loss
-        from recipes.report import bits_per_byte
-        from recipes.run_record import check_same_corpus
+        from recipes.runs.record import check_same_corpus
+        from recipes.runs.report import bits_per_byte
         from recipes.trainer.checkpoints import Checkpoints
         from recipes.trainer.evaluation import evaluate
 

@@ -14,10 +14,11 @@ from recipes.commands.evaluate import Eval
 from recipes.commands.sample import Sample
 from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
+from recipes.config import Recipe
 from recipes.errors import RecipeError
-from recipes.presets import Recipe, preset
-from recipes.report import PROGRAM
-from recipes.run_folder import RunFolder
+from recipes.presets import preset
+from recipes.runs.folder import RunFolder
+from recipes.runs.report import PROGRAM
 
 DESCRIPTION = (
     "Train a GPT on a text, write with it, measure it. Without a command: train quick. "

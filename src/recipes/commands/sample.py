@@ -8,11 +8,11 @@ from pathlib import Path
 
 import tyro
 
+from recipes.config import Recipe
 from recipes.data import Tokenizer, load_tokenizer
 from recipes.errors import RecipeError
-from recipes.presets import Recipe
-from recipes.run_folder import RunFolder
-from recipes.sampling import Sampling
+from recipes.generation.sampling import Sampling
+from recipes.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,14 @@ class Sample:
 
         import jax
 
-        from recipes.generate import write
-        from recipes.nanogpt import build_gpt
+        from recipes.nanogpt import sample
         from recipes.trainer.checkpoints import Checkpoints
 
-        model = build_gpt(recipe.model)
         params = Checkpoints(folder.checkpoints).restore_params()
         for index in range(self.num):
-            pieces = write(
-                model,
-                params,
-                tokenizer,
-                prompt,
-                tokens=self.tokens,
-                context=recipe.model.context,
-                key=jax.random.fold_in(jax.random.key(self.seed), index),
-                sampling=sampling,
-            )
+            key = jax.random.fold_in(jax.random.key(self.seed), index)
+            options = {"tokens": self.tokens, "key": key, "sampling": sampling}
+            pieces = sample(recipe, params, tokenizer, prompt, **options)
             print(end="\n---\n" if index else "")
             for piece in pieces:
                 print(end=piece, flush=True)

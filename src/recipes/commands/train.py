@@ -8,12 +8,11 @@ from pathlib import Path
 
 import tyro
 
+from recipes.config import Recipe
 from recipes.data import load_corpus
 from recipes.data.corpora import NAMES
 from recipes.errors import RecipeError
-from recipes.nanogpt import Resume, train
-from recipes.presets import Recipe
-from recipes.run_folder import RunFolder, claimed
+from recipes.runs.folder import Resume, RunFolder, claimed
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,8 @@ class Train(Recipe):
         if isinstance(resume, int):
             # A step to resume at exists only where there is a run.
             RunFolder(path).read_config()
+        from recipes.nanogpt import train
+
         with claimed(path, resume=resume is not None) as folder:
             return train(recipe, corpus, folder, resume=resume)
 

@@ -13,7 +13,7 @@ from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.state import TrainState
-from recipes.trainer.step import LossFunction, train_steps
+from recipes.trainer.step import LossFunction, StepFunction, train_step, train_steps
 
 Row = dict[str, Any]
 Batch = dict[str, np.ndarray]
@@ -48,6 +48,7 @@ class Trainer:
         *,
         loss: LossFunction,
         settings: TrainerSettings,
+        step: StepFunction = train_step,
         tokens: int = 0,
         seconds: float = 0.0,
     ):
@@ -57,6 +58,7 @@ class Trainer:
         self.seconds = seconds
         self.compile_seconds = 0.0
         self._loss = loss
+        self._step = step
         self._settings = settings
 
     def train(self, batches: Batches) -> Iterator[Row]:
@@ -114,7 +116,10 @@ class Trainer:
         """One program for every group: ahead of time, so that its cost is known."""
         started = time.perf_counter()
         steps = functools.partial(
-            train_steps, loss=self._loss, accumulate=self._settings.accumulate
+            train_steps,
+            step=self._step,
+            loss=self._loss,
+            accumulate=self._settings.accumulate,
         )
         # Else the compiler may split the new state in another way, which the program then refuses.
         shardings = jax.tree.map(placed, self.state)

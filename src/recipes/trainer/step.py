@@ -1,6 +1,7 @@
 """One training step as a pure function, and several of them in one dispatch."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -16,6 +17,8 @@ Metrics: TypeAlias = dict[str, jax.Array]
 LossFunction: TypeAlias = Callable[
     [Callable[..., Any], Any, Batch, jax.Array | None], tuple[jax.Array, Metrics]
 ]
+# step(state, batch, loss=..., accumulate=...) -> state after it, metrics.
+StepFunction: TypeAlias = Callable[..., tuple[TrainState, Metrics]]
 
 
 def train_step(
@@ -36,8 +39,18 @@ def train_step(
     Raises:
         ValueError: A batch that `accumulate` does not divide, or a loss without a weight.
     """
+
+    def differentiated(params: Any, batch: Batch, key: jax.Array) -> tuple[Metrics, Any]:
+        gradient = jax.value_and_grad(partial(loss, state.apply_fn), has_aux=True)
+        (value, metrics), gradients = gradient(params, batch, key)
+        _check_weight(metrics)
+        return {**metrics, "train_loss": value}, gradients
+
     key = jax.random.fold_in(state.key, state.step)
-    metrics, gradients = _gradients(state, batch, key, loss, accumulate)
+    if accumulate == 1:
+        metrics, gradients = differentiated(state.params, batch, key)
+    else:
+        metrics, gradients = _in_parts(differentiated, state.params, batch, key, accumulate)
     norm = optax.tree.norm(gradients)
     finite = jnp.isfinite(norm) & jnp.isfinite(metrics["train_loss"])
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
@@ -61,6 +74,7 @@ def train_steps(
     count: jax.Array,
     *,
     loss: LossFunction,
+    step: StepFunction = train_step,
     accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
     """The first `count` of stacked batches, one step each, in one dispatch.
@@ -80,7 +94,7 @@ def train_steps(
         batch = jax.tree.map(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), batches
         )
-        return train_step(state, batch, loss=loss, accumulate=accumulate)
+        return step(state, batch, loss=loss, accumulate=accumulate)
 
     def body(index: jax.Array, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, rows = carry
@@ -92,54 +106,45 @@ def train_steps(
     return jax.lax.fori_loop(jnp.zeros_like(count), count, body, (state, rows))
 
 
-def _gradients(
-    state: TrainState, batch: Batch, key: jax.Array, loss: LossFunction, accumulate: int
+def _in_parts(
+    differentiated: Callable[[Any, Batch, jax.Array], tuple[Metrics, Any]],
+    params: Any,
+    batch: Batch,
+    key: jax.Array,
+    count: int,
 ) -> tuple[Metrics, Any]:
-    """Metrics and gradient of a batch, taken whole or in parts."""
-    if accumulate == 1:
-        return _part(state.params, batch, key, state.apply_fn, loss)
+    """Metrics and gradients of a batch, taken in parts to save memory."""
     size = jax.tree.leaves(batch)[0].shape[0]
-    if size % accumulate:
+    if size % count:
         fits = [str(n) for n in range(1, size + 1) if size % n == 0]
         raise ValueError(
-            f"accumulate={accumulate} must divide the batch of {size}; use {', '.join(fits)}."
+            f"accumulate={count} must divide the batch of {size}; use {', '.join(fits)}."
         )
-    parts = jax.tree.map(
-        lambda leaf: leaf.reshape(accumulate, size // accumulate, *leaf.shape[1:]), batch
-    )
+    parts = jax.tree.map(lambda leaf: leaf.reshape(count, size // count, *leaf.shape[1:]), batch)
 
     @jax.jit
     def weighted(params: Any, key: jax.Array, index: jax.Array, batch: Batch) -> Any:
-        metrics, gradients = _part(
-            params, batch, jax.random.fold_in(key, index), state.apply_fn, loss
-        )
+        metrics, gradients = differentiated(params, batch, jax.random.fold_in(key, index))
         # A float32 weight makes the sums float32, also those of narrower gradients.
         weight = metrics.pop("weight").astype(jnp.float32)
         return weight, jax.tree.map(lambda leaf: leaf * weight, (metrics, gradients))
 
     def add(total: Any, part: tuple[jax.Array, Batch]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, weighted(state.params, key, *part)), None
+        return jax.tree.map(jnp.add, total, weighted(params, key, *part)), None
 
-    numbered = (jnp.arange(accumulate), parts)
+    numbered = (jnp.arange(count), parts)
     first = jax.tree.map(lambda leaf: leaf[0], numbered)
-    shapes = jax.eval_shape(weighted, state.params, key, *first)
+    shapes = jax.eval_shape(weighted, params, key, *first)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     (weight, sums), _ = jax.lax.scan(add, zeros, numbered)
     metrics, gradients = jax.tree.map(lambda leaf: leaf / weight, sums)
-    gradients = jax.tree.map(lambda new, old: new.astype(old.dtype), gradients, state.params)
+    gradients = jax.tree.map(lambda new, old: new.astype(old.dtype), gradients, params)
     return {**metrics, "weight": weight}, gradients
 
 
-def _part(
-    params: Any, batch: Batch, key: jax.Array, apply_fn: Callable[..., Any], loss: LossFunction
-) -> tuple[Metrics, Any]:
-    """Metrics, the loss among them, and gradient of one call of the loss."""
-    (value, metrics), gradients = jax.value_and_grad(
-        lambda params: loss(apply_fn, params, batch, key), has_aux=True
-    )(params)
+def _check_weight(metrics: Metrics) -> None:
     if "weight" not in metrics:
         raise ValueError(
             f"The metrics of the loss hold {sorted(metrics)}, and `weight` must be among them; "
             "add the number of targets that the mean is of."
         )
-    return {**metrics, "train_loss": value}, gradients

@@ -13,8 +13,9 @@ from small_recipe import SMALL, TEXT
 from recipes.commands import main
 from recipes.commands.line import parse
 from recipes.commands.train import Train
+from recipes.config import Recipe
 from recipes.errors import RecipeError
-from recipes.presets import PRESETS, Recipe
+from recipes.presets import PRESETS
 
 
 def settings(command: object) -> Recipe:

@@ -15,6 +15,7 @@ from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.loop import Row, Trainer
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.state import TrainState
+from recipes.trainer.step import train_step
 
 
 def without_time(rows: list[Row]) -> list[Row]:
@@ -31,6 +32,15 @@ def test_rows_come_at_multiples_at_evaluations_and_at_the_end() -> None:
     assert [row["step"] for row in rows] == [5, 10, 15, 20, 23]
     assert rows[-1]["tokens"] == 23 * 8
     assert trainer.position == {"position": 23}
+
+
+def test_a_step_of_ones_own_takes_the_place_of_the_trainers() -> None:
+    def counted(state: TrainState, batch: dict, **options: object) -> tuple[TrainState, dict]:
+        state, metrics = train_step(state, batch, loss=loss)
+        return state, {**metrics, "ones": metrics["weight"] * 0.0 + 1.0}
+
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS, step=counted)
+    assert [row["ones"] for row in trainer.train(Batches())] == [1.0] * 5
 
 
 def test_a_loss_goes_down() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recipes.errors import RecipeError
-from recipes.run_folder import RunFolder, claimed, write_json
+from recipes.runs.folder import RunFolder, claimed, write_json
 
 
 def refusal(path: Path, *, resume: bool = False) -> str:
@@ -64,7 +64,7 @@ def test_a_run_and_a_start_that_was_cut_short_are_resumed(tmp_path: Path, names:
 
 def test_a_second_claim_is_refused_and_names_the_holder(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys; from recipes.run_folder import claimed\n"
+        "import pathlib, sys; from recipes.runs.folder import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1]), resume=False):\n"
         "    print('claimed', flush=True); sys.stdin.read()"
     )

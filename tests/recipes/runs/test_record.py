@@ -5,9 +5,10 @@ import pytest
 
 from recipes.data import ByteTokenizer, CharTokenizer, Corpus
 from recipes.errors import RecipeError
-from recipes.presets import PRESETS, Recipe
-from recipes.run_folder import RunFolder
-from recipes.run_record import check_same_corpus, differences, record
+from recipes.config import Recipe
+from recipes.presets import PRESETS
+from recipes.runs.folder import RunFolder
+from recipes.runs.record import check_same_corpus, differences, record
 
 CORPUS = Corpus("abc.txt", "abcabc")
 TOKENIZER = CharTokenizer("abc")

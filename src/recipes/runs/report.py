@@ -1,4 +1,4 @@
-"""What training says about itself: at its start, at its end, when it is stopped."""
+"""Lines that training prints at its start, at its end and when it is stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recipes.data import Corpus, Tokenizer
-    from recipes.presets import Recipe
-    from recipes.run_folder import RunFolder
+    from recipes.config import Recipe
+    from recipes.runs.folder import RunFolder
+    from recipes.trainer.checkpoints import Restored
     from recipes.trainer.loop import Row, Trainer
-    from recipes.trainer.state import TrainState
 
 PROGRAM = "python -m recipes.nanogpt"
 
@@ -34,17 +34,18 @@ def bits_per_byte(nats_per_token: float, tokens: np.ndarray, tokenizer: Tokenize
     return nats_per_token * len(targets) / math.log(2.0) / len(text.encode())
 
 
-def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, state: TrainState) -> str:
+def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) -> str:
     """The lines before the first step."""
     import jax
 
-    model, start, end = recipe.model, int(state.step), recipe.trainer.max_steps
-    count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    model, start, end = recipe.model, int(saved.state.step), recipe.trainer.max_steps
+    count = sum(leaf.size for leaf in jax.tree.leaves(saved.state.params))
+    damaged = "".join(f"{sentence} The one before it is used.\n" for sentence in saved.damaged)
     if start >= end:
-        return f"The run in {folder.path} is done: it has {start} of {end} steps."
+        return f"{damaged}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
     return (
-        f"model   {model.num_layers} layers, {model.num_heads} heads, {model.features} features, "
+        f"{damaged}model   {model.num_layers} layers, {model.num_heads} heads, {model.features} features, "
         f"context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {len(corpus.text):,} characters, {model.vocab_size} kinds of "
         "tokens\n"

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from blocks import MLP, replace
+from recipes.config import GPTConfig
 from recipes.data import CharTokenizer
 from recipes.errors import RecipeError
-from recipes.generate import generate, keep_top_k, keep_top_p, sample_token, write
-from recipes.nanogpt import GPTConfig, build_gpt
-from recipes.sampling import Sampling
+from recipes.generation.generate import generate, write
+from recipes.generation.sampling import Sampling
+from recipes.nanogpt import build_gpt
 
 CONTEXT = 8
 MODEL = build_gpt(GPTConfig(num_layers=1, num_heads=2, features=16, context=CONTEXT, vocab_size=7))
@@ -135,26 +136,3 @@ def test_an_empty_prompt_is_refused(params: dict) -> None:
 def test_a_long_prompt_counts_by_its_end(params: dict) -> None:
     long = [1, 2, 3, 4, 5, 6] * 3
     assert drawn(params, long, 5) == drawn(params, long[-CONTEXT:], 5)
-
-
-def test_top_k_and_top_p_keep_what_their_definitions_say() -> None:
-    logits = np.log(np.array([0.1, 0.4, 0.2, 0.3]))
-    assert np.isfinite(keep_top_k(jnp.array(logits), 2)).tolist() == [False, True, False, True]
-    for p in (0.05, 0.4, 0.41, 0.7, 0.71, 1.0):
-        order = np.argsort(-logits)
-        total, kept = 0.0, set()
-        for index in order:
-            if total < p - 1e-6:
-                kept.add(int(index))
-            total += float(np.exp(logits[index]))
-        finite = np.isfinite(keep_top_p(jnp.array(logits, jnp.float32), p))
-        assert set(np.flatnonzero(finite)) == kept, p
-
-
-def test_frequencies_follow_the_softmax_at_the_temperature() -> None:
-    logits = np.array([0.0, 1.0, 2.0])
-    keys = jax.random.split(jax.random.key(0), 20_000)
-    sampling = Sampling(temperature=0.5)
-    tokens = jax.vmap(lambda key: sample_token(key, jnp.array(logits), sampling))(keys)
-    expected = np.exp(logits / 0.5) / np.exp(logits / 0.5).sum()
-    np.testing.assert_allclose(np.bincount(tokens, minlength=3) / 20_000, expected, atol=0.015)

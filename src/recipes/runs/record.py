@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.data import Corpus, Tokenizer, check_same_tokenizer, load_tokenizer, save_tokenizer
 from recipes.errors import RecipeError
-from recipes.run_folder import write_json
+from recipes.runs.folder import write_json
 
 if TYPE_CHECKING:
-    from recipes.presets import Recipe
-    from recipes.run_folder import RunFolder
+    from recipes.config import Recipe
+    from recipes.runs.folder import RunFolder
 
 PACKAGES = ("linen-blocks", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 # How long to train may change, and where the text lies; what it says may not.

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from recipes.errors import RecipeError
-from recipes.sampling import Sampling
+from recipes.generation.sampling import Sampling
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
+
+# A step, the last one saved if any, or a new run.
+Resume: TypeAlias = int | Literal["auto"] | None
 
 LOCK = ".lock"
 # What a start that was cut short leaves: config.json is written last.

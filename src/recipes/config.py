@@ -1,0 +1,134 @@
+"""Settings of a run as plain values, without JAX, so that a command line can read them."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recipes.errors import RecipeError
+from recipes.trainer.settings import AdamWSettings, TrainerSettings
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Sizes and choices that make one GPT.
+
+    Attributes:
+        num_layers: Number of transformer blocks.
+        num_heads: Attention heads per block; they share the features evenly.
+        features: Width of the residual stream.
+        context: Maximum sequence length.
+        vocab_size: Number of token ids; training takes it from the tokenizer.
+        dropout_rate: Dropout probability on embeddings, attention weights and sublayer outputs.
+        embedding_dropout: Whether to drop embeddings too.
+        activation: Activation of the MLP, which is four times as wide as the model.
+        use_bias: Whether projections and norms have biases, and the head where it is not tied.
+        use_qkv_bias: Whether the projections to queries, keys and values have biases too.
+        tied_head: Whether the head scores tokens with the embedding table.
+        init_stddev: Standard deviation of the initial weights of attention and MLPs; embeddings
+            start at GPT-2's 0.02.
+        scaled_residual_init: Whether projections back to the residual stream start smaller with
+            depth, so that the sum of all layers has the variance of one.
+
+    Raises:
+        RecipeError: A size or rate out of range.
+    """
+
+    num_layers: int = 12
+    num_heads: int = 12
+    features: int = 768
+    context: int = 1024
+    vocab_size: int | None = None
+    dropout_rate: float = 0.0
+    embedding_dropout: bool = True
+    activation: Literal["gelu", "relu"] = "gelu"
+    use_bias: bool = False
+    use_qkv_bias: bool = False
+    tied_head: bool = True
+    init_stddev: float = 0.02
+    scaled_residual_init: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_layers", "num_heads", "features", "context", "vocab_size"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise RecipeError(f"{name}={size} must be at least 1.", f"Give {name} a size.")
+        if self.features % self.num_heads:
+            divisors = [n for n in range(1, self.features + 1) if self.features % n == 0]
+            raise RecipeError(
+                f"num_heads={self.num_heads} must divide features={self.features}.",
+                f"Use one of {', '.join(map(str, divisors))}.",
+            )
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise RecipeError(
+                f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.",
+                "Use 0 for none, 0.1 or 0.2 against overfitting.",
+            )
+        if not 0.0 < self.init_stddev < math.inf:
+            raise RecipeError(f"init_stddev={self.init_stddev} must be positive.", "Use 0.02.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run depends on.
+
+    Attributes:
+        data: Name or path of the corpus.
+        tokenizer: What a token is.
+        batch_size: Sequences of `model.context` tokens per step.
+        seed: Seed of parameters, dropout, the order of batches and samples.
+        model: The GPT.
+        optimizer: How its parameters are updated.
+        trainer: How long to train, and how often to evaluate.
+
+    Raises:
+        RecipeError: A number out of range.
+    """
+
+    data: str = "manual"
+    tokenizer: Literal["characters", "bytes"] = "characters"
+    batch_size: int = 12
+    seed: int = 1337
+    model: GPTConfig = field(default_factory=GPTConfig)
+    optimizer: AdamWSettings = field(default_factory=AdamWSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
+        if not 0 <= self.seed < 2**32:
+            raise RecipeError(
+                f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."
+            )
+        if self.batch_size % self.trainer.accumulate:
+            raise RecipeError(
+                f"trainer.accumulate={self.trainer.accumulate} must divide "
+                f"batch_size={self.batch_size}.",
+                "Choose a divisor of the batch.",
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as `config.json` holds them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Recipe":
+        """The settings of a `config.json`.
+
+        Raises:
+            RecipeError: A name that this version does not know, or a value out of range.
+        """
+        try:
+            return cls(
+                **{
+                    **content,
+                    "model": GPTConfig(**content["model"]),
+                    "optimizer": AdamWSettings(**content["optimizer"]),
+                    "trainer": TrainerSettings(**content["trainer"]),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise RecipeError(
+                f"config.json is damaged or of another version: {error}.",
+                "Use the version of linen-blocks that wrote it; env.json names it.",
+            ) from error

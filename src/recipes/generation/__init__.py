@@ -1,0 +1,1 @@
+"""Generation: how tokens are drawn from a model, and texts from tokens."""

@@ -1,0 +1,49 @@
+"""Draw token ids from logits."""
+
+import jax
+import jax.numpy as jnp
+
+from recipes.generation.sampling import Sampling
+
+
+def keep_top_k(logits: jax.Array, k: int) -> jax.Array:
+    """Sets all logits but the `k` largest to -inf; those equal to the k-th stay too.
+
+    Example:
+        >>> keep_top_k(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
+        [-inf, 3.0, 2.0]
+    """
+    smallest = jax.lax.top_k(logits, min(k, logits.shape[-1]))[0][..., -1:]
+    return jnp.where(logits < smallest, -jnp.inf, logits)
+
+
+def keep_top_p(logits: jax.Array, p: float) -> jax.Array:
+    r"""Sets all logits to -inf but the fewest, most probable, that hold a probability of `p`.
+
+    Ordered by probability, token $i$ stays if $\sum_{j<i} p_j < p$, and so does its equal.
+
+    Example:
+        >>> keep_top_p(jnp.log(jnp.array([0.2, 0.5, 0.3])), 0.6)[0].item()
+        -inf
+
+    References:
+        Holtzman et al., The Curious Case of Neural Text Degeneration, 2019, arXiv:1904.09751.
+    """
+    ordered = jnp.sort(logits, axis=-1, descending=True)
+    probabilities = jax.nn.softmax(ordered, axis=-1)
+    before = jnp.cumsum(probabilities, axis=-1) - probabilities
+    # The most probable token has nothing before it: it stays whatever p is.
+    smallest = jnp.min(jnp.where(before < p, ordered, jnp.inf), axis=-1, keepdims=True)
+    return jnp.where(logits < smallest, -jnp.inf, logits)
+
+
+def sample_token(key: jax.Array, logits: jax.Array, sampling: Sampling) -> jax.Array:
+    r"""Draws token ids from $\mathrm{softmax}(z / T)$, cut to its top k and then its top p."""
+    if sampling.temperature == 0.0:
+        return jnp.argmax(logits, axis=-1)
+    logits = logits / sampling.temperature
+    if sampling.top_k is not None:
+        logits = keep_top_k(logits, sampling.top_k)
+    if sampling.top_p is not None:
+        logits = keep_top_p(logits, sampling.top_p)
+    return jax.random.categorical(key, logits, axis=-1)
