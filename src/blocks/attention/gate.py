@@ -31,7 +31,7 @@ class OutputGate(HeadTransform, kw_only=True):
         >>> from blocks import Causal, MultiHeadAttention, OutputGate
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal(), transforms=(OutputGate(),))
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> variables["params"]["transforms_0"]["gate"]["kernel"].shape
+        >>> variables["params"]["output_gate"]["gate"]["kernel"].shape
         (8, 2, 4)
 
         ```

@@ -26,7 +26,7 @@ class LearnedSinks(Sink, kw_only=True):
         >>> from blocks import Causal, LearnedSinks, MultiHeadAttention
         >>> attention = MultiHeadAttention(num_heads=4, mask=Causal(), scores=(LearnedSinks(),))
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> variables["params"]["scores_0"]["sinks"].shape
+        >>> variables["params"]["learned_sinks"]["sinks"].shape
         (4,)
 
         ```

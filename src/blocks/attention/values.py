@@ -35,7 +35,7 @@ class ValueResidual(ValueTransform, kw_only=True):
         >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueResidual(),))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=2)
         >>> variables = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> sorted(variables["params"]["layer_1"]["attention"]["transforms_0"])
+        >>> sorted(variables["params"]["layer_1"]["attention"]["value_residual"])
         ['first', 'own']
 
         ```
@@ -96,7 +96,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
         >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueEmbedding(vocab_size=5),))
         >>> context = Context(tokens=jnp.array([[4, 0, 2]]))
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)), context)
-        >>> variables["params"]["transforms_0"]["embedding"].shape
+        >>> variables["params"]["value_embedding"]["embedding"].shape
         (5, 2, 4)
 
         ```

@@ -1,24 +1,28 @@
-"""`Block`, the base of every block: a value whose slots hold their own copies.
+"""`Block`, the base of every block: a value that checks its fields and owns its parts.
 
 Linen ties the weights of a module instance that stands in two places, in silence; a default field
-value, `(block,) * n` and `template.clone()` all do. A `Block` copies what is put in its slots, so
-that two places are two sets of weights, whatever way the model was written.
+value, `(block,) * n` and `template.clone()` all do. Values of blocks may share their parts, as any
+immutable values may: making one copies nothing. When a block is bound to variables, every slot gets
+a copy of its part, so that two places are two sets of weights, whatever way the model was written.
 """
 
 import dataclasses
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax
+from flax.core import Scope
 from flax.errors import ScopeParamShapeError
 
 from blocks.core.errors.location import running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
-from blocks.core.fields import check_types, shown
+from blocks.core.fields import check_types, copied_slots, shown
+from blocks.core.parts import named, part_name
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -44,6 +48,7 @@ class Block(nn.Module, kw_only=True):
 
         @functools.wraps(written)
         def init(self: Any, *args: Any, **fields: Any) -> None:
+            vars(self)["_new"] = True
             try:
                 written(self, *args, **fields)
             except Exception as error:
@@ -53,14 +58,72 @@ class Block(nn.Module, kw_only=True):
         cls.__init__ = init
 
     def __post_init__(self) -> None:
-        """Copies the parts, then checks the fields; Linen calls this again on every clone."""
-        for name, value in fields_of(self).items():
-            copied = map_modules(value, lambda m: fresh(m) if m.parent is None else m)
-            if copied is not value:
-                object.__setattr__(self, name, copied)
-        check_types(self, fields_of(self))
-        self.check_fields()
+        """Check the fields, once where a user makes a value; Linen's own copies come here too."""
+        if vars(self).pop("_new", False):
+            self._check()
         super().__post_init__()
+
+    @nn.nowrap
+    def _check(self) -> None:
+        fields = check_types(self, fields_of(self))
+        vars(self).update(fields)
+        self.check_fields()
+        parts = [
+            part
+            for name, value in fields.items()
+            if isinstance(value, tuple) and name not in copied_slots(type(self))
+            for _, part in modules_in(value, name)
+        ]
+        for _ in named(parts, type(self).__name__):
+            pass
+
+    @nn.nowrap
+    def clone(
+        self,
+        *,
+        parent: Any = None,
+        _deep_clone: Any = False,
+        _reset_names: bool = False,
+        **updates: Any,
+    ) -> Any:
+        """Copy the block, as in Linen; its parts stay shared until the copy is bound."""
+        if not isinstance(parent, Scope) and updates.keys() - {"name"}:
+            return super().clone(
+                parent=parent, _deep_clone=_deep_clone, _reset_names=_reset_names, **updates
+            )
+        fields = {**fields_of(self), "name": self.name, **updates}
+        if _deep_clone is not False:
+            clones = weakref.WeakValueDictionary() if _deep_clone is True else _deep_clone
+            names: dict[str, Any] = {"name": None} if _reset_names else {}
+
+            def clone(part: Any) -> nn.Module:
+                if part.parent is None:
+                    return part
+                if part._id not in clones:
+                    made = clones[part._id] = part.clone(_deep_clone=clones, **names)
+                    return made
+                return clones[part._id]
+
+            fields = {name: map_modules(value, clone) for name, value in fields.items()}
+        return _make(type(self), fields, parent)
+
+    @nn.nowrap
+    def _register_submodules(self, name: str, val: Any) -> None:
+        """Give a slot parts of its own when the block is bound; Linen would share them."""
+        if name not in fields_of(self):  # an attribute that `setup` sets
+            super()._register_submodules(name, val)
+            return
+        if name in copied_slots(type(self)):
+            return
+        bound: list[nn.Module] = []
+        for path, part in modules_in(val, name):
+            if part.parent is None:
+                in_tuple = isinstance(val, (tuple, list))
+                bound.append(copied(part, self, part_name(part) if in_tuple else path))
+            else:
+                bound.append(part)
+        parts = iter(bound)
+        super()._register_submodules(name, map_modules(val, lambda _: next(parts)))
 
     def __repr__(self) -> str:
         """The expression that builds the block, without what is left at its default."""
@@ -154,15 +217,47 @@ def modules_in(value: Any, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def fresh(template: M, **overrides: Any) -> M:
-    """Builds the same block anew, with weights of its own wherever it is used.
+    """Copy a block, with weights of its own wherever the copy is used.
 
     Without `name` the copy is free-standing; with it, it becomes that child of the block whose
-    method is running. Unlike `template.clone()` it shares nothing with the template.
+    method is running. Unlike `template.clone()` it shares no weights with the template.
     """
+    parent = overrides.pop("parent", _RUNNING if "name" in overrides else None)
+    name = overrides.pop("name", None)
+    if overrides:
+        fields = {name: map_modules(value, unbound) for name, value in fields_of(template).items()}
+        return type(template)(**{**fields, **overrides}, parent=parent, name=name)
+    return copied(template, parent, name)
+
+
+_RUNNING = Block.__dataclass_fields__["parent"].default
+
+
+def unbound(part: nn.Module) -> nn.Module:
+    """The value of a part: itself, or a copy where it is bound to variables."""
+    return part if part.parent is None else copied(part, None, part.name)
+
+
+def copied(part: M, parent: Any, name: str | None) -> M:
+    """Copy a part to a place of its own: a child of `parent`, or a value where that is None."""
+    if isinstance(part, Block):
+        fields = {key: map_modules(value, unbound) for key, value in fields_of(part).items()}
+        return _make(type(part), {**fields, "name": name}, parent)
+    # What a plain module holds is bound by Linen, which would tie what two of them share.
     fields = {
-        name: map_modules(value, lambda module: fresh(module))
-        for name, value in fields_of(template).items()
+        key: map_modules(value, lambda inner: copied(inner, None, inner.name))
+        for key, value in fields_of(part).items()
     }
-    if "name" not in overrides:
-        overrides["parent"] = None
-    return type(template)(**{**fields, **overrides})
+    return type(part)(**fields, parent=parent, name=name)
+
+
+def _make(kind: type[M], fields: dict[str, Any], parent: Any) -> M:
+    """Make a block of fields that were checked before."""
+    block = object.__new__(kind)
+    vars(block).update(fields)
+    for field in dataclasses.fields(kind):
+        if not field.init and field.default_factory is not dataclasses.MISSING:
+            vars(block)[field.name] = field.default_factory()
+    object.__setattr__(block, "parent", parent)
+    block.__post_init__()
+    return block

@@ -15,10 +15,11 @@ from flax.core import FrozenDict
 from blocks.core.errors.field_fixes import is_function, likely_fix
 from blocks.core.errors.fixes import alternatives
 from blocks.core.errors.places import role_of
+from blocks.core.slots import Copied
 
 
-def check_types(owner: Any, values: dict[str, Any]) -> None:
-    """Refuses values that their field's annotation does not allow.
+def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Refuse values that their field's annotation does not allow.
 
     Linen would take them, and some would be passed over in silence: a class in the place of a
     block, say.
@@ -26,6 +27,9 @@ def check_types(owner: Any, values: dict[str, Any]) -> None:
     Args:
         owner: the block or mask that the fields belong to.
         values: the fields by name.
+
+    Returns:
+        The values, with tuples for lists where the annotation says tuple.
 
     Raises:
         TypeError: names the field, what it can hold, what it was given, and the likely fix.
@@ -40,11 +44,25 @@ def check_types(owner: Any, values: dict[str, Any]) -> None:
                 f"  expected: {_expected(name, hints[name])}\n"
                 f"  actual:   {shown(value)}" + ("" if fix is None else f"\n  fix:      {fix}")
             )
+    return {
+        name: _tupled(value) if not is_bearable(value, hints[name]) else value
+        for name, value in values.items()
+    }
 
 
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
+
+
+@functools.cache
+def copied_slots(kind: type) -> frozenset[str]:
+    """Names of the fields whose parts a kind of block copies and never runs: `Template[...]`."""
+    return frozenset(
+        name
+        for name, hint in typing.get_type_hints(kind, include_extras=True).items()
+        if any(isinstance(mark, Copied) for mark in getattr(hint, "__metadata__", ()))
+    )
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -91,6 +109,10 @@ def _thawed(value: Any) -> Any:
     return dict(value) if isinstance(value, FrozenDict) else value
 
 
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+
+
 def _expected(name: str, hint: Any) -> str:
     if name.endswith("dtype"):
         return "a floating point dtype" + " or None" * (type(None) in alternatives(hint))
@@ -99,7 +121,11 @@ def _expected(name: str, hint: Any) -> str:
 
 def _readable(hint: Any) -> str:
     """An annotation as it stands in the source."""
-    text = hint.__name__ if inspect.isclass(hint) else str(hint).replace("NoneType", "None")
+    kinds = alternatives(hint)
+    if len(kinds) > 1:
+        return " | ".join(map(_readable, kinds))
+    text = hint.__name__ if inspect.isclass(hint) else str(hint)
+    text = text.replace("NoneType", "None")
     return re.sub(r"[\w.]+\.(\w+)", r"\1", text)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from blocks.carry import AndCarry, join_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
+from blocks.core.slots import Layers
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.layers.stack import carrying, runner
 
@@ -50,7 +51,7 @@ class SkipStack(Block, kw_only=True):
         Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
     """
 
-    block: nn.Module | tuple[nn.Module, ...]
+    block: Layers
     depth: int
     remat: bool | Callable[..., Any] = False
     param_dtype: Dtype = jnp.float32

@@ -11,6 +11,7 @@ from blocks.carry import AndCarry, Carry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.location import reported
+from blocks.core.slots import Layers
 from blocks.core.typing import Array, Float, typed
 from blocks.introspection.leave import leave
 
@@ -51,7 +52,7 @@ class Stack(Block, kw_only=True):
         Lan et al., ALBERT, 2019, arXiv:1909.11942 (shared layers).
     """
 
-    block: nn.Module | tuple[nn.Module, ...]
+    block: Layers
     depth: int
     scan: bool = False
     shared: bool = False

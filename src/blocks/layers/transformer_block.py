@@ -6,6 +6,7 @@ from jax.ad_checkpoint import checkpoint_name
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
+from blocks.core.slots import Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.layer_norm import LayerNorm
 from blocks.residual.layout import Residual, Sublayer
@@ -51,7 +52,7 @@ class TransformerBlock(Block, kw_only=True):
     attention: nn.Module
     mlp: nn.Module
     cross_attention: nn.Module | None = None
-    norm: nn.Module = LayerNorm()
+    norm: Template[Norm] = LayerNorm()
     residual: Residual = PreNorm()
     dropout_rate: float = 0.0
 

@@ -63,10 +63,10 @@ def test_a_learned_sink_at_zero_is_softmax_one() -> None:
     x = jax.random.normal(jax.random.key(0), (1, 5, 8))
     learned = MultiHeadAttention(num_heads=2, scores=(LearnedSinks(),))
     variables = learned.init(jax.random.key(1), x)
-    sinks = variables["params"]["scores_0"]["sinks"]
+    sinks = variables["params"]["learned_sinks"]["sinks"]
     assert sinks.shape == (2,)
     assert 0.0 < jnp.abs(sinks).max() < 0.1
-    variables["params"]["scores_0"]["sinks"] = jnp.zeros(2)
+    variables["params"]["learned_sinks"]["sinks"] = jnp.zeros(2)
     constant = MultiHeadAttention(num_heads=2, scores=(SoftmaxOne(),))
     np.testing.assert_array_equal(learned.apply(variables, x), constant.apply(variables, x))
 

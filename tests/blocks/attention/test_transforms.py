@@ -71,7 +71,7 @@ def test_a_closed_gate_silences_every_head() -> None:
 def test_the_first_layer_keeps_its_values_and_has_no_weights_for_others() -> None:
     block = stack(transforms=(ValueResidual(),))
     params = jax.eval_shape(block.init, jax.random.key(0), X)["params"]
-    with_weights = [name for name in params if "transforms_0" in params[name]["attention"]]
+    with_weights = [name for name in params if "value_residual" in params[name]["attention"]]
     assert with_weights == ["layer_1", "layer_2"]
 
 

@@ -31,7 +31,7 @@ CASES = (
         "ValueResidual outside of a stack",
         lambda: shapes(layer(attention=attends(ValueResidual())), X),
         ValueError,
-        "ValueResidual at `attention.transforms_0`: ValueResidual mixes in what the first layer "
+        "ValueResidual at `attention.value_residual`: ValueResidual mixes in what the first layer "
         "left; run the layers in a Stack, or thread Context(carry=Carry()) through them by "
         "split_carry.",
     ),
@@ -47,8 +47,9 @@ CASES = (
             X,
         ),
         ValueError,
-        "ValueResidual at `layer_1.attention.transforms_0`: values of shape (2, 3, 4, 2) cannot be "
-        "mixed with the first layer's, (2, 3, 2, 4); give all layers the same num_kv_heads and "
+        "ValueResidual at `layer_1.attention.value_residual`: values of shape (2, 3, 4, 2) "
+        "cannot be mixed with the first layer's, (2, 3, 2, 4); "
+        "give all layers the same num_kv_heads and "
         "head_dim.",
     ),
     mistake(
@@ -83,14 +84,15 @@ CASES = (
         "ValueEmbedding no tokens",
         lambda: shapes(stack(block=layer(attention=attends(TABLE))), X),
         ValueError,
-        "ValueEmbedding at `layer_0.attention.transforms_0`: ValueEmbedding looks up tokens; call "
-        "with Context(tokens=...), as CausalLM does.",
+        "ValueEmbedding at `layer_0.attention.value_embedding`: ValueEmbedding looks up "
+        "tokens; call with Context(tokens=...), as CausalLM does.",
     ),
     mistake(
         "ValueEmbedding tokens of another length",
         lambda: shapes(attends(TABLE), X, Context(tokens=TOKENS[:, :2])),
         TypeError,
-        "ValueEmbedding at `transforms_0`: argument `tokens` of context does not fit its signature",
+        "ValueEmbedding at `value_embedding`: argument `tokens` of context does not fit its "
+        "signature",
         "  expected: Int[Array, 'batch seq']",
         "  actual:   i32[2,2]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
@@ -99,7 +101,8 @@ CASES = (
         "ValueEmbedding dtype of tokens",
         lambda: shapes(attends(TABLE), X, Context(tokens=X[..., 0])),
         TypeError,
-        "ValueEmbedding at `transforms_0`: argument `tokens` of context does not fit its signature",
+        "ValueEmbedding at `value_embedding`: argument `tokens` of context does not fit its "
+        "signature",
         "  expected: Int[Array, 'batch seq']",
         "  actual:   f32[2,3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
@@ -113,8 +116,8 @@ CASES = (
             Context(tokens=TOKENS + 9),
         ),
         ValueError,
-        "ValueEmbedding at `transforms_0`: token ids from 9 to 9 do not fit vocab_size=5; use the "
-        "tokenizer that the model was made for.",
+        "ValueEmbedding at `value_embedding`: token ids from 9 to 9 do not fit vocab_size=5; use "
+        "the tokenizer that the model was made for.",
     ),
     mistake(
         "ValueEmbedding in an embedding",
