@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from recipes.data import Corpus, Tokenizer
     from recipes.config import Recipe
+    from recipes.data import Corpus, Tokenizer
     from recipes.runs.folder import RunFolder
     from recipes.trainer.checkpoints import Restored
     from recipes.trainer.loop import Row, Trainer
@@ -45,8 +45,8 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
         return f"{damaged}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
     return (
-        f"{damaged}model   {model.num_layers} layers, {model.num_heads} heads, {model.features} features, "
-        f"context {model.context}: {count:,} parameters\n"
+        f"{damaged}model   {model.num_layers} layers, {model.num_heads} heads, "
+        f"{model.features} features, context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {len(corpus.text):,} characters, {model.vocab_size} kinds of "
         "tokens\n"
         f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"

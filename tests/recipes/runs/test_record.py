@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from recipes.config import Recipe
 from recipes.data import ByteTokenizer, CharTokenizer, Corpus
 from recipes.errors import RecipeError
-from recipes.config import Recipe
 from recipes.presets import PRESETS
 from recipes.runs.folder import RunFolder
 from recipes.runs.record import check_same_corpus, differences, record

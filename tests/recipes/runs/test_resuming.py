@@ -18,8 +18,8 @@ import pytest
 from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
-from recipes.nanogpt import build_gpt, initial_state
 from recipes.config import Recipe
+from recipes.nanogpt import build_gpt, initial_state
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.metrics import MetricsFile, read_metrics
 

@@ -1,0 +1,1 @@
+"""Runs: the folder of one, what is recorded in it, and what it reports."""

@@ -1,0 +1,127 @@
+"""One session of a run, from its start or a checkpoint to its last step or an interrupt."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Protocol
+
+from recipes.config import Recipe
+from recipes.runs.folder import Resume, RunFolder
+from recipes.runs.report import stopped
+from recipes.trainer.checkpoints import Checkpoints, Restored
+from recipes.trainer.loop import Batches, Row, Trainer
+from recipes.trainer.metrics import MetricsFile
+from recipes.trainer.progress import TrainingProgress
+from recipes.trainer.signals import Interrupt
+from recipes.trainer.state import TrainState
+
+
+class _Movable(Protocol):
+    """Batches whose position can be set."""
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Continue at a position."""
+        ...
+
+
+def restore(state: TrainState, batches: _Movable, folder: RunFolder, resume: Resume) -> Restored:
+    """Read the checkpoint to resume from, and move the batches to its position.
+
+    Args:
+        state: State before the first step; returned where nothing is resumed.
+        batches: Batches of the run, at their start.
+        folder: Folder of the run.
+        resume: A step, `"auto"` for the last one saved, if any, or None.
+
+    Raises:
+        RecipeError: There is no such checkpoint, or it is damaged or of other settings.
+    """
+    checkpoints = Checkpoints(folder.checkpoints)
+    if resume is None or (resume == "auto" and not checkpoints.steps()):
+        return Restored(state, {"tokens": 0, "seconds": 0.0})
+    restored = checkpoints.restore(state, None if resume == "auto" else resume)
+    batches.set_state(restored.record["position"])
+    return restored
+
+
+class Session:
+    """Keeps what training leaves in the folder of a run, and shows it.
+
+    Within this context the first interrupt lets a row finish and be saved.
+
+    Attributes:
+        exit_code: What a shell expects: 0, or 128 and the number of the signal that ended it.
+    """
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, trainer: Trainer):
+        self.exit_code = 0
+        self._trainer = trainer
+        self._folder = folder
+        self._end = recipe.trainer.max_steps
+        self._log_every = 10 * recipe.trainer.log_every
+        self._interrupt = Interrupt()
+        self._interrupted = False
+        self._checkpoints = Checkpoints(folder.checkpoints)
+        self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
+        self._exits = ExitStack()
+
+    def __enter__(self) -> "Session":
+        with ExitStack() as entered:
+            entered.enter_context(self._progress)
+            entered.enter_context(self._interrupt)
+            self._exits = entered.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exits.__exit__(kind, error, traceback)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print text above the progress bar."""
+        self._progress.say(text, style=style)
+
+    def rows(self, batches: Batches) -> Iterator[Row]:
+        """Train, and yield rows of metrics until the last step or an interrupt."""
+        start = int(self._trainer.state.step)
+        if start >= self._end:
+            return
+        self._metrics = MetricsFile(self._folder.metrics, after_step=start)
+        for row in self._trainer.train(batches):
+            # Read once: a signal that comes later belongs to the next row.
+            signal = self._interrupt.received
+            self._interrupted = signal is not None
+            yield row
+            if signal is not None and row["step"] < self._end:
+                self.say(stopped(signal, row["step"], self._folder))
+                self.exit_code = self._interrupt.exit_code
+                return
+
+    def keep(self, row: Row) -> None:
+        """Write a row, and a checkpoint where the row was evaluated or training stops.
+
+        Raises:
+            RecipeError: The disk refuses.
+        """
+        # Metrics before the checkpoint: resuming from it must find its row.
+        self._metrics.append(row)
+        self._progress.row(row, log=row["step"] % self._log_every == 0)
+        if "val_loss" in row or self._interrupted:
+            self._checkpoints.save(self._trainer.state, self._record(row))
+
+    def show(self, step: int, text: str) -> None:
+        """Write a sample to the folder and print its beginning; the last one whole.
+
+        Raises:
+            RecipeError: The disk refuses.
+        """
+        self._folder.keep_sample(step, text)
+        self.say(text if step == self._end else text[:160], style="dim")
+
+    def _record(self, row: Row) -> dict[str, Any]:
+        trainer = self._trainer
+        counted = {"tokens": trainer.tokens, "seconds": trainer.seconds}
+        return {"position": trainer.position, **counted, "val_loss": row.get("val_loss")}
