@@ -96,7 +96,10 @@ def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[st
             raise PageError(
                 name, item.line, f"the last value must be a figure, got {type(value).__name__}."
             )
-        result["svg"] = drawing.svg(value)
+        try:
+            result["svg"] = drawing.svg(value)
+        except ValueError as error:
+            raise PageError(name, item.line, str(error)) from error
     elif value is not None:
         result["text"] += shown(value) + "\n"
     return result

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 COLUMN, ROW = 116, 64
@@ -12,12 +14,42 @@ CIRCLE = 12
 
 @dataclass(frozen=True)
 class Node:
-    """Something drawn, with the half sizes that arrows stop at."""
+    """Something drawn, with what stands in it and the half sizes that arrows stop at."""
 
+    text: str
     x: float
     y: float
     half_width: float
     half_height: float
+
+    def is_crossed(self, path: Sequence[tuple[float, float]]) -> bool:
+        """Whether a path of horizontal and vertical lines leads through it; its edge is outside."""
+        return any(
+            min(x, next_x) < self.x + self.half_width
+            and max(x, next_x) > self.x - self.half_width
+            and min(y, next_y) < self.y + self.half_height
+            and max(y, next_y) > self.y - self.half_height
+            for (x, y), (next_x, next_y) in itertools.pairwise(path)
+        )
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A way from one node to another, as the corners of a line."""
+
+    start: Node
+    end: Node
+    path: tuple[tuple[float, float], ...]
+
+    def check(self, nodes: Sequence[Node]) -> None:
+        """Raises `ValueError` where it crosses a node."""
+        for node in nodes:
+            if node.is_crossed(self.path):
+                raise ValueError(
+                    f"the arrow from {self.start.text!r} to {self.end.text!r} crosses "
+                    f"{node.text!r}; lead it through a free column, arrow(..., around=COLUMN), or "
+                    "move the box."
+                )
 
 
 @dataclass
@@ -25,11 +57,13 @@ class Diagram:
     """A drawing of what flows through a block.
 
     Places are given as column and row, from 0, in steps of a box; halves stand between. Data flows
-    downwards. A box of kind `learned` has parameters, one of kind `slot` holds another block.
+    downwards. A box of kind `learned` has parameters, one of kind `slot` holds another block. An
+    arrow that crosses a box or a label is an error when the diagram is drawn.
     """
 
     parts: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
     bends: list[tuple[float, float]] = field(default_factory=list)
 
     def box(
@@ -37,7 +71,7 @@ class Diagram:
     ) -> Node:
         """A box; `wide` is its width in columns. The text may have two lines."""
         width = WIDTH + (wide - 1.0) * COLUMN
-        node = self._node(column, row, width / 2, HEIGHT / 2)
+        node = self._node(text, column, row, width / 2, HEIGHT / 2)
         self.parts.append(
             f'<rect class="{kind}" x="{node.x - width / 2:g}" y="{node.y - HEIGHT / 2:g}" '
             f'width="{width:g}" height="{HEIGHT}" rx="6"/>'
@@ -47,17 +81,19 @@ class Diagram:
 
     def label(self, text: str, column: float, row: float) -> Node:
         """Words without a box: what comes in and goes out."""
-        node = self._node(column, row, 4.2 * max(map(len, text.split("\n"))), 12)
+        node = self._node(text, column, row, 4.2 * max(map(len, text.split("\n"))), 12)
         self._text(text, node, "label")
         return node
 
     def add(self, column: float, row: float) -> Node:
         """A circle in which what comes in is added."""
-        return self._circle(column, row, "M-6,0H6M0,-6V6")
+        return self._circle("+", column, row, "M-6,0H6M0,-6V6")
 
     def multiply(self, column: float, row: float) -> Node:
         """A circle in which what comes in is multiplied."""
-        return self._circle(column, row, "M-4.5,-4.5L4.5,4.5M-4.5,4.5L4.5,-4.5")
+        return self._circle(
+            "\N{MULTIPLICATION SIGN}", column, row, "M-4.5,-4.5L4.5,4.5M-4.5,4.5L4.5,-4.5"
+        )
 
     def arrow(self, start: Node, end: Node, text: str = "", around: float | None = None) -> None:
         """From the bottom of one to the top of the other, or through the column `around`.
@@ -65,11 +101,13 @@ class Diagram:
         Within a row it goes from side to side.
         """
         if around is not None:
-            path, middle = self._around(start, end, around)
+            path, middle = self._around(start, end, around * COLUMN)
         elif start.y == end.y:
             side = 1 if end.x > start.x else -1
-            path = f"M{start.x + side * start.half_width:g},{start.y:g}"
-            path += f"H{end.x - side * end.half_width - side * 2:g}"
+            path = [
+                (start.x + side * start.half_width, start.y),
+                (end.x - side * (end.half_width + 2), end.y),
+            ]
             middle = ((start.x + end.x) / 2, start.y - 8)
         else:
             top, bottom = start.y + start.half_height, end.y - end.half_height - 2
@@ -79,11 +117,13 @@ class Diagram:
             over = abs(start.x - end.x) <= start.half_width - 8
             if inside or over:
                 x = start.x if inside else end.x
-                path, middle = f"M{x:g},{top:g}V{bottom:g}", (x, turn)
+                path, middle = [(x, top), (x, bottom)], (x, turn)
             else:
-                path = f"M{start.x:g},{top:g}V{turn:g}H{end.x:g}V{bottom:g}"
+                path = [(start.x, top), (start.x, turn), (end.x, turn), (end.x, bottom)]
                 middle = ((start.x + end.x) / 2, turn - 4)
-        self.parts.append(f'<path class="arrow" d="{path}"/>')
+        self.arrows.append(Arrow(start, end, tuple(path)))
+        drawn = "M" + "L".join(f"{x:g},{y:g}" for x, y in path)
+        self.parts.append(f'<path class="arrow" d="{drawn}"/>')
         if text:
             x, y = middle
             self.parts.append(
@@ -91,25 +131,29 @@ class Diagram:
             )
             self.bends.append((x + 8 + 6.5 * len(text), y))
 
-    def _around(self, start: Node, end: Node, column: float) -> tuple[str, tuple[float, float]]:
-        x = column * COLUMN
-        leave = start.y + start.half_height + 8
+    def _around(
+        self, start: Node, end: Node, x: float
+    ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
+        bottom = start.y + start.half_height
+        leave = bottom + 8
         side = 1 if x > end.x else -1
-        path = f"M{start.x:g},{start.y + start.half_height:g}V{leave:g}H{x:g}V{end.y:g}"
-        path += f"H{end.x + side * (end.half_width + 2):g}"
+        stop = end.x + side * (end.half_width + 2)
         self.bends.append((x, end.y))
+        path = [(start.x, bottom), (start.x, leave), (x, leave), (x, end.y), (stop, end.y)]
         return path, (x, (leave + end.y) / 2)
 
-    def _circle(self, column: float, row: float, sign: str) -> Node:
-        node = self._node(column, row, CIRCLE, CIRCLE)
+    def _circle(self, text: str, column: float, row: float, sign: str) -> Node:
+        node = self._node(text, column, row, CIRCLE, CIRCLE)
         self.parts.append(
             f'<circle class="plain" cx="{node.x:g}" cy="{node.y:g}" r="{CIRCLE}"/>'
             f'<path class="sign" d="{sign}" transform="translate({node.x:g} {node.y:g})"/>'
         )
         return node
 
-    def _node(self, column: float, row: float, half_width: float, half_height: float) -> Node:
-        node = Node(column * COLUMN, row * ROW, half_width, half_height)
+    def _node(
+        self, text: str, column: float, row: float, half_width: float, half_height: float
+    ) -> Node:
+        node = Node(text, column * COLUMN, row * ROW, half_width, half_height)
         self.nodes.append(node)
         return node
 
@@ -120,6 +164,8 @@ class Diagram:
             self.parts.append(f'<text class="{kind}" x="{node.x:g}" y="{y:g}">{_safe(line)}</text>')
 
     def _repr_svg_(self) -> str:
+        for arrow in self.arrows:
+            arrow.check(self.nodes)
         left = min([n.x - n.half_width for n in self.nodes] + [x for x, _ in self.bends]) - 8
         right = max([n.x + n.half_width for n in self.nodes] + [x for x, _ in self.bends]) + 8
         top = min(n.y - n.half_height for n in self.nodes) - 6
