@@ -14,7 +14,7 @@ sys.path[:0] = [path for path in [str(Path(__file__).parents[1])] if path not in
 from mkdocs.exceptions import PluginError  # noqa: E402
 from mkdocs.structure.files import File  # noqa: E402
 
-from _build import drawing, navigation, notebooks  # noqa: E402
+from _build import drawing, navigation, notebooks, rooms  # noqa: E402
 from _build.fences import Item  # noqa: E402
 from _build.pages import ROOT, Page, all_pages, count, run_pages  # noqa: E402
 
@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if name not in _pages:
         return markdown
     text = (ROOT / name).read_text(encoding="utf-8")
-    spliced = splice(text, _pages[name], page.meta)
+    spliced = rooms.resolved(splice(text, _pages[name], page.meta))
     path = notebooks.address(Path(name))
     if files.get_file_from_path(f"learn/{path}") is None:
         return spliced

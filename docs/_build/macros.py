@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 
-from _build import guarantees
+from _build import guarantees, rooms
 
 # The page and heading that say what every block keeps.
 LAWS = "index.md#what-every-block-keeps"
@@ -44,6 +44,7 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
         "source": functools.partial(source, root=root),
         "tests": functools.partial(tests, root=root, page=page),
         **guarantees.macros(root),
+        **rooms.macros(page, root),
     }
 
 
@@ -168,14 +169,11 @@ def api(package: str, but: tuple[str, ...] = ()) -> str:
 
 
 def public_names() -> str:
-    """The table of all public names of `blocks`, with what each is in a sentence."""
-    import blocks
-
-    rows = ["| name | what it is |", "| --- | --- |"]
-    for name in sorted(blocks.__all__, key=str.lower):
-        thing = getattr(blocks, name)
-        sentence = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
-        rows.append(f"| [`{name}`][blocks.{name}] | {sentence.replace('|', chr(92) + '|')} |")
+    """The table of all public names of `blocks` and its rooms, with what each is in a sentence."""
+    rows = ["| name | import it from | what it is |", "| --- | --- | --- |"]
+    for name, (address, thing) in rooms.every_name().items():
+        home = address.rpartition(".")[0]
+        rows.append(f"| [`{name}`][{address}] | `{home}` | {rooms.sentence(thing)} |")
     return "\n".join(rows)
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from _build.compiler import quick_flags
 from _build.fences import RUNNABLE, Item, PageError, read
 
+# Macros that read other pages.
+ROOM_MACROS = ("entries(", "overview(", "rooms(")
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "pages"
 # Pages compile the same small programs: what one has compiled the next one loads.
@@ -145,6 +147,8 @@ def _key(name: str, items: list[Item], root: Path) -> str:
     if "{{" in text or any(item.language == "macro" for item in items):
         sources.append(_hash_of(root / "tests", "**/*.py"))
         sources += [_hash_of(root / "docs", "**/*.toml"), _hash_of(root / "benchmarks", "*.md")]
+    if any(item.language == "macro" and item.code.startswith(ROOM_MACROS) for item in items):
+        sources.append(_hash_of(root / "docs", "**/*.md"))
     versions = [platform.python_version(), *map(_version, VERSIONS)]
     return hashlib.sha256(repr((name, code, sources, versions)).encode()).hexdigest()
 

@@ -106,10 +106,9 @@ def _python(item: Item, name: str, page: Path, space: dict[str, Any]) -> dict[st
 
 
 def _macro(item: Item, name: str, page: Path, root: Path, space: dict[str, Any]) -> dict[str, str]:
-    import blocks
-    from _build import macros
+    from _build import macros, rooms
 
-    public = {public: getattr(blocks, public) for public in blocks.__all__}
+    public = {name: thing for name, (_, thing) in rooms.every_name().items()}
     known = {**public, **macros.macros(page, root)}
     try:
         result = evaluate(item.code, str(page), item.line, {**known, **space})

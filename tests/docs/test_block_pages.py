@@ -6,7 +6,7 @@ from pathlib import Path
 import flax.linen as nn
 import pytest
 
-import blocks
+from _build import rooms
 from _build.pages import ROOT
 
 HEADINGS = [
@@ -22,7 +22,7 @@ HEADINGS = [
     "Tests",
     "Source",
 ]
-PUBLIC = {name: getattr(blocks, name) for name in blocks.__all__}
+PUBLIC = {name: thing for name, (_, thing) in rooms.every_name().items()}
 BLOCKS = [
     name
     for name, value in PUBLIC.items()
@@ -77,13 +77,58 @@ def test_a_block_page_is_about_one_public_block(title: str) -> None:
 def test_a_block_page_computes_what_can_be_computed(title: str, macro: str) -> None:
     text = PAGES[title].read_text(encoding="utf-8")
     assert re.search(rf"^\{{\{{ {macro}\(.+\) \}}\}}$", text, re.MULTILINE)
-    assert f"::: blocks.{title}\n" in text
+    assert f"::: {rooms.every_name()[title][0]}\n" in text
     assert re.search(r"^```python hide figure=\".{20,}\"$", text, re.MULTILINE)
 
 
 def test_every_public_name_has_one_place_in_the_docs() -> None:
-    found = []
-    for page in sorted((ROOT / "docs").rglob("*.md")):
-        found += re.findall(r"^::: blocks\.(\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(set(blocks.__all__) - set(found)) == []
-    assert sorted(name for name in set(found) if found.count(name) > 1) == []
+    by_hand = rooms.hand_written(ROOT)
+    assert sorted(name for name in set(by_hand) if by_hand.count(name) > 1) == []
+    texts = [page.read_text(encoding="utf-8") for page in (ROOT / "docs/blocks").rglob("*.md")]
+    generated = [room for text in texts for room in rooms.ROOMS.findall(text)]
+    for room in rooms.every_room():
+        left = {address for address, _ in rooms.public(room).values()} - set(by_hand)
+        assert not left or generated.count(room) == 1, (
+            f'write {{{{ entries("{room}") }}}} on the overview of {room}, or an entry for {left}'
+        )
+
+
+def test_every_overview_has_a_row_for_every_block_of_its_room() -> None:
+    for page in rooms.overviews(ROOT):
+        room = rooms.room_of(page, ROOT)
+        text = page.read_text(encoding="utf-8")
+        missing = rooms.overview(room, page)
+        assert not missing or f'{{{{ overview("{room}") }}}}' in text, (
+            f'write {{{{ overview("{room}") }}}} below the table of {page.relative_to(ROOT)}'
+        )
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """An overview of norms with a row for one, a link to another and an entry for a third."""
+    path = tmp_path / "norms.md"
+    path.write_text(
+        "| `RMSNorm` | by default |\n\nOr [`ScaleNorm`](a.md).\n\n::: blocks.LayerNorm\n"
+    )
+    return path
+
+
+def test_an_overview_adds_rows_for_what_has_none_by_hand(page: Path) -> None:
+    rows = rooms.overview("norms", page).splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == ["DynamicTanh", "LayerNorm"]
+    assert rows[1].startswith("| [`LayerNorm`][blocks.LayerNorm] | ")
+
+
+def test_entries_are_added_for_what_has_none_by_hand(page: Path, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    page.rename(docs / "norms.md")
+    wanted = [f"::: blocks.{name}" for name in ("DynamicTanh", "RMSNorm", "ScaleNorm")]
+    assert rooms.entries("norms", tmp_path).split("\n\n") == [*wanted[:2], f"{wanted[2]}\n"]
+
+
+def test_a_name_that_only_its_room_exports_has_an_address_there() -> None:
+    assert rooms.public("attention/masks")["visible"][0] == "blocks.attention.masks.visible"
+    link = "[`visible`][blocks.visible], [`Causal`][blocks.Causal]"
+    room = "[`visible`][blocks.attention.masks.visible], [`Causal`][blocks.Causal]"
+    assert rooms.resolved(link) == room
