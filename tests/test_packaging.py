@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from sources import SOURCES, distributions_imported_by, python_files
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -130,3 +131,13 @@ def test_the_lock_file_pins_extras_by_name(python):
     assert wanted
     for name, extra in wanted:
         assert re.search(rf"^{name}\[[^\]]*\b{extra}\b[^\]]*\]==", LOCK, re.MULTILINE), name
+
+
+def test_what_is_required_is_imported_and_what_is_imported_is_required():
+    """Of the two packages; what tests and docs import is in extras."""
+    imported = set().union(*map(distributions_imported_by, python_files(SOURCES)))
+    owners = importlib.metadata.packages_distributions()
+    others = imported - {"blocks", "recipes"}
+    used = {canonicalize_name(owner) for name in others for owner in owners.get(name, [name])}
+    required = {canonicalize_name(requirement.name) for requirement in requirements()}
+    assert required == used

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from recipes.errors import RecipeError
 from recipes.trainer.settings import AdamWSettings, TrainerSettings
@@ -74,7 +74,7 @@ class Recipe:
 
     Attributes:
         data: Name or path of the corpus.
-        tokenizer: What a token is.
+        tokenizer: What a token is; byte pairs can be counted, not trained on yet.
         batch_size: Sequences of `model.context` tokens per step.
         seed: Seed of parameters, dropout, the order of batches and samples.
         model: The GPT.
@@ -86,7 +86,7 @@ class Recipe:
     """
 
     data: str = "manual"
-    tokenizer: Literal["characters", "bytes"] = "characters"
+    tokenizer: Literal["characters", "bytes", "byte-pairs"] = "characters"
     batch_size: int = 12
     seed: int = 1337
     model: GPTConfig = field(default_factory=GPTConfig)
@@ -118,17 +118,24 @@ class Recipe:
         Raises:
             RecipeError: A name that this version does not know, or a value out of range.
         """
+        parts = {"model": GPTConfig, "optimizer": AdamWSettings, "trainer": TrainerSettings}
         try:
-            return cls(
-                **{
-                    **content,
-                    "model": GPTConfig(**content["model"]),
-                    "optimizer": AdamWSettings(**content["optimizer"]),
-                    "trainer": TrainerSettings(**content["trainer"]),
-                }
-            )
+            made = {name: _checked(kind, content[name]) for name, kind in parts.items()}
+            return _checked(cls, {**content, **made})
         except (KeyError, TypeError) as error:
             raise RecipeError(
                 f"config.json is damaged or of another version: {error}.",
                 "Use the version of linen-blocks that wrote it; env.json names it.",
             ) from error
+
+
+def _checked(kind: Any, fields: dict[str, Any]) -> Any:
+    """A value made of fields that were read, once their types were found right."""
+    # Here, for only what reads a run needs it.
+    from beartype.door import is_bearable
+
+    hints = get_type_hints(kind)
+    for name, value in fields.items():
+        if name in hints and not is_bearable(value, hints[name]):
+            raise TypeError(f"{name}={value!r} is not {hints[name]}")
+    return kind(**fields)

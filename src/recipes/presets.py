@@ -10,7 +10,7 @@ ABOUT = {
     "lecture": "the final model of Karpathy's lecture",
     "shakespeare-char": "nanoGPT's baby model for a GPU",
     "shakespeare-char-cpu": "nanoGPT's settings for a CPU",
-    "gpt2-124m": "the smallest GPT-2; byte-pair tokens come later",
+    "gpt2-124m": "the smallest GPT-2, to be counted: byte-pair tokens come later",
 }
 
 PRESETS = {
@@ -72,6 +72,7 @@ PRESETS = {
     # Radford et al., GPT-2, 2019; optimiser of nanoGPT's config/train_gpt2.py.
     "gpt2-124m": Recipe(
         data="stdlib",
+        tokenizer="byte-pairs",
         batch_size=480,
         model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True),
         optimizer=AdamWSettings(

@@ -81,6 +81,17 @@ def test_settings_that_cannot_be_are_refused(change: dict[str, int], cause: str)
         replace(PRESETS["quick"], **change)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [("model", "use_bias", "no"), ("model", "num_layers", 2.5), ("trainer", "max_steps", None)],
+)
+def test_settings_of_another_type_are_refused(part: str, name: str, value: object) -> None:
+    content = PRESETS["quick"].as_json()
+    content[part][name] = value
+    with pytest.raises(RecipeError, match=rf"config\.json is damaged.*{name}={value!r} is not"):
+        Recipe.from_json(content)
+
+
 @pytest.mark.parametrize("missing", ["model", "trainer"])
 def test_settings_without_a_part_are_refused(missing: str) -> None:
     content = PRESETS["quick"].as_json()

@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from recipes.config import Recipe
-from recipes.data import load_corpus
+from recipes.data import load_corpus, tokenizer_of
 from recipes.data.corpora import NAMES
 from recipes.errors import RecipeError
 from recipes.runs.folder import Resume, RunFolder, claimed
@@ -35,6 +35,7 @@ class Train(Recipe):
     def __call__(self) -> int:
         """Trains; what can be wrong without JAX is found before it is imported."""
         resume = self._resume()
+        tokenizer_of(self.tokenizer)  # Refused before a large text is read.
         corpus = load_corpus(self.data)
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
         if self.data not in NAMES:

@@ -12,6 +12,7 @@ from recipes.data.tokenizers import (
     Tokenizer,
     build_tokenizer,
     check_ids,
+    tokenizer_of,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "load_corpus",
     "load_tokenizer",
     "save_tokenizer",
+    "tokenizer_of",
 ]

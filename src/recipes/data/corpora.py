@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platformdirs
+
 from recipes.data.files import download
 from recipes.errors import RecipeError, nearest_of
 
@@ -68,9 +70,10 @@ def load_corpus(
         >>> corpus.text[:22]
         'The "assert" statement'
     """
+    kept_in = cache_dir or platformdirs.user_cache_path("linen-blocks")
     sources: dict[str, Callable[[], str]] = {
         "manual": _manual,
-        "shakespeare": lambda: _shakespeare(cache_dir or _user_cache_dir(), shakespeare_url),
+        "shakespeare": lambda: _shakespeare(kept_in, shakespeare_url),
         "stdlib": lambda: _stdlib(Path(sysconfig.get_path("stdlib"))),
     }
     source = sources.get(name_or_path, lambda: _file(name_or_path))
@@ -116,11 +119,6 @@ def _shakespeare(cache_dir: Path, url: str) -> str:
         max_bytes=SHAKESPEARE_MAX_BYTES,
     )
     return _decode(data, url)
-
-
-def _user_cache_dir() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "linen-blocks"
 
 
 def _file(name: str) -> str:

@@ -197,9 +197,24 @@ def build_tokenizer(kind: str, text: str) -> Tokenizer:
     Raises:
         RecipeError: An unknown kind; the nearest is named.
     """
+    return tokenizer_of(kind).from_text(text)
+
+
+def tokenizer_of(kind: str) -> type[CharTokenizer] | type[ByteTokenizer]:
+    """The class of a kind of tokenizer.
+
+    Raises:
+        RecipeError: An unknown kind, or byte pairs, which this version cannot make yet.
+    """
+    if kind == "byte-pairs":
+        raise RecipeError(
+            "Byte-pair tokens cannot be made by this version yet.",
+            "Add --tokenizer bytes to train a model of this size on bytes, or choose another "
+            "preset: `presets` lists them.",
+        )
     if kind not in TOKENIZERS:
         raise RecipeError(f"{kind!r} is not a tokenizer.", f"Use {nearest_of(kind, TOKENIZERS)}.")
-    return TOKENIZERS[kind].from_text(text)
+    return TOKENIZERS[kind]
 
 
 def check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer]:

@@ -8,11 +8,13 @@ metrics.jsonl    one row per logged step        tokenizer.json
 import contextlib
 import json
 import os
-import sys
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from filelock import FileLock, Timeout
 
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
@@ -20,7 +22,8 @@ from recipes.errors import RecipeError
 # A step, the last one saved if any, or a new run.
 Resume: TypeAlias = int | Literal["auto"] | None
 
-LOCK = ".lock"
+# The lock is the process', not the file's: a run that was killed keeps no claim.
+LOCK, HOLDER = ".lock", ".holder"
 # What a start that was cut short leaves: config.json is written last.
 UNFINISHED = {"env.json", "tokenizer.json"}
 
@@ -103,8 +106,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     """The folder of a run, made if need be, and no other run's until the context ends.
 
-    A run that was killed keeps no claim: the lock belongs to the process, not to the file.
-
     Raises:
         RecipeError: The path is a file or cannot be written, another process is using it, or it
             holds files: any without `resume`, others than a run's with it.
@@ -115,31 +116,33 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         _check_contents(path, resume)
-        lock = (path / LOCK).open("a+", encoding="utf-8")
+        lock = FileLock(path / LOCK, blocking=False)
+        lock.acquire()
+    except Timeout as error:
+        raise RecipeError(
+            f"Another process{_holder(path)} is training in {str(path)!r}.",
+            "Wait for it, stop it, or give --run-dir another folder.",
+        ) from error
     except OSError as error:
         raise _cannot_write(path, error) from error
-    with lock:
-        lock.seek(0)
-        try:
-            _lock(lock.fileno())
-        except OSError as error:
-            raise RecipeError(
-                f"Another process, {lock.read().strip()}, is training in {str(path)!r}.",
-                "Wait for it, stop it, or give --run-dir another folder.",
-            ) from error
+    try:
         # The folder may have been filled between the look and the lock.
         _check_contents(path, resume)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        try:
-            yield RunFolder(path)
-        finally:
-            # A start that failed before anything was written leaves no folder behind.
-            with contextlib.suppress(OSError):
-                if is_new and [entry.name for entry in path.iterdir()] == [LOCK]:
-                    (path / LOCK).unlink()
-                    path.rmdir()
+        (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
+        yield RunFolder(path)
+    finally:
+        # A start that failed before anything was written leaves no folder behind.
+        with contextlib.suppress(OSError):
+            if is_new and {entry.name for entry in path.iterdir()} <= {LOCK, HOLDER}:
+                shutil.rmtree(path)
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    """The process that has claimed a folder; empty in the moment before it says so."""
+    with contextlib.suppress(OSError):
+        return f", {(path / HOLDER).read_text(encoding='utf-8').strip()},"
+    return ""
 
 
 def _check_contents(path: Path, resume: bool) -> None:
@@ -162,22 +165,6 @@ def _cannot_write(path: Path, error: OSError) -> RecipeError:
         f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
         "Make room or mend the permissions, or give --run-dir another folder.",
     )
-
-
-def _lock(descriptor: int) -> None:
-    """Takes the lock of an open file, or raises `OSError` at once."""
-    # Only POSIX locks files as `flock`, only Windows as `locking`; both let go when a process dies.
-    if sys.platform == "win32":
-        import msvcrt
-
-        # Far behind what the file holds: a locked byte could not be read by others.
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def test_a_setting_that_only_another_preset_could_have_is_read_with_its_own() ->
         ("train quick --seed -1", "seed=-1 is out of range", "4294967295"),
         ("train quick --max-steps 0", "max_steps=0 must be at least 1", "count"),
         ("train --max-steps 3 lecture", "'lecture' stands after an option", "train lecture"),
+        ("train gpt2-124m --run-dir NEW", "Byte-pair tokens cannot be made", "--tokenizer bytes"),
         ("train quick --resume auto", "needs the folder of a run", "--run-dir"),
         ("train quick --resume x --run-dir RUN", "--resume x is no step", "auto"),
         ("train --resume 7 --run-dir RUN", "no checkpoint of step 7", "There are: 10"),

@@ -82,7 +82,7 @@ def test_a_second_claim_is_refused_and_names_the_holder(tmp_path: Path) -> None:
             assert f"Another process, {process.pid}, is training in" in cause
         process.kill()
     # What a killed process leaves is no claim.
-    assert (tmp_path / "run" / ".lock").read_text() == f"{process.pid}\n"
+    assert (tmp_path / "run" / ".holder").read_text() == f"{process.pid}\n"
     with claimed(tmp_path / "run", resume=False):
         pass
 
