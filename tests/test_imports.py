@@ -14,7 +14,7 @@ from sources import (
 )
 
 BLOCKS_MAY_IMPORT = {"jax", "flax", "chex", "jaxtyping", "beartype", "blocks"}
-BELONG_TO_RECIPES = {"optax", "orbax", "grain", "tyro", "filelock"}
+BELONG_TO_RECIPES = {"optax", "orbax", "grain", "tyro"}
 LIGHT = [
     *("config", "errors", "presets", "data", "data.corpora", "data.tokenizers"),
     *("generation.sampling", "runs.folder", "runs.report", "commands"),
