@@ -2,13 +2,14 @@
 
 from blocks.adapters.lora import LoRA
 from blocks.adapters.merge import label_lora, merge_lora
-from blocks.attention.caches.base import Cache
+from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
+from blocks.attention.caches.state import CacheState, KeyValueState
 from blocks.attention.clip import ClipQK, ClipValue
-from blocks.attention.cross import CrossAttention, MemoryCache
+from blocks.attention.cross import CrossAttention
 from blocks.attention.differential import DifferentialAttention
 from blocks.attention.gate import OutputGate
 from blocks.attention.head import AttentionHead
@@ -98,7 +99,6 @@ from blocks.positions.scalings import (
     YaRN,
 )
 from blocks.positions.sinusoidal import SinusoidalPositions
-from blocks.recurrent.cache import RecurrentCache
 from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.distillation import HedgehogDistillation, hedgehog_loss
 from blocks.recurrent.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
@@ -127,6 +127,7 @@ __all__ = [
     "BigramHash",
     "Block",
     "Cache",
+    "CacheState",
     "Carry",
     "Causal",
     "CausalLM",
@@ -170,6 +171,7 @@ __all__ = [
     "Kernel",
     "KernelCall",
     "KeyValueCache",
+    "KeyValueState",
     "LMHead",
     "LastToken",
     "LatentAttention",
@@ -186,7 +188,6 @@ __all__ = [
     "Mask",
     "MaskedLMHead",
     "MeanPool",
-    "MemoryCache",
     "MixtureOfExperts",
     "MultiHeadAttention",
     "MultiTokenLM",
@@ -206,7 +207,6 @@ __all__ = [
     "QKTransform",
     "RMSNorm",
     "ReZero",
-    "RecurrentCache",
     "RelativeBias",
     "ResiDual",
     "Residual",

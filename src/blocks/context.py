@@ -95,10 +95,10 @@ def locate(
     context: Context | None,
     batch: int,
     seq: int,
-    start: Int[Array, ""] | int = 0,
-    seen: Int[Array, "batch"] | int = 0,
+    length: Int[Array, ""] | int = 0,
+    num_tokens: Int[Array, "batch"] | int = 0,
 ) -> Coordinates:
-    """Places `seq` new tokens after `start` slots, of which `seen` in each row were real.
+    """Place `seq` new tokens after `length` earlier ones, of which `num_tokens` are real.
 
     Raises:
         TypeError: an array in `context` that does not have the shape of the tokens.
@@ -112,8 +112,8 @@ def locate(
         counted = jnp.maximum(jnp.cumsum(context.valid, axis=-1, dtype=jnp.int32) - 1, 0)
     positions = context.positions
     if positions is None:
-        positions = counted + jnp.reshape(seen, (-1, 1))
-    return Coordinates(order + start, positions, context.valid, context.segment_ids)
+        positions = counted + jnp.reshape(num_tokens, (-1, 1))
+    return Coordinates(order + length, positions, context.valid, context.segment_ids)
 
 
 @typed

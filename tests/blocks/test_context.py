@@ -38,7 +38,7 @@ def test_given_positions_are_taken() -> None:
 
 
 def test_tokens_after_others_count_on() -> None:
-    at = locate(None, 2, 2, start=jnp.int32(4), seen=jnp.array([1, 4]))
+    at = locate(None, 2, 2, length=jnp.int32(4), num_tokens=jnp.array([1, 4]))
     np.testing.assert_array_equal(at.order, [[4, 5]])
     np.testing.assert_array_equal(at.positions, [[1, 2], [4, 5]])
 

@@ -3,26 +3,12 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.attention.caches.base import Cache
+from blocks.attention.caches.memory import MemoryState
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
 from blocks.carry import AndCarry, join_carry
-from blocks.context import Context, Coordinates, locate
+from blocks.context import Context, Coordinates
 from blocks.core.typing import Array, Bool, Float, typed
-
-
-class MemoryCache(Cache):
-    """Keys and values of the memory, projected once; it counts the tokens that have read it.
-
-    Attributes:
-        keys: one per token of the memory.
-        values: likewise.
-        valid: True for real tokens; None where all are.
-    """
-
-    keys: Float[Array, "batch memory_seq kv_heads head_dim"]
-    values: Float[Array, "batch memory_seq kv_heads value_dim"]
-    valid: Bool[Array, "batch memory_seq"] | None
 
 
 class CrossAttention(MultiHeadAttention, kw_only=True):
@@ -80,14 +66,11 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
     ) -> AndCarry[Float[Array, "batch seq features"]]:
         """Attends from every token of `x` to the memory's real tokens."""
         given, context = context, Context() if context is None else context
-        batch, seq, embed = x.shape
-        head_dim = self._head_dim(embed)
+        head_dim = self._head_dim(x.shape[-1])
         memory, after = self._memory(x, context, head_dim)
-        query_at = locate(context, batch, seq, memory.length, memory.seen)
+        query_at = memory.locate(context, x.shape[1])
         if context.cache_size is not None:
-            new = seq if context.valid is None else context.valid.sum(axis=-1)
-            read = memory.replace(length=memory.length + seq, seen=memory.seen + new)
-            self.put_variable("cache", "memory", read)
+            self.put_variable("cache", "memory", memory.counted(query_at))
         order = jnp.arange(memory.keys.shape[1], dtype=jnp.int32)[None]
         key_at = Coordinates(order, order, memory.valid)
         query = self._project("query", x, head_dim)
@@ -99,7 +82,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
 
     def _memory(
         self, x: Array, context: Context, head_dim: int
-    ) -> tuple[MemoryCache, Context | None]:
+    ) -> tuple[MemoryState, Context | None]:
         if context.cache_size is not None and self.has_variable("cache", "memory"):
             return self.get_variable("cache", "memory"), context
         if context.memory is None:
@@ -110,12 +93,11 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         _context(x, context.memory, context.memory_valid)
         value = self._project("value", context.memory, head_dim)
         values, after = self._transform_value(value, context)
-        memory = MemoryCache(
+        memory = MemoryState.empty(
+            len(x),
             keys=self._project("key", context.memory, head_dim),
             values=values,
             valid=context.memory_valid,
-            length=jnp.zeros((), jnp.int32),
-            seen=jnp.zeros(len(x), jnp.int32),
         )
         return memory, after
 

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.variable import cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
@@ -109,7 +110,7 @@ class LatentAttention(Block, kw_only=True):
     position: QKTransform | None = RoPE()
     scores: tuple[ScoreModification, ...] = ()
     kernel: Kernel = dot_product_attention
-    cache: type[KeyValueCache] = KeyValueCache
+    cache: Cache = KeyValueCache()
     norm: nn.Module = RMSNorm()
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
@@ -164,8 +165,8 @@ class LatentAttention(Block, kw_only=True):
         value_up = self._up("value_up", latent, self.value_dim or self.head_dim)
 
         cache = cache_variable(self, self.cache, self.mask, context, key_rope, latent)
-        start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
-        at = key_at = locate(context, x.shape[0], x.shape[1], start, seen)
+        at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
+        key_at = at
         if self.position is not None:
             query_rope, key_rope = self.position(query_rope, key_rope, at, at)
         if cache is None:
@@ -173,7 +174,7 @@ class LatentAttention(Block, kw_only=True):
             key, value = unfold(heads, key_up), unfold(heads, value_up)
             key_rope = jnp.repeat(key_rope, self.num_heads, axis=2)
         else:
-            cache.value, key_rope, latent, key_at = cache.value.extend(key_rope, latent, at)
+            key_rope, latent, key_at = cache.extend(key_rope, latent, at)
             query, key, value = absorb(query, key_up), latent, latent
 
         drop = self.dropout_rate > 0.0 and not deterministic

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.attention.caches.variable import cache_variable
+from blocks.attention.caches.variable import CacheVariable, cache_variable
 from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.masks import Mask
 from blocks.attention.observed import observed
@@ -66,7 +67,7 @@ class MultiHeadAttention(Block, kw_only=True):
             sinks, as `LearnedSinks()`, join the softmax last.
         kernel: what attends: `dot_product_attention`, `ChunkedAttention()`, `CudnnAttention()`, or
             `Auto()`, which chooses among them.
-        cache: what keeps keys and values between calls, as `RingCache` where `mask` is a window.
+        cache: what keeps keys and values between calls, as `RingCache()` where `mask` is a window.
         use_bias: learn biases, in all projections or by `Biases` in some.
         dropout_rate: share of the attention weights dropped in training.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
@@ -106,7 +107,7 @@ class MultiHeadAttention(Block, kw_only=True):
     transforms: tuple[QKTransform | ValueTransform | HeadTransform, ...] = ()
     scores: tuple[ScoreModification, ...] = ()
     kernel: Kernel = dot_product_attention
-    cache: type[KeyValueCache] = KeyValueCache
+    cache: Cache = KeyValueCache()
     use_bias: bool | Biases = True
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
@@ -158,11 +159,11 @@ class MultiHeadAttention(Block, kw_only=True):
         value, after = self._transform_value(value, context)
 
         cache = self._cache(context, key, value)
-        start, seen = (0, 0) if cache is None else (cache.value.length, cache.value.seen)
-        at = key_at = locate(context, x.shape[0], x.shape[1], start, seen)
+        at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
+        key_at = at
         query, key = self._transform(query, key, at, at)
         if cache is not None:
-            cache.value, key, value, key_at = cache.value.extend(key, value, at)
+            key, value, key_at = cache.extend(key, value, at)
         mixed, after = self._attend(query, key, value, at, key_at, after, deterministic)
         return join_carry(self._out(mixed, x), after, context)
 
@@ -255,5 +256,5 @@ class MultiHeadAttention(Block, kw_only=True):
             )
         return embed // self.num_heads
 
-    def _cache(self, context: Context | None, key: Array, value: Array) -> nn.Variable | None:
+    def _cache(self, context: Context | None, key: Array, value: Array) -> CacheVariable | None:
         return cache_variable(self, self.cache, self.mask, context, key, value)

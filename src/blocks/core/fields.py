@@ -136,7 +136,7 @@ def shown(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
-    if any(kind.__name__ == "Cache" for kind in type(value).__mro__):
+    if any(kind.__name__ == "CacheState" for kind in type(value).__mro__):
         return f"{type(value).__name__}(...)"
     text = f"the function {value.__name__}" if is_function(value) else repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

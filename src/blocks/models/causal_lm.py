@@ -1,9 +1,9 @@
 """CausalLM: a language model, which gives the distribution of each next token."""
 
 import flax.linen as nn
-import jax.numpy as jnp
 
-from blocks.context import Context, locate
+from blocks.attention.caches.variable import count_tokens
+from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, Int, typed
@@ -96,15 +96,7 @@ class CausalLM(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
         """Gives what the head reads: the vector of each token after the last norm."""
-        batch, seq = tokens.shape
-        context = Context() if context is None else context
-        if context.cache_size is not None:
-            seen = self.variable("cache", "seen", jnp.zeros, (batch,), jnp.int32)
-            context = context.replace(
-                positions=locate(context, batch, seq, 0, seen.value).positions
-            )
-            new = seq if context.valid is None else context.valid.sum(axis=-1, dtype=jnp.int32)
-            seen.value = seen.value + new
+        context = count_tokens(self, Context() if context is None else context, *tokens.shape)
         x = self.embed(tokens, context, deterministic)
         x = self.stack(x, context.replace(x0=x, tokens=tokens), deterministic)
         return x if self.norm is None else self.norm(x)

@@ -6,11 +6,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.context import Context, locate
+from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import VarianceScaling
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
-from blocks.recurrent.cache import RecurrentCache
+from blocks.recurrent.state import RecurrentState
 
 TORCH_UNIFORM = VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform")
 
@@ -113,8 +113,8 @@ class ShortConvolution(Block, kw_only=True):
         caching = context is not None and context.cache_size is not None
         kept = self.get_variable("cache", "window") if caching else None
         if kept is None:
-            kept = RecurrentCache.empty(batch, back, channels, kept=back, dtype=x.dtype)
-        at = locate(context, batch, seq, kept.length, kept.seen)
+            kept = RecurrentState.start(batch, back, channels, kept=back, dtype=x.dtype)
+        at = kept.locate(context, seq)
 
         # Real tokens first, in order, so that the tokens before a token are real.
         order = None if at.valid is None else jnp.argsort(~at.valid, axis=1, stable=True)

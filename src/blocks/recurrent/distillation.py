@@ -10,9 +10,9 @@ from blocks.attention.masks import visible
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Bool, Float, typed
 from blocks.introspection.leave import leave
-from blocks.recurrent.cache import RecurrentCache
 from blocks.recurrent.linear_attention import LinearAttention
 from blocks.recurrent.products import SMALLEST_SUM, linear_weights, products_of
+from blocks.recurrent.state import RecurrentState
 
 
 @typed
@@ -83,7 +83,7 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
     """
 
     def _mix(
-        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentCache | None
+        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentState | None
     ) -> tuple[Array, None]:
         """The heads' results by softmax."""
         seen = visible(self.mask, at, at)

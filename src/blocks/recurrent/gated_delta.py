@@ -4,17 +4,17 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.context import Context, locate
+from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.numbers import divisors
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 from blocks.linear import Linear
 from blocks.norms.rms_norm import RMSNorm
-from blocks.recurrent.cache import RecurrentCache
 from blocks.recurrent.chunking import document_runs
 from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.delta_rule import gated_delta_rule
+from blocks.recurrent.state import RecurrentState
 
 
 def unit(x: Array) -> Array:
@@ -150,8 +150,8 @@ class GatedDeltaNet(Block, kw_only=True):
         caching = context is not None and context.cache_size is not None
         kept = self.get_variable("cache", "recurrent") if caching else None
         if kept is None:
-            kept = RecurrentCache.empty(batch, *key.shape[2:], value.shape[-1])
-        at = locate(context, batch, seq, kept.length, kept.seen)
+            kept = RecurrentState.start(batch, *key.shape[2:], value.shape[-1])
+        at = kept.locate(context, seq)
         runs, segment_ids = document_runs(at, batch, kept.segment_ids)
         log_decay, beta = self._gates(x)
         if at.valid is not None:  # padding neither writes nor lets fade

@@ -13,7 +13,6 @@ from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.introspection.leave import leave
 from blocks.linear import Linear
-from blocks.recurrent.cache import RecurrentCache
 from blocks.recurrent.chunking import document_runs
 from blocks.recurrent.features import EluFeatures, FeatureMap
 from blocks.recurrent.products import (
@@ -23,6 +22,7 @@ from blocks.recurrent.products import (
     full_sums,
     linear_weights,
 )
+from blocks.recurrent.state import RecurrentState
 
 
 class LinearAttention(Block, kw_only=True):
@@ -132,8 +132,7 @@ class LinearAttention(Block, kw_only=True):
         value = self._project("value", x, (kv_heads, head_dim))
 
         kept = self._kept(context)
-        start, seen = (0, 0) if kept is None else (kept.length, kept.seen)
-        at = locate(context, x.shape[0], x.shape[1], start, seen)
+        at = locate(context, *x.shape[:2]) if kept is None else kept.locate(context, x.shape[1])
         placed = self.transforms if self.position is None else (*self.transforms, self.position)
         for transform in placed:
             query, key = transform(query, key, at, at)
@@ -143,8 +142,8 @@ class LinearAttention(Block, kw_only=True):
         return self._project("out", mixed, (self.features or x.shape[-1],), axes=2)
 
     def _mix(
-        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentCache | None
-    ) -> tuple[Array, RecurrentCache | None]:
+        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentState | None
+    ) -> tuple[Array, RecurrentState | None]:
         """The heads' results, and what is kept of all tokens where the mask is causal."""
         query, key = self._features(query, key)
         if kept is None:  # else keys of earlier calls would be missing
@@ -153,7 +152,7 @@ class LinearAttention(Block, kw_only=True):
         values = counted(value, at.valid)
         batch, _, kv_heads, features = key.shape
         if kept is None:
-            kept = RecurrentCache.empty(batch, kv_heads, features, values.shape[-1])
+            kept = RecurrentState.start(batch, kv_heads, features, values.shape[-1])
         runs, segment_ids = document_runs(at, batch, kept.segment_ids)
         if self.sees_ahead:
             runs = None if at.segment_ids is None else runs
@@ -168,7 +167,7 @@ class LinearAttention(Block, kw_only=True):
             fresh(self.feature_map, name="key_features")(key),
         )
 
-    def _kept(self, context: Context | None) -> RecurrentCache | None:
+    def _kept(self, context: Context | None) -> RecurrentState | None:
         if context is None or context.cache_size is None:
             return None
         if self.sees_ahead:

@@ -72,7 +72,7 @@ def test_a_cache_keeps_a_value_once() -> None:
 
 
 def test_decodes_from_a_cache_of_eight_bits() -> None:
-    block, variables = start(cache=Int8Cache)
+    block, variables = start(cache=Int8Cache())
     context, outputs = Context(cache_size=6), []
     apply = jax.jit(block.apply, static_argnames="mutable")
     for part in (X[:, :4], X[:, 4:]):

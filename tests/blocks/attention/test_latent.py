@@ -13,7 +13,6 @@ from blocks import (
     Context,
     CudnnAttention,
     Int8Cache,
-    KeyValueCache,
     LatentAttention,
     RingCache,
     RoPE,
@@ -101,16 +100,16 @@ def test_keys_and_values_of_heads_are_never_made_from_the_cache() -> None:
 
 
 def test_a_ring_of_latents() -> None:
-    block = latent(mask=Causal() & SlidingWindow(3), cache=RingCache)
+    block = latent(mask=Causal() & SlidingWindow(3), cache=RingCache())
     expanded = block.apply({"params": PARAMS}, X)
     got, cache = in_chunks(block, (5, 1, 1))
-    assert cache.size == 3
+    assert cache.slots == 3
     chex.assert_trees_all_close(got, expanded, rtol=2e-5, atol=2e-5)
 
 
 def test_latents_of_eight_bits_are_close() -> None:
     expanded = latent().apply({"params": PARAMS}, X)
-    got, _ = in_chunks(latent(cache=Int8Cache), (5, 1, 1))
+    got, _ = in_chunks(latent(cache=Int8Cache()), (5, 1, 1))
     assert 0.0 < jnp.linalg.norm(got - expanded) / jnp.linalg.norm(expanded) < 0.02
 
 
@@ -135,7 +134,10 @@ def test_the_position_turns_the_rotary_part_alone() -> None:
         ),
         ({"dropout_rate": 1.0}, r"dropout_rate=1.0 must be at least 0 and below 1"),
         ({"kernel": CudnnAttention()}, "does not support values of another width than keys"),
-        ({"cache": RingCache}, r"cache=RingCache keeps a window .* but mask=Causal\(\) can see"),
+        (
+            {"cache": RingCache()},
+            r"cache=RingCache\(\) keeps a window .* but mask=Causal\(\) can see",
+        ),
     ],
     ids=str,
 )
@@ -150,7 +152,6 @@ def test_a_mask_that_sees_ahead_has_no_cache() -> None:
 
 
 def test_a_full_cache_is_an_error() -> None:
-    cache: type[KeyValueCache] = KeyValueCache
     call = Context(cache_size=SEQ - 1)
     with pytest.raises(ValueError, match=f"seq={SEQ} tokens do not fit into a cache of {SEQ - 1}"):
-        latent(cache=cache).apply({"params": PARAMS}, X, call, mutable="cache")
+        latent().apply({"params": PARAMS}, X, call, mutable="cache")

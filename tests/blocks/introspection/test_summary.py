@@ -31,8 +31,8 @@ from blocks import (
 E, T, H, D, V = 16, 12, 4, 4, 11
 X = jax.ShapeDtypeStruct((2, T, E), jnp.float32)
 TOKENS = jax.ShapeDtypeStruct((2, T), jnp.int32)
-# A place, a document and whether it is real: 4 + 4 + 1 bytes of each token in a cache.
-PLACE = 9
+# Order, position, document and whether it is real: 13 bytes of each token in a cache.
+PLACE = 13
 
 
 def attention(**fields: Any) -> MultiHeadAttention:
@@ -68,7 +68,7 @@ COSTS = {
     ),
     # A byte for each feature, and a step of four bytes for each head of keys and of values.
     "cache of eight bits": (
-        attention(cache=Int8Cache),
+        attention(cache=Int8Cache()),
         2 * 4 * E * E + ATTENDING,
         4 * E * E,
         2 * H * (D + 4) + PLACE,

@@ -92,11 +92,11 @@ def test_cached_positions_count_real_tokens_across_calls() -> None:
     )
     valid = jnp.array([[False, True], [True, True]])
     _, updated = call({"params": params}, TOKENS[:, :2], valid)
-    np.testing.assert_array_equal(updated["cache"]["seen"], [1, 2])
+    np.testing.assert_array_equal(updated["cache"]["num_tokens"].num_tokens, [1, 2])
     _, updated = call({"params": params, **updated}, TOKENS[:, 2:], jnp.ones((2, 2), bool))
-    np.testing.assert_array_equal(updated["cache"]["seen"], [3, 4])
+    np.testing.assert_array_equal(updated["cache"]["num_tokens"].num_tokens, [3, 4])
     inner = updated["cache"]["stack"]["layer_0"]["attention"]["key_value"]
-    np.testing.assert_array_equal(inner.positions[0, 1:4], [0, 1, 2])
+    np.testing.assert_array_equal(inner.at.positions[0, 1:4], [0, 1, 2])
     np.testing.assert_array_equal(inner.positions[1, :4], [0, 1, 2, 3])
 
 

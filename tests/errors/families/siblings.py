@@ -157,45 +157,47 @@ CASES = (
     ),
     mistake(
         "RingCache without a window",
-        lambda: MultiHeadAttention(num_heads=2, mask=Causal(), cache=RingCache),
+        lambda: MultiHeadAttention(num_heads=2, mask=Causal(), cache=RingCache()),
         ValueError,
-        "MultiHeadAttention: cache=RingCache keeps a window of the tokens, but mask=Causal() can "
-        "see all of them; use mask=Causal() & SlidingWindow(1024), or cache=KeyValueCache.",
+        "MultiHeadAttention: cache=RingCache() keeps a window of the tokens, but mask=Causal() can "
+        "see all of them; use mask=Causal() & SlidingWindow(1024), or cache=KeyValueCache().",
     ),
     mistake(
         "RingCache without a mask",
-        lambda: LatentAttention(**LATENT, cache=RingCache),
+        lambda: LatentAttention(**LATENT, cache=RingCache()),
         ValueError,
-        "LatentAttention: cache=RingCache keeps a window of the tokens, but mask=None can "
-        "see all of them; use mask=Causal() & SlidingWindow(1024), or cache=KeyValueCache.",
+        "LatentAttention: cache=RingCache() keeps a window of the tokens, but mask=None can "
+        "see all of them; use mask=Causal() & SlidingWindow(1024), or cache=KeyValueCache().",
     ),
     mistake(
         "RingCache by name",
         lambda: MultiHeadAttention(num_heads=2, cache="ring"),
         TypeError,
         "MultiHeadAttention: field `cache` cannot hold this",
-        "  expected: type[KeyValueCache]",
+        "  expected: Cache",
         "  actual:   'ring'",
-        "  fix:      write RingCache, the class instead of its name",
+        "  fix:      write RingCache(...), a value instead of its name",
     ),
     mistake(
-        "RingCache made",
+        "state of a RingCache",
         lambda: MultiHeadAttention(
-            num_heads=2, cache=RingCache.empty(1, 4, 2, 4, 4, jnp.float32, lookback=3)
+            num_heads=2, cache=RingCache().start(1, 4, 2, 4, 4, jnp.float32, lookback=3)
         ),
         TypeError,
         "MultiHeadAttention: field `cache` cannot hold this",
-        "  expected: type[KeyValueCache]",
-        "  actual:   RingCache(...)",
-        "  fix:      write RingCache, the class; a call makes it, Context(cache_size=...)",
+        "  expected: Cache",
+        "  actual:   RingState(...)",
+        "  fix:      write the cache that made it, as KeyValueCache(); its state goes from call to "
+        "call",
     ),
     mistake(
         "MultiHeadAttention cache as a switch",
         lambda: MultiHeadAttention(num_heads=2, cache=True),
         TypeError,
         "MultiHeadAttention: field `cache` cannot hold this",
-        "  expected: type[KeyValueCache]",
+        "  expected: Cache",
         "  actual:   True",
-        "  fix:      a call turns caches on, Context(cache_size=...); the field names their class",
+        "  fix:      a call turns caches on, Context(cache_size=...); the field says what they "
+        "keep",
     ),
 )

@@ -11,7 +11,7 @@ CASES = [
     Case(
         "attention_ring",
         attention(
-            num_kv_heads=2, position=RoPE(), mask=Causal() & SlidingWindow(3), cache=RingCache
+            num_kv_heads=2, position=RoPE(), mask=Causal() & SlidingWindow(3), cache=RingCache()
         ),
         vectors,
         2 * E * E + 2 * E * 4 + 2 * E + 2 * 4,

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.caches.base import Cache
+from blocks.attention.caches.state import CacheState
 from blocks.core.checks import check_values
 from blocks.core.typing import Array, Int, typed
 
@@ -37,8 +37,8 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
 
         ```
     """
-    seen = [node.seen for node in jax.tree.leaves(cache, is_leaf=_is_cache) if _is_cache(node)]
-    batch = seen[0].shape[-1] if seen else 0
+    states = [node for node in jax.tree.leaves(cache, is_leaf=_is_state) if _is_state(node)]
+    batch = states[0].num_tokens.shape[-1] if states else 0
     check_values(
         (rows >= 0).all() & (rows < batch).all(),
         "rows from {low} to {high} do not fit a batch of {batch}; count them from 0.",
@@ -48,11 +48,10 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
     )
 
     def choose(node: Any) -> Any:
-        # Besides caches there are counters of the model, one for each row.
-        return node.select(rows) if _is_cache(node) else jnp.take(node, rows, axis=0)
+        return node.select(rows) if _is_state(node) else jnp.take(node, rows, axis=0)
 
-    return jax.tree.map(choose, dict(cache), is_leaf=_is_cache)
+    return jax.tree.map(choose, dict(cache), is_leaf=_is_state)
 
 
-def _is_cache(node: Any) -> bool:
-    return isinstance(node, Cache)
+def _is_state(node: Any) -> bool:
+    return isinstance(node, CacheState)

@@ -1,25 +1,67 @@
-"""The cache of an attention block as a variable of it."""
+"""What a block keeps between calls, as a variable of it in Linen's collection `cache`."""
+
+import dataclasses
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
-from blocks.attention.caches.contiguous import KeyValueCache
+from blocks.attention.caches.cache import Cache
+from blocks.attention.caches.state import CacheState, KeyValueState
 from blocks.attention.masks import Mask
-from blocks.context import Context
+from blocks.context import Context, Coordinates
+from blocks.core.checks import check_values
+from blocks.core.typing import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheVariable:
+    """The cache of an attention block together with its state, which it reads and writes.
+
+    Attributes:
+        cache: the rule.
+        variable: holds the state.
+    """
+
+    cache: Cache
+    variable: nn.Variable
+
+    def locate(self, context: Context | None, seq: int) -> Coordinates:
+        """Where `seq` new tokens stand, counted on from those so far."""
+        return self.variable.value.locate(context, seq)
+
+    def extend(self, key: Array, value: Array, at: Coordinates) -> tuple[Array, Array, Coordinates]:
+        """Keeps new tokens; gives keys, values and where they stand, for the new queries.
+
+        Raises:
+            ValueError: tokens of no document, where those before them were told apart. Known at
+                once in an eager call and inside `checked`; elsewhere under `jit` the values of the
+                row become NaN instead.
+        """
+        before = self.variable.value
+        after, keys, values, key_at = self.cache.extend(before, key, value, at)
+        _check_state(self.cache, before, after)
+        self.variable.value = after
+        if at.segment_ids is None and key_at.segment_ids is not None:
+            told = _told(key_at)
+            values = jnp.where(told[:, None, None, None], values, jnp.nan)
+            # What a call says of its queries is what it says of its keys.
+            key_at = Coordinates(key_at.order, key_at.positions, key_at.valid)
+        return keys, values, key_at
 
 
 def cache_variable(
     block: nn.Module,
-    kind: type[KeyValueCache],
+    cache: Cache,
     mask: Mask | None,
     context: Context | None,
     key: jax.Array,
     value: jax.Array,
-) -> nn.Variable | None:
-    """Makes or finds the cache of an attention block; None where the call asks for none.
+) -> CacheVariable | None:
+    """Makes or finds the state of an attention block's cache; None where the call asks for none.
 
     Raises:
-        ValueError: a mask that can see ahead, or another `cache_size` than before.
+        ValueError: a mask that can see ahead, or another `cache_size` or batch than before.
     """
     if context is None or context.cache_size is None:
         return None
@@ -31,15 +73,71 @@ def cache_variable(
     batch, _, kv_heads, head_dim = key.shape
     size, lookback = context.cache_size, mask.lookback
 
-    def empty() -> KeyValueCache:
-        return kind.empty(
-            batch, size, kv_heads, head_dim, value.shape[-1], key.dtype, lookback=lookback
-        )
+    def start() -> CacheState:
+        return cache.start(batch, size, kv_heads, head_dim, value.shape[-1], key.dtype, lookback)
 
-    cache = block.variable("cache", "key_value", empty)
-    if cache.value.size != kind.slots(size, lookback):
+    there = block.has_variable("cache", "key_value")
+    variable = block.variable("cache", "key_value", start)
+    if there:
+        _check_size(jax.eval_shape(start), variable.value, size)
+    return CacheVariable(cache, variable)
+
+
+def count_tokens(block: nn.Module, context: Context, batch: int, seq: int) -> Context:
+    """Counts a block's tokens over the calls of a cache; gives the context with their positions.
+
+    Blocks that hand absolute positions on, as models and embeddings do, count with this.
+    """
+    if context.cache_size is None:
+        return context
+    counted = block.variable("cache", "num_tokens", CacheState.empty, batch)
+    at = counted.value.locate(context, seq)
+    counted.value = counted.value.counted(at)
+    return context.replace(positions=at.positions)
+
+
+def _told(key_at: Coordinates) -> Array:
+    """Whether the documents of each row are known, if there are several."""
+    held = key_at.segment_ids != 0
+    told = ~(held if key_at.valid is None else held & key_at.valid).any(axis=1)
+    check_values(
+        told.all(),
+        "the cache holds tokens of documents, in row {row}, and these come without; give "
+        "Context(segment_ids=...) in every call, the last document's number to go on with it.",
+        row=jnp.argmin(told),
+    )
+    return told
+
+
+def _check_size(fresh: CacheState, kept: CacheState, size: int) -> None:
+    """Refuses a state that was made for another call."""
+    if fresh.num_tokens.shape != kept.num_tokens.shape:
         raise ValueError(
-            f"cache_size={size} differs from the cache's {cache.value.size}; "
+            f"batch={len(fresh.num_tokens)} differs from the cache's {len(kept.num_tokens)}; "
+            "keep the rows the same from call to call, or choose among them with select_rows."
+        )
+    if _shapes(fresh) != _shapes(kept):
+        before = f" {kept.slots}" if isinstance(kept, KeyValueState) else ""
+        raise ValueError(
+            f"cache_size={size} differs from the cache's{before}; "
             "keep it the same from call to call."
         )
-    return cache
+
+
+def _check_state(cache: Cache, before: CacheState, after: CacheState) -> None:
+    """Refuses a state that has changed its shape: neither `jit` nor a scan could go on."""
+    for (path, old), (_, new) in zip(_leaves(before), _leaves(after), strict=True):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise TypeError(
+                f"{cache} changes the shape of its state, which stays the same from call to call\n"
+                f"  expected: {jax.tree_util.keystr(path)} of {old.dtype}{list(old.shape)}\n"
+                f"  actual:   {new.dtype}{list(new.shape)}"
+            )
+
+
+def _leaves(state: CacheState) -> list:
+    return jax.tree_util.tree_leaves_with_path(state)
+
+
+def _shapes(state: CacheState) -> list[tuple[int, ...]]:
+    return [leaf.shape for leaf in jax.tree.leaves(state)]

@@ -4,7 +4,6 @@ import difflib
 import functools
 import inspect
 import numbers
-import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,16 +104,14 @@ def _number(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
 
 
 def _cache(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """Something else than the class of a cache."""
+    """Something that turns caches on, or what one holds, where the rule of one stands."""
     if name != "cache":
         return None
     if isinstance(value, (bool, int)):
-        return "a call turns caches on, Context(cache_size=...); the field names their class"
-    made = type(value).__name__
-    if any(kind.__name__ == "Cache" for kind in type(value).__mro__):
-        return f"write {made}, the class; a call makes it, Context(cache_size=...)"
-    kind = _named(value, typing.get_args(kinds[0]), "cache") if isinstance(value, str) else None
-    return None if kind is None else f"write {kind.__name__}, the class instead of its name"
+        return "a call turns caches on, Context(cache_size=...); the field says what they keep"
+    if any(kind.__name__ == "CacheState" for kind in type(value).__mro__):
+        return "write the cache that made it, as KeyValueCache(); its state goes from call to call"
+    return None
 
 
 def _remat(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:

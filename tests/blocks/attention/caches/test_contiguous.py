@@ -14,6 +14,7 @@ from blocks import (
     Context,
     Coordinates,
     KeyValueCache,
+    KeyValueState,
     LearnedPositions,
     LMHead,
     Mask,
@@ -45,69 +46,76 @@ def at(seq: int, start: int = 0, **fields: Any) -> Coordinates:
     return Coordinates(order, order, **fields)
 
 
-def empty(dtype: Any = jnp.float32) -> KeyValueCache:
-    return KeyValueCache.empty(2, ROOM, 1, 2, 3, dtype)
+CACHE = KeyValueCache()
+
+
+def empty(dtype: Any = jnp.float32) -> KeyValueState:
+    return CACHE.start(2, ROOM, 1, 2, 3, dtype)
+
+
+def append(state: KeyValueState, key: jax.Array, value: jax.Array, at: Coordinates) -> Any:
+    return CACHE.extend(state, key, value, at)[0]
 
 
 def test_a_new_cache_has_no_valid_slot() -> None:
     cache = empty(jnp.bfloat16)
-    assert cache.size == ROOM
+    assert cache.slots == ROOM
     assert cache.keys.shape == (2, ROOM, 1, 2)
     assert cache.values.shape == (2, ROOM, 1, 3)
     assert cache.keys.dtype == cache.values.dtype == jnp.bfloat16
-    assert not cache.coordinates().valid.any()
+    assert not cache.at.valid.any()
     assert int(cache.length) == 0
 
 
 def test_tokens_go_into_the_next_free_slots() -> None:
     first, second = entries(2), entries(1, seed=1)
-    cache = empty().append(*first, at(2)).append(*second, at(1, start=2))
+    cache = append(append(empty(), *first, at(2)), *second, at(1, start=2))
     np.testing.assert_array_equal(cache.keys[:, :2], first[0])
     np.testing.assert_array_equal(cache.keys[:, 2:3], second[0])
     np.testing.assert_array_equal(cache.values[:, 2:3], second[1])
     assert not cache.keys[:, 3:].any()
     assert int(cache.length) == 3
-    np.testing.assert_array_equal(cache.seen, [3, 3])
-    np.testing.assert_array_equal(cache.positions[:, :3], [[0, 1, 2]] * 2)
-    where = cache.coordinates()
-    np.testing.assert_array_equal(where.order, [[0, 1, 2, 3]])
+    np.testing.assert_array_equal(cache.num_tokens, [3, 3])
+    np.testing.assert_array_equal(cache.at.positions[:, :3], [[0, 1, 2]] * 2)
+    where = cache.at
+    np.testing.assert_array_equal(where.order[:, :3], [[0, 1, 2]] * 2)
     np.testing.assert_array_equal(where.valid, [[True, True, True, False]] * 2)
 
 
 def test_padding_and_documents_are_kept() -> None:
     valid = jnp.array([[False, True], [True, True]])
     segment_ids = jnp.array([[0, 7], [7, 7]])
-    cache = empty().append(*entries(2), at(2, valid=valid, segment_ids=segment_ids))
-    np.testing.assert_array_equal(cache.valid[:, :2], valid)
-    np.testing.assert_array_equal(cache.segment_ids[:, :2], segment_ids)
-    np.testing.assert_array_equal(cache.seen, [1, 2])
+    cache = append(empty(), *entries(2), at(2, valid=valid, segment_ids=segment_ids))
+    np.testing.assert_array_equal(cache.at.valid[:, :2], valid)
+    np.testing.assert_array_equal(cache.at.segment_ids[:, :2], segment_ids)
+    np.testing.assert_array_equal(cache.num_tokens, [1, 2])
 
 
 def test_a_full_cache_is_an_error_at_once() -> None:
-    full = empty().append(*entries(ROOM), at(ROOM))
+    full = append(empty(), *entries(ROOM), at(ROOM))
     match = (
         r"the cache is full: 1 more tokens after 4 do not fit into 4 slots; "
         r"make it larger with Context\(cache_size=\.\.\.\)\."
     )
     with pytest.raises(ValueError, match=match):
-        full.append(*entries(1), at(1, start=ROOM))
+        append(full, *entries(1), at(1, start=ROOM))
 
 
 def test_a_chunk_longer_than_the_room_left_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"the cache is full: 3 more tokens after 2 "):
-        empty().append(*entries(2), at(2)).append(*entries(3), at(3, start=2))
+        append(append(empty(), *entries(2), at(2)), *entries(3), at(3, start=2))
 
 
 def test_more_tokens_than_slots_are_refused_even_under_jit() -> None:
     match = r"seq=5 tokens do not fit into a cache of 4 slots; make it larger with Context\(cache"
     with pytest.raises(ValueError, match=match):
-        jax.jit(lambda key, value: empty().append(key, value, at(5)))(*entries(5))
+        jax.jit(lambda key, value: append(empty(), key, value, at(5)))(*entries(5))
 
 
 def test_what_does_not_fit_a_cache_is_refused_by_name() -> None:
     key, value = entries(2)
     with pytest.raises(TypeError, match=r"argument `value`[^`]*\n  actual:   f32\[2,1,1,3\]"):
-        empty().append(key, value[:, :1], at(2))
+        append(empty(), key, value[:, :1], at(2))
 
 
 def attention(**fields: Any) -> MultiHeadAttention:
@@ -250,12 +258,17 @@ def test_ragged_prompts_equal_their_unpadded_rows(
 
 def test_tokens_without_a_document_are_refused_after_documents() -> None:
     """They would see every document of their row."""
-    documents = jnp.array([[0, 0], [0, 3]])
-    cache = empty().append(*entries(2), at(2, segment_ids=documents))
+    block, x, documents = attention(), vectors(2), jnp.array([[0, 0], [0, 3]])
+    params = block.init(jax.random.key(0), x)["params"]
+
+    def call(cache: Any, x: jax.Array, **fields: Any) -> Any:
+        context = Context(cache_size=ROOM, **fields)
+        return block.apply({"params": params, **cache}, x, context, mutable="cache")
+
+    _, cache = call({}, x, segment_ids=documents)
     match = r"the cache holds tokens of documents, in row 1.*give Context\(segment_ids=\.\.\.\)"
     with pytest.raises(ValueError, match=match):
-        cache.append(*entries(1), at(1, start=2))
-    later = jax.jit(lambda key, value: cache.append(key, value, at(1, start=2)))(*entries(1))
-    np.testing.assert_array_equal(jnp.isnan(later.values).any(axis=(1, 2, 3)), [False, True])
-    told = cache.append(*entries(1), at(1, start=2, segment_ids=documents[:, 1:]))
-    assert jnp.isfinite(told.values).all()
+        call(cache, x[:, :1])
+    later, _ = jax.jit(call)(cache, x[:, :1])
+    np.testing.assert_array_equal(jnp.isnan(later).any(axis=(1, 2)), [False, True])
+    assert jnp.isfinite(call(cache, x[:, :1], segment_ids=documents[:, 1:])[0]).all()

@@ -6,12 +6,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Causal, Context, Coordinates, Int8Cache, KeyValueCache, MultiHeadAttention, RoPE
+from blocks import (
+    Cache,
+    Causal,
+    Context,
+    Coordinates,
+    Int8Cache,
+    KeyValueCache,
+    MultiHeadAttention,
+    RoPE,
+)
 
 KEY, VALUE = (
     scale * jax.random.normal(jax.random.key(seed), (2, 3, 2, 16))
     for seed, scale in ((0, 5.0), (1, 0.01))
 )
+
+CACHE = Int8Cache()
+EMPTY = CACHE.start(2, 4, 2, 16, 16, jnp.float32)
 
 
 def at(seq: int) -> Coordinates:
@@ -20,8 +32,8 @@ def at(seq: int) -> Coordinates:
 
 
 def test_every_entry_is_within_half_a_step() -> None:
-    cache, keys, values, _ = Int8Cache.empty(2, 4, 2, 16, 16, jnp.float32).extend(KEY, VALUE, at(3))
-    assert cache.keys.dtype == cache.values.dtype == jnp.int8
+    state, keys, values, _ = CACHE.extend(EMPTY, KEY, VALUE, at(3))
+    assert state.keys.integers.dtype == state.values.integers.dtype == jnp.int8
     for got, want in ((keys, KEY), (values, VALUE)):
         want = np.asarray(want, np.float64)
         half_a_step = np.abs(want).max(axis=-1, keepdims=True) / 254
@@ -31,25 +43,25 @@ def test_every_entry_is_within_half_a_step() -> None:
 
 def test_zeros_stay_zeros() -> None:
     zeros = jnp.zeros_like(KEY)
-    _, keys, values, _ = Int8Cache.empty(2, 4, 2, 16, 16, jnp.float32).extend(zeros, zeros, at(3))
+    _, keys, values, _ = CACHE.extend(EMPTY, zeros, zeros, at(3))
     chex.assert_trees_all_equal(keys, jnp.zeros((2, 4, 2, 16)))
     chex.assert_trees_all_equal(values, jnp.zeros((2, 4, 2, 16)))
 
 
 def test_a_vector_takes_its_features_and_four_bytes() -> None:
-    def size(kind: type[KeyValueCache]) -> int:
-        cache = kind.empty(1, 100, 8, 64, 64, jnp.float32)
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
+    def size(cache: Cache) -> int:
+        state = cache.start(1, 100, 8, 64, 64, jnp.float32)
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(state))
 
     vectors = 2 * 100 * 8
-    where = size(KeyValueCache) - vectors * 64 * 4
-    assert size(Int8Cache) == vectors * (64 + 4) + where
+    where = size(KeyValueCache()) - vectors * 64 * 4
+    assert size(Int8Cache()) == vectors * (64 + 4) + where
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_attention_with_it_is_close_to_attention_without(dtype: jnp.dtype) -> None:
     block = MultiHeadAttention(
-        num_heads=4, mask=Causal(), position=RoPE(), cache=Int8Cache, dtype=dtype
+        num_heads=4, mask=Causal(), position=RoPE(), cache=Int8Cache(), dtype=dtype
     )
     x = jax.random.normal(jax.random.key(2), (2, 12, 64))
     variables = block.init(jax.random.key(3), x)
@@ -68,8 +80,8 @@ def test_attention_with_it_is_close_to_attention_without(dtype: jnp.dtype) -> No
 
 
 def test_a_full_cache_is_an_error_and_never_overwritten() -> None:
-    cache = Int8Cache.empty(2, 4, 2, 16, 16, jnp.float32).append(KEY, VALUE, at(3))
+    state = CACHE.extend(EMPTY, KEY, VALUE, at(3))[0]
     with pytest.raises(ValueError, match="the cache is full: 3 more tokens after 3 do not fit"):
-        cache.append(KEY, VALUE, at(3))
-    _, _, values, _ = jax.jit(lambda cache: cache.extend(KEY, VALUE, at(3)))(cache)
+        CACHE.extend(state, KEY, VALUE, at(3))
+    _, _, values, _ = jax.jit(CACHE.extend)(state, KEY, VALUE, at(3))
     assert jnp.isnan(values).any()

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from blocks import (
     MLP,
+    Cache,
     Causal,
     CausalLM,
     Context,
@@ -23,14 +24,14 @@ from blocks import (
 
 
 def test_five_local_layers_and_a_global_one() -> None:
-    def layer(mask: Mask, cache: type[KeyValueCache]) -> TransformerBlock:
+    def layer(mask: Mask, cache: Cache) -> TransformerBlock:
         attention = MultiHeadAttention(num_heads=4, position=RoPE(), mask=mask, cache=cache)
         return TransformerBlock(attention=attention, mlp=MLP(hidden=8))
 
-    local = layer(Causal() & SlidingWindow(2), RingCache)
+    local = layer(Causal() & SlidingWindow(2), RingCache())
     model = CausalLM(
         embed=TokenEmbedding(vocab_size=11, features=8),
-        stack=Stack(block=(*[local] * 5, layer(Causal(), KeyValueCache)), depth=6, scan=True),
+        stack=Stack(block=(*[local] * 5, layer(Causal(), KeyValueCache())), depth=6, scan=True),
         norm=None,
         head=LMHead(tied=True),
     )

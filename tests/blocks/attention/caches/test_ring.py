@@ -1,5 +1,6 @@
 """The ring: what it holds after wrapping, and that what it dropped was never needed."""
 
+import re
 from typing import Any
 
 import chex
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from blocks import (
+    Cache,
     Causal,
     ChunkedAttention,
     ChunkedLocal,
@@ -25,6 +27,7 @@ from blocks import (
     SlidingWindow,
     checked,
 )
+from blocks.attention.caches.ring import RingState
 
 WINDOW, SEQ, EMBED = 3, 11, 8
 
@@ -35,7 +38,7 @@ def attention(**fields: Any) -> MultiHeadAttention:
         "num_kv_heads": 2,
         "position": RoPE(),
         "mask": Causal() & SlidingWindow(WINDOW),
-        "cache": RingCache,
+        "cache": RingCache(),
     }
     return MultiHeadAttention(**{**defaults, **fields})
 
@@ -96,39 +99,46 @@ def at(*positions: int, start: int = 0, **fields: Any) -> Coordinates:
     return Coordinates(order, jnp.array([positions], jnp.int32), **fields)
 
 
-def empty(size: int = 100, lookback: int = 2) -> RingCache:
-    return RingCache.empty(1, size, 1, 1, 1, jnp.float32, lookback=lookback)
+CACHE = RingCache()
+
+
+def empty(size: int = 100, lookback: int = 2) -> RingState:
+    return CACHE.start(1, size, 1, 1, 1, jnp.float32, lookback=lookback)
+
+
+def append(state: RingState, key: jax.Array, value: jax.Array, at: Coordinates) -> RingState:
+    return CACHE.extend(state, key, value, at)[0]
 
 
 def test_the_newest_takes_the_slot_of_the_oldest() -> None:
-    cache = empty().append(*entries(5, 6), at(0, 1))
-    np.testing.assert_array_equal(cache.valid, [[True, True, False]])
-    cache = cache.append(*entries(7, 8), at(2, 3, start=2))
+    cache = append(empty(), *entries(5, 6), at(0, 1))
+    np.testing.assert_array_equal(cache.at.valid, [[True, True, False]])
+    cache = append(cache, *entries(7, 8), at(2, 3, start=2))
     np.testing.assert_array_equal(cache.keys.ravel(), [8, 6, 7])
     np.testing.assert_array_equal(cache.values.ravel(), [-8, -6, -7])
-    where = cache.coordinates()
+    where = cache.at
     np.testing.assert_array_equal(where.order, [[3, 1, 2]])
     np.testing.assert_array_equal(where.positions, [[3, 1, 2]])
     np.testing.assert_array_equal(where.valid, [[True] * 3])
-    assert (int(cache.length), int(cache.seen[0])) == (4, 4)
+    assert (int(cache.length), int(cache.num_tokens[0])) == (4, 4)
 
 
 def test_padding_takes_no_slot() -> None:
     valid = jnp.array([[True, False, False, True]])
     documents = jnp.array([[4, 9, 9, 4]])
     new = at(0, 0, 0, 1, valid=valid, segment_ids=documents)
-    cache = empty().append(*entries(5, 6, 7, 8), new)
+    cache = append(empty(), *entries(5, 6, 7, 8), new)
     np.testing.assert_array_equal(cache.keys.ravel(), [5, 8, 0])
-    np.testing.assert_array_equal(cache.order, [[0, 3, 0]])
-    np.testing.assert_array_equal(cache.positions, [[0, 1, 0]])
-    np.testing.assert_array_equal(cache.valid, [[True, True, False]])
-    np.testing.assert_array_equal(cache.segment_ids, [[4, 4, 0]])
-    assert (int(cache.length), int(cache.seen[0])) == (4, 2)
+    np.testing.assert_array_equal(cache.at.order, [[0, 3, 0]])
+    np.testing.assert_array_equal(cache.at.positions, [[0, 1, 0]])
+    np.testing.assert_array_equal(cache.at.valid, [[True, True, False]])
+    np.testing.assert_array_equal(cache.at.segment_ids, [[4, 4, 0]])
+    assert (int(cache.length), int(cache.num_tokens[0])) == (4, 2)
 
 
 def test_of_more_tokens_than_slots_the_last_are_kept() -> None:
     valid = jnp.array([[True, True, True, True, False, True, False]])
-    cache = empty().append(*entries(*range(1, 8)), at(0, 1, 2, 3, 3, 4, 4, valid=valid))
+    cache = append(empty(), *entries(*range(1, 8)), at(0, 1, 2, 3, 3, 4, 4, valid=valid))
     np.testing.assert_array_equal(cache.keys.ravel(), [4, 6, 3])
 
 
@@ -185,7 +195,7 @@ def test_tokens_out_of_order_are_refused(positions: tuple, segment_ids: tuple | 
         r"it; let positions grow and number documents one after another, or use cache=KeyValueCache"
     )
     with pytest.raises(ValueError, match=match):
-        empty().append(*entries(1, 2, 3), at(*positions, segment_ids=documents))
+        append(empty(), *entries(1, 2, 3), at(*positions, segment_ids=documents))
     # The same in two calls: the cache remembers where the row stands.
     first, last = (
         at(
@@ -196,12 +206,12 @@ def test_tokens_out_of_order_are_refused(positions: tuple, segment_ids: tuple | 
         for place in (slice(0, 2), slice(2, 3))
     )
     with pytest.raises(ValueError, match=match):
-        empty().append(*entries(1, 2), first).append(*entries(3), last)
+        append(append(empty(), *entries(1, 2), first), *entries(3), last)
 
 
 def test_padding_may_stand_anywhere_out_of_order() -> None:
     valid = jnp.array([[True, False, True]])
-    assert int(empty().append(*entries(1, 2, 3), at(5, 0, 6, valid=valid)).newest[0]) == 6
+    assert int(append(empty(), *entries(1, 2, 3), at(5, 0, 6, valid=valid)).newest[0]) == 6
 
 
 def test_a_row_out_of_order_stays_nan_under_jit_and_others_go_on() -> None:
@@ -221,14 +231,14 @@ def test_a_row_out_of_order_stays_nan_under_jit_and_others_go_on() -> None:
 
 
 def test_less_room_than_the_window_is_full_as_any_cache() -> None:
-    cache = empty(size=2).append(*entries(5, 6), at(0, 1))
+    cache = append(empty(size=2), *entries(5, 6), at(0, 1))
     match = (
         r"the cache is full: 1 more tokens after 2 do not fit into 2 slots, and the window still "
         r"reaches all; make it larger with Context\(cache_size=\.\.\.\), 3 is enough for any length"
     )
     with pytest.raises(ValueError, match=match):
-        cache.append(*entries(7), at(2, start=2))
-    step = jax.jit(lambda cache, at: cache.extend(*entries(7), at))
+        append(cache, *entries(7), at(2, start=2))
+    step = jax.jit(lambda cache, at: CACHE.extend(cache, *entries(7), at))
     cache, _, values, _ = step(cache, at(2, start=2))
     assert jnp.isnan(values).any()
     assert jnp.isnan(step(cache, at(3, start=3))[2]).any()
@@ -237,7 +247,7 @@ def test_less_room_than_the_window_is_full_as_any_cache() -> None:
 def test_less_room_than_the_window_serves_as_many_tokens() -> None:
     call = calls(attention(mask=Causal() & SlidingWindow(50)))
     got = in_chunks(call, (5, 6), Context(cache_size=SEQ))
-    whole = attention(mask=Causal(), cache=KeyValueCache).apply({"params": PARAMS}, X)
+    whole = attention(mask=Causal(), cache=KeyValueCache()).apply({"params": PARAMS}, X)
     chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
 
 
@@ -253,24 +263,24 @@ def test_errors_are_raised_when_checked() -> None:
         checked(step)(checked(step)({}, x), x[:, :1])
 
 
-@pytest.mark.parametrize("kind", [RingCache, Int8RingCache])
+@pytest.mark.parametrize("cache", [RingCache(), Int8RingCache()], ids=repr)
 @pytest.mark.parametrize(
     "mask", [None, Causal(), Causal() & (SlidingWindow(2) | Prefix(1))], ids=str
 )
-def test_a_mask_without_an_end_is_refused(mask: Mask | None, kind: type[RingCache]) -> None:
+def test_a_mask_without_an_end_is_refused(mask: Mask | None, cache: Cache) -> None:
     match = (
-        rf"cache={kind.__name__} keeps a window of the tokens, but mask=.* can see all of them; "
-        r"use mask=Causal\(\) & SlidingWindow\(1024\), or cache=KeyValueCache\."
+        rf"cache={re.escape(repr(cache))} keeps a window of the tokens, but mask=.* can see all "
+        r"of them; use mask=Causal\(\) & SlidingWindow\(1024\), or cache=KeyValueCache\(\)\."
     )
     with pytest.raises(ValueError, match=match):
-        MultiHeadAttention(num_heads=2, mask=mask, cache=kind)
+        MultiHeadAttention(num_heads=2, mask=mask, cache=cache)
 
 
 def test_a_ring_without_reach_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"RingCache needs lookback=\.\.\., the tokens before itself"
+        ValueError, match=r"RingCache\(\) needs lookback=\.\.\., the tokens before itself"
     ):
-        RingCache.empty(1, 4, 1, 1, 1, jnp.float32)
+        RingCache().start(1, 4, 1, 1, 1, jnp.float32)
 
 
 @pytest.mark.parametrize("size", [WINDOW, 1000])
@@ -294,7 +304,7 @@ def test_a_token_is_written_in_place() -> None:
 def test_eight_bits_in_a_ring_are_eight_bits_in_a_row() -> None:
     """Both round the same tokens, so the window's results are those of a cache of all tokens."""
     got, want = (
-        in_chunks(calls(attention(cache=kind)), (6, 1, 3, 1), Context(cache_size=SEQ))
-        for kind in (Int8RingCache, Int8Cache)
+        in_chunks(calls(attention(cache=cache)), (6, 1, 3, 1), Context(cache_size=SEQ))
+        for cache in (Int8RingCache(), Int8Cache())
     )
     chex.assert_trees_all_close(got, want, rtol=1e-5, atol=1e-5)

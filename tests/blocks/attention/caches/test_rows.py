@@ -7,6 +7,7 @@ import pytest
 
 from blocks import (
     MLP,
+    Cache,
     Causal,
     CausalLM,
     Context,
@@ -32,11 +33,13 @@ MEMORY = jax.random.normal(jax.random.key(1), (3, 4, 8))
 
 
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
-@pytest.mark.parametrize("kind", [KeyValueCache, Int8Cache, RingCache, Int8RingCache])
-def test_a_chosen_row_goes_on_as_it_would_have(kind: type[KeyValueCache], scan: bool) -> None:
+@pytest.mark.parametrize(
+    "cache", [KeyValueCache(), Int8Cache(), RingCache(), Int8RingCache()], ids=repr
+)
+def test_a_chosen_row_goes_on_as_it_would_have(cache: Cache, scan: bool) -> None:
     window = Causal() & SlidingWindow(2)
     layer = TransformerBlock(
-        attention=MultiHeadAttention(num_heads=2, mask=window, position=RoPE(), cache=kind),
+        attention=MultiHeadAttention(num_heads=2, mask=window, position=RoPE(), cache=cache),
         cross_attention=CrossAttention(num_heads=2),
         mlp=MLP(hidden=8),
     )
@@ -62,19 +65,19 @@ def test_a_chosen_row_goes_on_as_it_would_have(kind: type[KeyValueCache], scan: 
     chosen = {"cache": select_rows(begin(jnp.arange(3))["cache"], ROWS)}
     chex.assert_trees_all_close(chosen, begin(ROWS), atol=1e-6)
     goes_on, would_have = (
-        call({**variables, **cache}, NEXT, Context(cache_size=5))[0]
-        for cache in (chosen, begin(ROWS))
+        call({**variables, **kept}, NEXT, Context(cache_size=5))[0]
+        for kept in (chosen, begin(ROWS))
     )
     chex.assert_trees_all_close(goes_on, would_have, atol=1e-5)
 
 
 def test_rows_may_become_fewer() -> None:
-    cache = {"key_value": KeyValueCache.empty(3, 4, 1, 2, 2, jnp.float32)}
-    assert select_rows(cache, jnp.array([1]))["key_value"].seen.shape == (1,)
+    cache = {"key_value": KeyValueCache().start(3, 4, 1, 2, 2, jnp.float32)}
+    assert select_rows(cache, jnp.array([1]))["key_value"].num_tokens.shape == (1,)
 
 
 @pytest.mark.parametrize("row", [-1, 3])
 def test_a_row_that_is_not_there_is_refused(row: int) -> None:
-    cache = {"key_value": KeyValueCache.empty(3, 4, 1, 2, 2, jnp.float32)}
+    cache = {"key_value": KeyValueCache().start(3, 4, 1, 2, 2, jnp.float32)}
     with pytest.raises(ValueError, match=rf"rows from {row} to {row} do not fit a batch of 3"):
         select_rows(cache, jnp.array([row]))

@@ -1,15 +1,15 @@
-"""The cache of blocks that keep a state of fixed size instead of their tokens."""
+"""The state of blocks that keep a state of fixed size instead of their tokens."""
 
 from typing import Self
 
 import jax.numpy as jnp
 
-from blocks.attention.caches.base import Cache
+from blocks.attention.caches.state import CacheState
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Dtype, Float, Int
 
 
-class RecurrentCache(Cache):
+class RecurrentState(CacheState):
     """What a block keeps of all tokens so far; it grows with no token and is never full.
 
     Attributes:
@@ -21,22 +21,15 @@ class RecurrentCache(Cache):
     segment_ids: Int[Array, "batch kept"]
 
     @classmethod
-    def empty(cls, batch: int, *state: int, kept: int = 1, dtype: Dtype = jnp.float32) -> Self:
+    def start(cls, batch: int, *state: int, kept: int = 1, dtype: Dtype = jnp.float32) -> Self:
         """Makes the state of no tokens; `kept` is how many of the last tokens it tells apart."""
-        return cls(
+        return cls.empty(
+            batch,
             state=jnp.zeros((batch, *state), dtype),
             segment_ids=jnp.zeros((batch, kept), jnp.int32),
-            length=jnp.zeros((), jnp.int32),
-            seen=jnp.zeros((batch,), jnp.int32),
         )
 
     def after(self, at: Coordinates, state: Array, segment_ids: Array) -> Self:
-        """The cache after new tokens, which left this state."""
-        seq = at.order.shape[1]
-        new = seq if at.valid is None else at.valid.sum(axis=-1, dtype=jnp.int32)
-        return self.replace(
-            state=state.astype(self.state.dtype),
-            segment_ids=segment_ids,
-            length=self.length + seq,
-            seen=self.seen + new,
-        )
+        """The state after new tokens, which left these arrays."""
+        state = state.astype(self.state.dtype)
+        return self.counted(at).replace(state=state, segment_ids=segment_ids)

@@ -1,0 +1,132 @@
+"""What caches keep between calls: counts of tokens, and arrays that start with the batch."""
+
+from typing import Any, Self
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from blocks.context import Context, Coordinates, locate
+from blocks.core.typing import Array, Bool, Int
+
+
+class CacheState(flax.struct.PyTreeNode):
+    """What a block keeps between calls, in Linen's collection `cache`.
+
+    A subclass adds its fields: arrays, or trees of them, whose first axis is the batch. Whatever
+    works on all caches, as `select_rows` does, then works on it.
+
+    Attributes:
+        length: tokens so far, padding included; the same for all rows.
+        num_tokens: real tokens of each row so far.
+    """
+
+    length: Int[Array, ""]
+    num_tokens: Int[Array, "batch"]
+
+    @classmethod
+    def empty(cls, batch: int, **fields: Any) -> Self:
+        """The state before any token, with the `fields` of a subclass."""
+        counts = {"length": jnp.zeros((), jnp.int32), "num_tokens": jnp.zeros(batch, jnp.int32)}
+        return cls(**counts, **fields)
+
+    def locate(self, context: Context | None, seq: int) -> Coordinates:
+        """Where `seq` new tokens stand, counted on from those so far."""
+        return locate(context, len(self.num_tokens), seq, self.length, self.num_tokens)
+
+    def counted(self, at: Coordinates) -> Self:
+        """The state with the new tokens counted."""
+        seq = at.order.shape[1]
+        new = seq if at.valid is None else at.valid.sum(axis=-1, dtype=jnp.int32)
+        return self.replace(length=self.length + seq, num_tokens=self.num_tokens + new)
+
+    def select(self, rows: Int[Array, "rows"]) -> Self:
+        """The state of some rows, in a new order."""
+        if self.length.ndim:  # a scan keeps the states of its layers in one, with an axis in front
+            return jax.vmap(lambda layer: layer.select(rows))(self)
+        chosen = jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), self.replace(length=None))
+        return chosen.replace(length=self.length)
+
+
+class Places(Coordinates):
+    """Coordinates with every field given for every row, as caches keep them.
+
+    Attributes:
+        order: as in `Coordinates`.
+        positions: likewise.
+        valid: likewise.
+        segment_ids: likewise.
+    """
+
+    order: Int[Array, "batch seq"]
+    positions: Int[Array, "batch seq"]
+    valid: Bool[Array, "batch seq"]
+    segment_ids: Int[Array, "batch seq"]
+
+    @classmethod
+    def of(cls, at: Coordinates, batch: int) -> Self:
+        """What `at` says, and what it means by leaving fields out."""
+        shape = (batch, at.order.shape[1])
+        return cls(
+            order=jnp.broadcast_to(at.order, shape),
+            positions=jnp.broadcast_to(at.positions, shape),
+            valid=jnp.ones(shape, bool) if at.valid is None else at.valid,
+            segment_ids=jnp.zeros(shape, jnp.int32) if at.segment_ids is None else at.segment_ids,
+        )
+
+
+class KeyValueState(CacheState):
+    """Keys and values in slots, each with where its token stands; free slots are not valid.
+
+    Attributes:
+        keys: an array of shape batch, slots, kv_heads, head_dim; or a tree of arrays that starts
+            with batch and slots, where keys are packed.
+        values: likewise.
+        at: where the token of each slot stands, with every field given for every row.
+    """
+
+    keys: Any
+    values: Any
+    at: Places
+
+    @classmethod
+    def free(cls, keys: Any, values: Any, **fields: Any) -> Self:
+        """A state whose slots are all free, as many as `keys` and `values` of zeros have."""
+        shape = jax.tree.leaves(keys)[0].shape[:2]
+        zeros = jnp.zeros(shape, jnp.int32)
+        at = Places(zeros, zeros, jnp.zeros(shape, bool), zeros)
+        return cls.empty(shape[0], keys=keys, values=values, at=at, **fields)
+
+    @property
+    def slots(self) -> int:
+        """How many tokens have room."""
+        return self.at.order.shape[1]
+
+    @property
+    def tokens(self) -> tuple[Any, Any, Places]:
+        """All that is kept of tokens, as arrays that start with batch and slots."""
+        return self.keys, self.values, self.at
+
+    def holding(self, tokens: tuple[Any, Any, Places]) -> Self:
+        """The state with other `tokens`."""
+        keys, values, at = tokens
+        return self.replace(keys=keys, values=values, at=at)
+
+    def join(self, keys: Any, values: Any, at: Coordinates) -> Self:
+        """The tokens of all slots, followed by new ones, which are counted."""
+        new = (keys, values, Places.of(at, len(self.num_tokens)))
+        both = jax.tree.map(
+            lambda old, x: jnp.concatenate([old, x.astype(old.dtype)], axis=1), self.tokens, new
+        )
+        return self.counted(at).holding(both)
+
+    def keep(self, kept: Bool[Array, "batch slots"], slots: int) -> Self:
+        """Only the `kept` tokens, in their order, in so many slots; the rest of these are free."""
+        index = jnp.argsort(~kept, axis=1, stable=True)[:, :slots]
+
+        def chosen(leaf: Array) -> Array:
+            places = index.reshape(*index.shape, *(1,) * (leaf.ndim - 2))
+            return jnp.take_along_axis(leaf, places, axis=1)
+
+        keys, values, at = jax.tree.map(chosen, self.tokens)
+        return self.holding((keys, values, at.replace(valid=at.valid & chosen(kept))))

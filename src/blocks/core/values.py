@@ -1,0 +1,57 @@
+"""`Value`, the base of what a slot holds besides blocks: masks, caches."""
+
+import dataclasses
+from typing import Any, dataclass_transform
+
+from blocks.core.errors.making import Reporting
+from blocks.core.fields import check_types
+
+
+@dataclass_transform(frozen_default=True)
+class Value(metaclass=Reporting):
+    """A frozen dataclass by inheritance: it compares, hashes and prints by its checked fields.
+
+    A subclass writes its fields and needs no decorator. What must hold between fields goes into
+    `check_fields`.
+
+    Raises:
+        TypeError: a field that holds what its annotation does not allow, or cannot be hashed.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Makes the subclass a frozen dataclass."""
+        super().__init_subclass__(**options)
+        if "__post_init__" in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} defines `__post_init__`; define `check_fields(self)` instead, "
+                "which runs once the types of the fields are checked."
+            )
+        dataclasses.dataclass(frozen=True)(cls)
+
+    def __post_init__(self) -> None:
+        """Checks the fields; a list becomes a tuple."""
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        check_types(self, vars(self))
+        for name, value in vars(self).items():
+            _check_hash(name, value)
+        self.check_fields()
+
+    def check_fields(self) -> None:
+        """Raise `ValueError` where the fields do not fit together."""
+
+
+def is_ours(kind: type) -> bool:
+    """Whether a class is one of this library, whose claims its tests bear out."""
+    return kind.__module__.startswith("blocks.")
+
+
+def _check_hash(name: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"field `{name}` holds a {type(value).__name__}, which cannot be hashed, as a value "
+            "that is static under jit must be; hold numbers, or a tuple of them."
+        ) from None
