@@ -97,7 +97,7 @@ def test_cached_positions_count_real_tokens_across_calls() -> None:
     np.testing.assert_array_equal(updated["cache"]["num_tokens"].num_tokens, [3, 4])
     inner = updated["cache"]["stack"]["layer_0"]["attention"]["key_value"]
     np.testing.assert_array_equal(inner.at.positions[0, 1:4], [0, 1, 2])
-    np.testing.assert_array_equal(inner.positions[1, :4], [0, 1, 2, 3])
+    np.testing.assert_array_equal(inner.at.positions[1, :4], [0, 1, 2, 3])
 
 
 def test_a_text_longer_than_the_positions_is_refused_while_decoding() -> None:

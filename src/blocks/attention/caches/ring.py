@@ -94,7 +94,8 @@ class RingCache(KeyValueCache):
         """The state before any token."""
         plain = super().start(batch, size, kv_heads, head_dim, value_dim, dtype, lookback)
         first = jnp.full(batch, FIRST, jnp.int32)
-        return RingState(**vars(plain), newest=first, document=first, lookback=lookback)
+        more = {"newest": first, "document": first, "lookback": lookback}
+        return RingState(**vars(plain), **more)
 
     @typed
     def extend(

@@ -60,8 +60,8 @@ class Places(Coordinates):
 
     order: Int[Array, "batch seq"]
     positions: Int[Array, "batch seq"]
-    valid: Bool[Array, "batch seq"]
-    segment_ids: Int[Array, "batch seq"]
+    valid: Bool[Array, "batch seq"]  # pyright: ignore
+    segment_ids: Int[Array, "batch seq"]  # pyright: ignore
 
     @classmethod
     def of(cls, at: Coordinates, batch: int) -> Self:
