@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from blocks import GatedExperts, MixtureOfExperts, SoftmaxRouter
+from blocks import GatedMLP, MixtureOfExperts, SoftmaxRouter
 
 LIMIT = 0.4
 
@@ -21,7 +21,7 @@ def dense(mixture: MixtureOfExperts, variables: dict, x: jax.Array) -> jax.Array
     """The same mixture with every expert computed for every token."""
     own = variables["params"]
     routing = mixture.router.apply({"params": own["router"]}, x)
-    kernels = {name: own["experts"][name]["kernel"] for name in ("gate", "up", "down")}
+    matrices = {name: own["experts"][name]["kernel"] for name in ("gate", "up", "down")}
     weights = jnp.zeros((len(x), mixture.router.num_experts))
     weights = weights.at[jnp.arange(len(x))[:, None], routing.experts].set(routing.weights)
 
@@ -29,7 +29,7 @@ def dense(mixture: MixtureOfExperts, variables: dict, x: jax.Array) -> jax.Array
         gate, up, down, weight = expert
         return total + weight[:, None] * ((jax.nn.silu(x @ gate) * (x @ up)) @ down), None
 
-    experts = (kernels["gate"], kernels["up"], kernels["down"], weights.T)
+    experts = (matrices["gate"], matrices["up"], matrices["down"], weights.T)
     return jax.lax.scan(add, jnp.zeros_like(x), experts)[0]
 
 
@@ -48,7 +48,7 @@ def main() -> int:
     options = parser.parse_args()
     mixture = MixtureOfExperts(
         router=SoftmaxRouter(num_experts=8, top_k=2),
-        experts=GatedExperts(num_experts=8, hidden=options.hidden),
+        expert=GatedMLP(hidden=options.hidden),
     )
     x = jax.random.normal(jax.random.key(0), (options.tokens, options.embed))
     variables = mixture.init(jax.random.key(1), x)

@@ -77,9 +77,10 @@ from blocks.models.causal_lm import CausalLM
 from blocks.models.encoder import Encoder
 from blocks.models.encoder_decoder import EncoderDecoder
 from blocks.models.multi_token import MultiTokenLM
-from blocks.moe.experts import ClampedGatedExperts, GatedExperts
 from blocks.moe.mixture import MixtureOfExperts, auxiliary_losses
-from blocks.moe.routers import Router, Routing, SigmoidRouter, SoftmaxRouter, balanced_bias
+from blocks.moe.router import Router, Routing
+from blocks.moe.sigmoid_router import SigmoidRouter, balanced_bias
+from blocks.moe.softmax_router import SoftmaxRouter
 from blocks.norms.dynamic_tanh import DynamicTanh
 from blocks.norms.layer_norm import LayerNorm
 from blocks.norms.rms_norm import RMSNorm
@@ -134,7 +135,6 @@ __all__ = [
     "Choice",
     "ChunkedAttention",
     "ChunkedLocal",
-    "ClampedGatedExperts",
     "ClampedGatedMLP",
     "ClassifierHead",
     "ClipQK",
@@ -159,7 +159,6 @@ __all__ = [
     "FirstToken",
     "FullWidthQKNorm",
     "GatedDeltaNet",
-    "GatedExperts",
     "GatedMLP",
     "GridPositions",
     "HeadTransform",

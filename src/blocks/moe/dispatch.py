@@ -1,4 +1,4 @@
-"""Sparse computation: rows sorted by expert, in blocks that each meet one expert's kernels.
+"""Sparse computation: rows sorted by expert, in blocks that each meet one expert's parameters.
 
 Every expert's rows are padded to whole blocks, so that shapes are static and no row is
 ever dropped. Time grows with the rows that there are, not with the number of experts.
@@ -11,6 +11,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
 
 from blocks.core.typing import Array, Bool, Float, Int, typed
 
@@ -37,7 +38,7 @@ def block_size(rows: int, num_experts: int) -> int:
 
 @typed
 def plan(experts: Int[Array, "rows"], num_experts: int, size: int) -> Plan:
-    """Gives every row a place in a block of its expert; rows of an expert keep their order."""
+    """Give every row a place in a block of its expert; rows of an expert keep their order."""
     rows = experts.shape[0]
     counts = jnp.bincount(experts, length=num_experts)
     padded = -(-counts // size) * size
@@ -52,56 +53,83 @@ def plan(experts: Int[Array, "rows"], num_experts: int, size: int) -> Plan:
     return Plan(place, jnp.minimum(expert, num_experts - 1).astype(jnp.int32), starts < ends[-1])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def by_expert(
     function: Callable[..., Array],
-    kernels: tuple[Array, ...],
+    parameters: Any,
     x: Float[Array, "blocks size embed"],
-    expert: Int[Array, "blocks"],
-    used: Bool[Array, "blocks"],
+    at: Plan,
+    keys: Any = (),
 ) -> Float[Array, "blocks size embed"]:
-    """`function(rows, *kernels of the expert)` of every block; blocks not in use give zeros.
+    """Compute `function(parameters of the expert, rows, keys)` for every block.
 
-    The backward pass computes a block's function again instead of keeping what was between.
+    Blocks not in use give zeros. The backward pass computes a block's function again instead of
+    keeping what was between, and sums gradients of parameters in place.
+
+    Args:
+        function: pure; its result has the shape of its rows.
+        parameters: a tree of arrays with a leading axis of experts.
+        x: rows, block by block.
+        at: the expert that each block meets.
+        keys: a tree of random keys with a leading axis of blocks.
     """
+    one = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (parameters, x, keys)
+    )
+    # Traced once, here: the backward pass is traced after the call, outside of what surrounds it,
+    # as LoRA's or summary's interceptors.
+    traced = jax.make_jaxpr(function)(*one)
 
-    def step(_: None, block: tuple[Array, Array, Array]) -> tuple[None, Array]:
-        rows, number, some = block
+    def compute(*arguments: Any) -> Array:
+        return jaxpr_as_fun(traced)(*jax.tree.leaves(arguments))[0]
+
+    return _by_expert((compute, traced.out_avals[0].dtype), parameters, x, at, keys)
+
+
+Function = tuple[Callable[..., Array], Any]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _by_expert(function: Function, parameters: Any, x: Array, at: Plan, keys: Any) -> Array:
+    call, dtype = function
+
+    def step(_: None, block: tuple[Any, ...]) -> tuple[None, Array]:
+        rows, number, used, keys = block
 
         def compute() -> Array:
-            return function(rows, *(kernel[number] for kernel in kernels)).astype(rows.dtype)
+            return call(jax.tree.map(lambda leaf: leaf[number], parameters), rows, keys)
 
-        return None, jax.lax.cond(some, compute, lambda: jnp.zeros_like(rows))
+        return None, jax.lax.cond(used, compute, lambda: jnp.zeros(rows.shape, dtype))
 
-    return jax.lax.scan(step, None, (x, expert, used))[1]
-
-
-def _forward(function: Callable[..., Array], *arguments: Any) -> tuple[Array, tuple[Any, ...]]:
-    return by_expert(function, *arguments), arguments
+    return jax.lax.scan(step, None, (x, at.expert, at.used, keys))[1]
 
 
-def _backward(
-    function: Callable[..., Array], arguments: tuple[Any, ...], gradient: Array
-) -> tuple[Any, ...]:
-    kernels, x, expert, used = arguments
+def _forward(function: Function, *arguments: Any) -> tuple[Array, tuple[Any, ...]]:
+    return _by_expert(function, *arguments), arguments
 
-    # Summed in place, block by block: differentiating the scan would add whole arrays of kernels
-    # for every block.
-    def step(totals: tuple[Array, ...], block: tuple[Array, ...]) -> tuple[Any, Array]:
-        rows, change, number, some = block
+
+def _backward(function: Function, arguments: tuple[Any, ...], gradient: Array) -> tuple[Any, ...]:
+    parameters, x, at, keys = arguments
+
+    # Summed in place, block by block: differentiating the scan would add whole arrays of
+    # parameters for every block.
+    def step(totals: Any, block: tuple[Any, ...]) -> tuple[Any, Array]:
+        rows, change, number, used, keys = block
 
         def add() -> tuple[Any, Array]:
-            own = (kernel[number] for kernel in kernels)
-            of_rows, *of_own = jax.vjp(function, rows, *own)[1](change)
-            parts = zip(totals, of_own, strict=True)
-            return tuple(t.at[number].add(part.astype(t.dtype)) for t, part in parts), of_rows
+            own = jax.tree.map(lambda leaf: leaf[number], parameters)
+            _, pull = jax.vjp(lambda own, rows: function[0](own, rows, keys), own, rows)
+            of_own, of_rows = pull(change)
+            added = jax.tree.map(
+                lambda total, part: total.at[number].add(part.astype(total.dtype)), totals, of_own
+            )
+            return added, of_rows
 
-        return jax.lax.cond(some, add, lambda: (totals, jnp.zeros_like(rows)))
+        return jax.lax.cond(used, add, lambda: (totals, jnp.zeros_like(rows)))
 
-    start = tuple(jnp.zeros(kernel.shape, jnp.float32) for kernel in kernels)
-    totals, of_x = jax.lax.scan(step, start, (x, gradient, expert, used))
-    of_kernels = tuple(t.astype(kernel.dtype) for t, kernel in zip(totals, kernels, strict=True))
-    return of_kernels, of_x, None, None
+    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), parameters)
+    totals, of_x = jax.lax.scan(step, start, (x, gradient, at.expert, at.used, keys))
+    of_parameters = jax.tree.map(lambda t, leaf: t.astype(leaf.dtype), totals, parameters)
+    return of_parameters, of_x, None, None
 
 
-by_expert.defvjp(_forward, _backward)
+_by_expert.defvjp(_forward, _backward)

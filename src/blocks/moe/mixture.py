@@ -9,10 +9,11 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.checks import check_values
 from blocks.core.errors.location import reported
 from blocks.core.typing import Array, Float, typed
-from blocks.moe.experts import Experts
-from blocks.moe.routers import Router, Routing
+from blocks.moe.experts import run_experts
+from blocks.moe.router import Routing
 
 
 class MixtureOfExperts(Block, kw_only=True):
@@ -28,20 +29,20 @@ class MixtureOfExperts(Block, kw_only=True):
     share of choices that fell on each expert, padding left out.
 
     Attributes:
-        router: what chooses.
-        experts: what is chosen from.
+        router: chooses experts for each token, as `SoftmaxRouter`; its parameters are `router`.
+        expert: template of the experts, as `GatedMLP`: any block that transforms each token
+            independently. Their parameters are `experts`, with a leading axis of experts.
         shared: an MLP that every token goes through as well; None for none.
 
     Raises:
-        ValueError: a router for another number of experts.
+        ValueError: experts of a router that do not fit the tokens, or whose index is out of range.
 
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import GatedExperts, MixtureOfExperts, SoftmaxRouter
+        >>> from blocks import GatedMLP, MixtureOfExperts, SoftmaxRouter
         >>> mixture = MixtureOfExperts(
-        ...     router=SoftmaxRouter(num_experts=8, top_k=2),
-        ...     experts=GatedExperts(num_experts=8, hidden=32),
+        ...     router=SoftmaxRouter(num_experts=8, top_k=2), expert=GatedMLP(hidden=32)
         ... )
         >>> x = jnp.ones((2, 5, 16))
         >>> variables = mixture.init(jax.random.key(0), x)
@@ -56,17 +57,9 @@ class MixtureOfExperts(Block, kw_only=True):
         Gale et al., MegaBlocks, 2022, arXiv:2211.15841 (no token dropped).
     """
 
-    router: Router
-    experts: Experts
+    router: nn.Module
+    expert: nn.Module
     shared: nn.Module | None = None
-
-    def check_fields(self) -> None:
-        """Refuses a router for other experts."""
-        if self.router.num_experts != self.experts.num_experts:
-            raise ValueError(
-                f"router.num_experts={self.router.num_experts} differs from "
-                f"experts.num_experts={self.experts.num_experts}; make them the same."
-            )
 
     @nn.compact
     @typed
@@ -76,12 +69,12 @@ class MixtureOfExperts(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "*batch embed"]:
-        """Transforms every token of `x` alone; of `context`, padding is left out of the load."""
+        """Transform each token of `x` independently, by the experts that the router chooses."""
         tokens = x.reshape(-1, x.shape[-1])
-        routing = self.router(tokens)
-        top_k = self.router.top_k
-        rows = jnp.repeat(tokens, top_k, axis=0)
-        results = self.experts(rows, routing.experts.reshape(-1))
+        routing = _by_token(self.router(x, context, deterministic), x.shape[:-1])
+        top_k, num_experts = routing.experts.shape[-1], routing.probabilities.shape[-1]
+        rows, chosen = jnp.repeat(tokens, top_k, axis=0), routing.experts.reshape(-1)
+        results = run_experts(self, self.expert, num_experts, rows, chosen, deterministic)
         results = results.reshape(len(tokens), top_k, results.shape[-1])
         # A product with so few weights is slower as a matrix product.
         mixed = (routing.weights[..., None].astype(results.dtype) * results).sum(axis=1)
@@ -93,13 +86,36 @@ class MixtureOfExperts(Block, kw_only=True):
     def _report(self, routing: Routing, valid: Array | None) -> None:
         real = jnp.ones(len(routing.experts)) if valid is None else valid.reshape(-1)
         real = real.astype(jnp.float32) / jnp.maximum(real.sum(), 1)
-        chosen = jax.nn.one_hot(routing.experts, self.router.num_experts).mean(axis=1)
+        num_experts = routing.probabilities.shape[-1]
+        chosen = jax.nn.one_hot(routing.experts, num_experts).mean(axis=1)
         load, probability = real @ chosen, real @ routing.probabilities
         self.sow("intermediates", "load", load)
         large = real @ jnp.square(jax.nn.logsumexp(routing.logits, axis=-1))
-        balance = self.router.num_experts * (load * probability).sum()
+        balance = num_experts * (load * probability).sum()
         for name, loss in {"balance": balance, "router_z": large}.items():
             self.sow("losses", name, loss, operator.add, lambda: jnp.zeros(()))
+
+
+def _by_token(routing: Routing, batch: tuple[int, ...]) -> Routing:
+    """Check a router's choice, and flatten it to one row per token."""
+    if not isinstance(routing, Routing):
+        raise TypeError(f"the router gave {type(routing).__name__}; it must give a Routing.")
+    num_experts = routing.probabilities.shape[-1]
+    sizes = (routing.experts.shape[-1],) * 2 + (num_experts,) * 2
+    for name, part, size in zip(Routing._fields, routing, sizes, strict=True):
+        if part.shape != (*batch, size):
+            raise ValueError(
+                f"the router's {name} of shape {part.shape} do not fit the tokens; "
+                f"give {(*batch, size)}."
+            )
+    known = (routing.experts >= 0) & (routing.experts < num_experts)
+    check_values(
+        known.all(),
+        "the router chose expert {expert}, and there are {num_experts}.",
+        expert=routing.experts.reshape(-1)[jnp.argmin(known.reshape(-1))] if known.size else 0,
+        num_experts=num_experts,
+    )
+    return Routing(*(part.reshape(-1, part.shape[-1]) for part in routing))
 
 
 @reported

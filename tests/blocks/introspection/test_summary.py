@@ -14,7 +14,6 @@ from blocks import (
     CausalLM,
     ChunkedAttention,
     ConvolutionStem,
-    GatedExperts,
     GatedMLP,
     Int8Cache,
     LMHead,
@@ -80,7 +79,7 @@ COSTS = {
     "experts": (
         MixtureOfExperts(
             router=SoftmaxRouter(num_experts=8, top_k=2),
-            experts=GatedExperts(num_experts=8, hidden=20),
+            expert=GatedMLP(hidden=20),
         ),
         2 * 2 * 3 * E * 20 + 2 * E * 8,
         8 * 3 * E * 20 + E * 8,

@@ -1,14 +1,13 @@
-"""Mistakes with what a stack and a context hand to attention, and with clamped experts."""
+"""Mistakes with what a stack and a context hand to attention."""
 
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-from errors.case import TOKENS, X, layer, mistake, shapes, stack
+from errors.case import X, layer, mistake, shapes, stack
 
 from blocks import (
-    ClampedGatedExperts,
     Context,
     MultiHeadAttention,
     SharedRelativeBias,
@@ -19,7 +18,6 @@ from blocks import (
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 TABLE = ValueEmbedding(vocab_size=5)
-EXPERTS = ClampedGatedExperts(num_experts=2, hidden=4)
 
 
 def attends(*transforms: object, heads: int = 2, **fields: object) -> MultiHeadAttention:
@@ -160,51 +158,5 @@ CASES = (
         "  expected: tuple[QKTransform | ValueTransform | HeadTransform, ...]",
         "  actual:   (SharedRelativeBias(),)",
         "  fix:      SharedRelativeBias changes scores: scores=(SharedRelativeBias(),)",
-    ),
-    mistake(
-        "ClampedGatedExperts limit",
-        lambda: ClampedGatedExperts(num_experts=2, hidden=4, limit=0.0),
-        ValueError,
-        "ClampedGatedExperts: limit=0.0 must be positive; gpt-oss has 7.",
-    ),
-    mistake(
-        "ClampedGatedExperts hidden",
-        lambda: ClampedGatedExperts(num_experts=2, hidden=0),
-        ValueError,
-        "ClampedGatedExperts: hidden=0 must be at least 1.",
-    ),
-    mistake(
-        "ClampedGatedExperts activation",
-        lambda: ClampedGatedExperts(num_experts=2, hidden=4, activation=jnp.tanh),
-        TypeError,
-        "ClampedGatedExperts: no field `activation`; there are num_experts, hidden, dtype, "
-        "param_dtype, kernel_init, out_kernel_init, limit.",
-    ),
-    mistake(
-        "ClampedGatedExperts rank",
-        lambda: shapes(EXPERTS, X, TOKENS[0]),
-        TypeError,
-        "ClampedGatedExperts: argument `x` does not fit its signature",
-        "  expected: Float[Array, 'rows embed']",
-        "  actual:   f32[2,3,8]",
-        "  fix:      one row per token: x.reshape(-1, x.shape[-1])",
-    ),
-    mistake(
-        "ClampedGatedExperts swapped",
-        lambda: shapes(EXPERTS, TOKENS[0], X[0]),
-        TypeError,
-        "ClampedGatedExperts: argument `x` does not fit its signature",
-        "  expected: Float[Array, 'rows embed']",
-        "  actual:   i32[3]",
-        "  fix:      they are swapped: `x` comes before `experts`",
-    ),
-    mistake(
-        "ClampedGatedExperts rows",
-        lambda: shapes(EXPERTS, X[0], TOKENS[:, 0]),
-        TypeError,
-        "ClampedGatedExperts: argument `experts` does not fit its signature",
-        "  expected: Int[Array, 'rows']",
-        "  actual:   i32[2]",
-        "  with:     rows=3, embed=8 (bound by the arguments before it)",
     ),
 )

@@ -11,7 +11,6 @@ from blocks import (
     MLP,
     ClampedGatedMLP,
     DynamicTanh,
-    GatedExperts,
     GatedMLP,
     LayerNorm,
     Linear,
@@ -195,22 +194,18 @@ CASES = (
         "SigmoidRouter: num_groups=3 must divide num_experts=4.",
     ),
     mistake(
-        "GatedExperts num_experts",
-        lambda: GatedExperts(num_experts=0, hidden=4),
+        "ClampedGatedMLP limit",
+        lambda: ClampedGatedMLP(hidden=4, limit=0.0),
         ValueError,
-        "GatedExperts: num_experts=0 must be at least 1.",
+        "ClampedGatedMLP: limit=0.0 must be positive; gpt-oss has 7.",
     ),
     mistake(
-        "MixtureOfExperts num_experts",
+        "MixtureOfExperts experts",
         lambda: MixtureOfExperts(
-            router=SoftmaxRouter(num_experts=2, top_k=1),
-            experts=GatedExperts(num_experts=4, hidden=4),
+            router=SoftmaxRouter(num_experts=2, top_k=1), experts=GatedMLP(hidden=4)
         ),
-        ValueError,
-        (
-            "MixtureOfExperts: router.num_experts=2 differs from experts.num_experts=4; "
-            "make them the same."
-        ),
+        TypeError,
+        "MixtureOfExperts: no field `experts`; did you mean `expert`?",
     ),
     mistake(
         "RMSNorm epsilon",

@@ -5,13 +5,10 @@ from typing import Any
 
 import numpy as np
 from laws.case import EMBED, Case, vectors
-from laws.families.mlp import silu
 from laws.references import Params, linear, per_token, reference, take
 
 from blocks import (
-    ClampedGatedExperts,
     ClampedGatedMLP,
-    GatedExperts,
     GatedMLP,
     MixtureOfExperts,
     SigmoidRouter,
@@ -26,7 +23,7 @@ CASES = [
         "mixture",
         MixtureOfExperts(
             router=SoftmaxRouter(num_experts=3, top_k=2),
-            experts=GatedExperts(num_experts=3, hidden=4),
+            expert=GatedMLP(hidden=4),
         ),
         vectors,
         3 * E + 3 * 3 * 4 * E,
@@ -35,7 +32,7 @@ CASES = [
         "mixture_grouped",
         MixtureOfExperts(
             router=SigmoidRouter(num_experts=6, top_k=2, num_groups=3, top_groups=2, scale=1.5),
-            experts=GatedExperts(num_experts=6, hidden=2),
+            expert=GatedMLP(hidden=2),
             shared=GatedMLP(hidden=4, dropout_rate=0.3),
         ),
         vectors,
@@ -46,7 +43,7 @@ CASES = [
         "mixture_clamped",
         MixtureOfExperts(
             router=SoftmaxRouter(num_experts=3, top_k=2, use_bias=True),
-            experts=ClampedGatedExperts(num_experts=3, hidden=4, limit=0.5),
+            expert=ClampedGatedMLP(hidden=4, limit=0.5),
         ),
         vectors,
         3 * E + 3 + 3 * (3 * 4 * E + 2 * 4 + E),
@@ -82,31 +79,12 @@ def _(router: SigmoidRouter, params: Params, x: np.ndarray) -> dict[int, float]:
     return {e: router.scale * scores[e] / total for e in best}
 
 
-@functools.singledispatch
-def expert(experts: Any, params: Params, x: np.ndarray) -> np.ndarray:
-    """One expert on a token."""
-    raise TypeError(f"{type(experts).__name__} has no reference: register one here.")
-
-
-@expert.register
-def _(experts: GatedExperts, params: Params, x: np.ndarray) -> np.ndarray:
-    gate, up, down = (params[name]["kernel"] for name in ("gate", "up", "down"))
-    return (silu(x @ gate) * (x @ up)) @ down
-
-
-@expert.register
-def _(experts: ClampedGatedExperts, params: Params, x: np.ndarray) -> np.ndarray:
-    # The same formulas as those of the dense block.
-    dense = ClampedGatedMLP(hidden=experts.hidden, limit=experts.limit)
-    return reference(dense, params, x[None])[0]
-
-
 @reference.register
 @per_token
 def _(block: MixtureOfExperts, params: Params, x: np.ndarray) -> np.ndarray:
     y = np.zeros_like(x)
     for number, weight in chosen(block.router, params["router"], x).items():
-        y += weight * expert(block.experts, take(params["experts"], number), x)
+        y += weight * reference(block.expert, take(params["experts"], number), x[None])[0]
     if block.shared is not None:
         y += reference(block.shared, params["shared"], x[None])[0]
     return y

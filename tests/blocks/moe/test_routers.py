@@ -1,0 +1,173 @@
+"""Routers: what they are given, those of one's own, and what is refused of their choice."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from blocks import (
+    Causal,
+    Context,
+    GatedMLP,
+    LoRA,
+    MixtureOfExperts,
+    MultiHeadAttention,
+    Router,
+    Routing,
+    SigmoidRouter,
+    SoftmaxRouter,
+    Stack,
+    TransformerBlock,
+    balanced_bias,
+)
+from blocks.moe.router import LinearRouter
+from blocks.moe.softmax_router import softmax_routing
+
+EMBED = 8
+
+
+class NoisyRouter(LinearRouter, kw_only=True):
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, context: Context | None = None, deterministic: bool = True
+    ) -> Routing:
+        logits = self.logits(x)
+        if not deterministic:
+            logits += jax.random.normal(self.make_rng("router"), logits.shape)
+        return softmax_routing(logits, self.top_k)
+
+
+class TokenRouter(Router, kw_only=True):
+    """Sends a token where its id says; it has no parameters."""
+
+    def __call__(
+        self, x: jax.Array, context: Context | None = None, deterministic: bool = True
+    ) -> Routing:
+        logits = 9.0 * jax.nn.one_hot(context.tokens % self.num_experts, self.num_experts)
+        return softmax_routing(logits, self.top_k)
+
+
+class Fixed(nn.Module):
+    """Gives a routing, whatever the tokens."""
+
+    routing: object
+
+    def __call__(
+        self, x: jax.Array, context: Context | None = None, deterministic: bool = True
+    ) -> object:
+        return self.routing
+
+
+def tokens(*shape: int) -> jax.Array:
+    return jax.random.normal(jax.random.key(0), (*shape, EMBED))
+
+
+def mixture(router: nn.Module) -> MixtureOfExperts:
+    return MixtureOfExperts(router=router, expert=GatedMLP(hidden=6))
+
+
+def test_a_router_draws_from_a_stream_of_its_own_and_is_quiet_when_deterministic() -> None:
+    block, x = mixture(NoisyRouter(num_experts=4, top_k=2)), tokens(2, 6)
+    variables = block.init(jax.random.key(1), x)
+    plain = mixture(SoftmaxRouter(num_experts=4, top_k=2)).apply(variables, x)
+    rngs = {"router": jax.random.key(2)}
+    np.testing.assert_array_equal(block.apply(variables, x, None, True, rngs=rngs), plain)
+    noisy = block.apply(variables, x, None, False, rngs=rngs)
+    assert float(jnp.abs(noisy - plain).max()) > 0.01
+
+
+def test_a_noisy_router_works_in_the_layers_of_a_model() -> None:
+    attention = MultiHeadAttention(num_heads=2, mask=Causal())
+    layer = TransformerBlock(attention=attention, mlp=mixture(NoisyRouter(num_experts=4, top_k=2)))
+    stack, x = Stack(block=layer, depth=2), tokens(2, 6)
+    variables = stack.init(jax.random.key(1), x)
+    rngs = {"router": jax.random.key(2)}
+    quiet, noisy = (stack.apply(variables, x, None, d, rngs=rngs) for d in (True, False))
+    assert float(jnp.abs(noisy - quiet).max()) > 0.01
+
+
+def test_a_router_is_given_the_context_at_the_places_of_its_tokens() -> None:
+    block, x = mixture(TokenRouter(num_experts=4, top_k=1)), tokens(2, 3)
+    context = Context(tokens=jnp.array([[0, 1, 2], [3, 4, 6]]))
+    variables = block.init(jax.random.key(1), x, context)
+    _, seen = block.apply(variables, x, context, mutable=["intermediates"])
+    np.testing.assert_allclose(seen["intermediates"]["load"][0] * 6, [2, 1, 2, 1], rtol=1e-6)
+
+
+def test_a_router_in_an_adapter_is_a_router() -> None:
+    router = LoRA(block=SoftmaxRouter(num_experts=4, top_k=2), targets=("logits",))
+    params = mixture(router).init(jax.random.key(1), tokens(2, 3))["params"]
+    assert params["router"]["logits"]["lora_a"].shape == (EMBED, 8)
+
+
+@pytest.mark.parametrize(
+    ("routing", "error", "message"),
+    [
+        ((1, 2), TypeError, "the router gave tuple; it must give a Routing"),
+        (
+            Routing(jnp.zeros((6, 2), int), jnp.ones((6, 2)), jnp.ones((6, 4)), jnp.ones((6, 4))),
+            ValueError,
+            r"the router's experts of shape \(6, 2\) do not fit the tokens; give \(2, 3, 2\)",
+        ),
+        (
+            Routing(jnp.full((2, 3, 1), 4), jnp.ones((2, 3, 1)), *[jnp.ones((2, 3, 4))] * 2),
+            ValueError,
+            "the router chose expert 4, and there are 4",
+        ),
+    ],
+)
+def test_a_choice_that_does_not_fit_is_refused(
+    routing: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        mixture(Fixed(routing)).init(jax.random.key(0), tokens(2, 3))
+
+
+def test_the_bias_of_a_sigmoid_router_has_no_gradient_and_follows_the_load() -> None:
+    router, x = SigmoidRouter(num_experts=4, top_k=1), tokens(50)
+    variables = router.init(jax.random.key(1), x)
+    gradient = jax.grad(lambda v: jnp.square(router.apply(v, x).probabilities).sum())(variables)
+    assert not gradient["params"]["bias"].any()
+    steered = {"params": {**variables["params"], "bias": jnp.array([0.0, 0.0, 9.0, 0.0])}}
+    assert (router.apply(steered, x).experts == 2).all()
+    np.testing.assert_allclose(router.apply(steered, x).weights, 1.0)
+    load = jnp.array([0.25, 0.1, 0.4, 0.25])
+    moved = balanced_bias(jnp.zeros(4), load, rate=0.5)
+    np.testing.assert_allclose(moved, [0.0, 0.5, -0.5, 0.0])
+
+
+def test_groups_that_are_not_chosen_are_not_used() -> None:
+    router = SigmoidRouter(num_experts=6, top_k=2, num_groups=3, top_groups=1)
+    x = tokens(40)
+    routing = router.init_with_output(jax.random.key(1), x)[0]
+    first, second = np.asarray(routing.experts).T
+    np.testing.assert_array_equal(first // 2, second // 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SoftmaxRouter(num_experts=2, top_k=3), "top_k=3 must be from 1 to num_experts=2"),
+        (lambda: SoftmaxRouter(num_experts=0, top_k=0), "top_k=0 must be from 1"),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=1, num_groups=3),
+            "num_groups=3 must divide num_experts=4",
+        ),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=1, num_groups=2, top_groups=3),
+            "top_groups=3 must be from 1 to num_groups=2",
+        ),
+        (
+            lambda: SigmoidRouter(num_experts=4, top_k=3, num_groups=2, top_groups=1),
+            "top_k=3 is more than the 2 experts of top_groups=1 groups; raise top_groups",
+        ),
+    ],
+)
+def test_a_choice_that_no_token_can_make_is_refused(
+    make: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
