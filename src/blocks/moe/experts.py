@@ -57,7 +57,7 @@ def run_experts(
 
     def run(own: dict, rows: Array, keys: dict[str, Array]) -> Array:
         scope = Scope({"params": own}, keys, name=NAME, path=(*owner.path, NAME))
-        return fresh(expert).clone(parent=scope)(rows, None, deterministic)
+        return fresh(expert, parent=scope)(rows, None, deterministic)
 
     with share(rows, places):
         parameters = owner.get_variable("params", NAME, {})

@@ -11,6 +11,7 @@ from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.checks import check_values
 from blocks.core.errors.location import reported
+from blocks.core.slots import Mixer, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.moe.experts import run_experts
 from blocks.moe.router import Routing
@@ -57,9 +58,9 @@ class MixtureOfExperts(Block, kw_only=True):
         Gale et al., MegaBlocks, 2022, arXiv:2211.15841 (no token dropped).
     """
 
-    router: nn.Module
-    expert: nn.Module
-    shared: nn.Module | None = None
+    router: Mixer
+    expert: Template[Mixer]
+    shared: Mixer | None = None
 
     @nn.compact
     @typed
