@@ -4,7 +4,10 @@ import hashlib
 import importlib.metadata
 import importlib.resources
 import itertools
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,8 +17,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from sources import SOURCES, distributions_imported_by, python_files
 
+import blocks
+
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 LOCK = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
 PIN = r"[\w.-]+(?:\[[^\]\n]*\])?=="
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -59,7 +65,7 @@ def requires(name: str) -> list[str]:
 
 
 def test_the_installed_package_is_this_version():
-    assert importlib.metadata.version("linen-blocks") == PROJECT["version"]
+    assert importlib.metadata.version("linen-blocks") == blocks.__version__
 
 
 @pytest.mark.parametrize("package", ["blocks", "recipes"])
@@ -141,3 +147,44 @@ def test_what_is_required_is_imported_and_what_is_imported_is_required():
     used = {canonicalize_name(owner) for name in others for owner in owners.get(name, [name])}
     required = {canonicalize_name(requirement.name) for requirement in requirements()}
     assert required == used
+
+
+def test_the_hooks_before_a_commit_are_those_of_the_formatter_and_linter():
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    (ruff,) = (r for r in PROJECT["optional-dependencies"]["lint"] if r.startswith("ruff"))
+    assert re.findall(r"rev: v(.+)", text) == [ruff.partition("==")[2]]
+    assert re.findall(r"- id: (.+)", text) == ["ruff-check", "ruff-format"]
+
+
+def test_the_hosted_checks_run_all_of_the_checks_on_the_oldest_and_the_newest_python():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert "run: .ci/run\n" in text
+    assert "chromium chromium-driver" in text
+    assert f"image: python:{PYTHONS[0]}-" in text
+    assert f"uv python install {PYTHONS[-1]} " in text
+
+
+@pytest.mark.slow
+def test_what_is_published_runs_where_nothing_else_is(tmp_path):
+    """The wheel comes from the sdist, as `python -m build` makes it."""
+    python = tmp_path / "fresh" / "bin" / "python"
+    dist = tmp_path / "dist"
+
+    def run(*words: object) -> str:
+        environment = {n: v for n, v in os.environ.items() if not n.startswith(("PYTHON", "JAX_"))}
+        command = list(map(str, words))
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "build", "--outdir", dist, ROOT)
+    assert len(list(dist.glob("*.tar.gz"))) == 1
+    (wheel,) = dist.glob("*.whl")
+    run(sys.executable, "-m", "venv", tmp_path / "fresh")
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    assert "usage" in run(python, "-m", "recipes.nanogpt", "--help")
+    assert run(python, "-c", "import blocks; print(blocks.__version__)").strip() in wheel.name
+    places = run(python, "-c", "import blocks, recipes; print(blocks.__file__, recipes.__file__)")
+    assert places.count(str(tmp_path / "fresh")) == 2

@@ -1,5 +1,7 @@
 """Reusable, typed Flax Linen blocks for transformers."""
 
+__version__ = "0.1.0"
+
 from blocks.adapters.lora import LoRA
 from blocks.adapters.merge import label_lora, merge_lora
 from blocks.attention.caches.cache import Cache

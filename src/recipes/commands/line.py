@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from recipes.runs.report import PROGRAM
 
 DESCRIPTION = (
     "Train a GPT on a text, write with it, measure it. Without a command: train quick. "
-    "With --debug a mistake shows its traceback."
+    "With --debug a mistake shows its traceback; --version prints the version."
 )
 
 
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["train", "quick"]
+    if words == ["--version"]:
+        print(f"linen-blocks {version('linen-blocks')}")
+        return 0
     try:
         return parse(words)()
     except RecipeError as error:

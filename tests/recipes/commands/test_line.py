@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from small_recipe import SMALL, TEXT
 
+import blocks
 from recipes.commands import main
 from recipes.commands.line import parse
 from recipes.commands.train import Train
@@ -135,6 +136,11 @@ def test_words_that_no_command_has_end_with_the_same_code(words: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert ended.value.code == 2
+
+
+def test_the_version_is_that_of_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"linen-blocks {blocks.__version__}\n"
 
 
 def test_debug_shows_where_a_mistake_was_found() -> None:
