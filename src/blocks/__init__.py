@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 
 from blocks.adapters.lora import LoRA
 from blocks.adapters.merge import label_lora, merge_lora
+from blocks.adapters.plain import Plain
 from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.int8 import Int8Cache
@@ -200,6 +201,7 @@ __all__ = [
     "Parallel",
     "ParallelNorms",
     "PatchEmbedding",
+    "Plain",
     "Pooler",
     "PostNorm",
     "PreNorm",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from blocks.carry import Carry
 from blocks.core.errors.making import Reporting
-from blocks.core.typing import Array, Bool, Float, Int, typed
+from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
 
 
 class Context(flax.struct.PyTreeNode, metaclass=Reporting):
@@ -63,6 +63,8 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
 
     def __post_init__(self) -> None:
         """Checks what is no array; arrays are checked where their tokens are known."""
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, of_jax(value))
         size = self.cache_size
         if size is not None and (not isinstance(size, int) or size < 1):
             raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")

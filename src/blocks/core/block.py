@@ -18,13 +18,26 @@ import jax
 from flax.core import Scope
 from flax.errors import ScopeParamShapeError
 
+import blocks.core.pickling  # noqa: F401  # registers itself
 from blocks.core.errors.location import running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
 from blocks.core.fields import check_types, copied_slots, shown
 from blocks.core.parts import named, part_name
+from blocks.core.typing import of_jax
 
 M = TypeVar("M", bound=nn.Module)
+
+
+@dataclasses.dataclass(frozen=True)
+class Default:
+    """The part that a field holds by default, as the class shows it: `TransformerBlock.norm`.
+
+    Attributes:
+        value: the part.
+    """
+
+    value: nn.Module
 
 
 class Block(nn.Module, kw_only=True):
@@ -35,15 +48,19 @@ class Block(nn.Module, kw_only=True):
     init_with_output = starting(check_key, nn.Module.init_with_output)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Mends two things of the class that Linen has just made.
+        """Adjust the class that Linen generated.
 
-        Default parts leave the class, where the NNX bridge takes them for methods; and what
-        `__init__` refuses is reported in words of the class.
+        Default parts are wrapped in the class, as the NNX bridge takes what can be called there for
+        a method; and what `__init__` refuses is reported in words of the class.
         """
+        for name in vars(cls).get("__annotations__", {}):
+            inherited = getattr(cls, name, None)
+            if name not in vars(cls) and isinstance(inherited, Default):
+                setattr(cls, name, inherited.value)
         super().__init_subclass__(**options)
         for field in dataclasses.fields(cls):
             if isinstance(vars(cls).get(field.name), nn.Module):
-                delattr(cls, field.name)
+                setattr(cls, field.name, Default(vars(cls)[field.name]))
         written = cls.__init__
 
         @functools.wraps(written)
@@ -125,6 +142,23 @@ class Block(nn.Module, kw_only=True):
         parts = iter(bound)
         super()._register_submodules(name, map_modules(val, lambda _: next(parts)))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to set a field in place: a block is a value.
+
+        Raises:
+            AttributeError: the message shows how to make another.
+        """
+        if "_state" in vars(self) and name not in ("parent", "name") and name in fields_of(self):
+            raise dataclasses.FrozenInstanceError(
+                f"{type(self).__name__} is a value, and its field `{name}` cannot be set in place; "
+                f"make another: fresh(block, {name}=...)."
+            )
+        super().__setattr__(name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Copy the value; what it holds is immutable, and stays."""
+        return self.clone(parent=None, name=self.name)
+
     def __repr__(self) -> str:
         """The expression that builds the block, without what is left at its default."""
         parts = [
@@ -153,7 +187,9 @@ class Block(nn.Module, kw_only=True):
             TypeError: there is one, of another shape than the input asks for.
         """
         try:
-            return super().param(name, init_fn, *init_args, **kwargs)
+            value = super().param(name, init_fn, *init_args, **kwargs)
+            # Weights from files are numpy's, and traced code may index and update them.
+            return of_jax(value)
         except ScopeParamShapeError:
             there = self.get_variable("params", name)
             asked = jax.eval_shape(lambda key: init_fn(key, *init_args), jax.random.key(0))

@@ -4,8 +4,10 @@ import functools
 import inspect
 import numbers
 import re
+import types
 import typing
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,15 +16,17 @@ from flax.core import FrozenDict
 
 from blocks.core.errors.field_fixes import is_function, likely_fix
 from blocks.core.errors.fixes import alternatives
-from blocks.core.errors.places import role_of
-from blocks.core.slots import Copied
+from blocks.core.errors.places import elsewhere, role_of
+from blocks.core.slots import Called, Copied
+from blocks.core.typing import Draws, Floating
 
 
 def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Refuse values that their field's annotation does not allow.
 
     Linen would take them, and some would be passed over in silence: a class in the place of a
-    block, say.
+    block, say. A field is judged by its annotation alone; one that cannot be resolved, as a name
+    that only checkers of types import, is left unchecked.
 
     Args:
         owner: the block or mask that the fields belong to.
@@ -35,88 +39,178 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
         TypeError: names the field, what it can hold, what it was given, and the likely fix.
     """
     hints = _hints(type(owner))
+    checked = {}
     for name, value in values.items():
-        fits = _fits(value, hints[name]) and _usable(name, value) and _placed(name, value, hints)
-        if not fits:
-            fix = likely_fix(name, value, alternatives(hints[name]), tuple(hints))
+        hint = hints[name]
+        uncallable = None if hint.called is None else _uncallable(hint.called, value)
+        fits = _fits(value, hint.plain) and _placed(name, value, hint)
+        if hint.floating:
+            fits = fits and _computes(value)
+        if hint.draws:
+            fits = fits and _draws(value)
+        if not fits or uncallable is not None:
+            kinds, fields = alternatives(hint.plain), tuple(hints)
+            if uncallable is None:
+                expected, fix = _expected(hint), likely_fix(name, value, kinds, fields)
+            else:
+                assert hint.called is not None
+                expected = f"a block called as {name}({', '.join(hint.called.arguments)})"
+                fix = elsewhere(name, value, kinds, fields) or (
+                    f"Plain(block={shown(uncallable)}) calls a module with `x` alone"
+                )
             raise TypeError(
                 f"field `{name}` cannot hold this\n"
-                f"  expected: {_expected(name, hints[name])}\n"
-                f"  actual:   {shown(value)}" + ("" if fix is None else f"\n  fix:      {fix}")
+                f"  expected: {expected}\n"
+                f"  actual:   {shown(value)}{_call_of(uncallable)}"
+                + ("" if fix is None else f"\n  fix:      {fix}")
             )
-    return {
-        name: _tupled(value) if not is_bearable(value, hints[name]) else value
-        for name, value in values.items()
-    }
+        checked[name] = value if is_bearable(value, hint.plain) else _tupled(value)
+    return checked
+
+
+class Hint(typing.NamedTuple):
+    """What an annotation says of a field.
+
+    Attributes:
+        plain: the types that it allows.
+        marks: what stands beside them in `Annotated`.
+    """
+
+    plain: Any
+    marks: tuple[Any, ...] = ()
+
+    @property
+    def optional(self) -> bool:
+        """Whether the field can be None."""
+        return type(None) in alternatives(self.plain)
+
+    @property
+    def floating(self) -> bool:
+        """Whether the field is a dtype to compute in."""
+        return any(isinstance(mark, Floating) for mark in self.marks)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the field is an initialiser."""
+        return any(isinstance(mark, Draws) for mark in self.marks)
+
+    @property
+    def copied(self) -> bool:
+        """Whether the field's parts are templates that their owner never runs."""
+        return any(isinstance(mark, Copied) for mark in self.marks)
+
+    @property
+    def called(self) -> Called | None:
+        """How the field's parts are called."""
+        return next((mark for mark in self.marks if isinstance(mark, Called)), None)
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _hints(kind: type) -> dict[str, Hint]:
+    hints: dict[str, Hint] = {}
+    for base in reversed(kind.__mro__):
+        for name, annotation in vars(base).get("__annotations__", {}).items():
+            hints[name] = _resolved(annotation, base)
+    return hints
+
+
+def _resolved(annotation: Any, owner: type) -> Hint:
+    """An annotation with its names looked up; anything goes where one is not to be found."""
+    alone = types.SimpleNamespace(__annotations__={"field": annotation})
+    names = vars(inspect.getmodule(owner) or owner)
+    try:
+        plain = typing.get_type_hints(alone, names, dict(vars(owner)))["field"]
+        full = typing.get_type_hints(alone, names, dict(vars(owner)), include_extras=True)["field"]
+    except Exception:  # whatever evaluating a name of a user's raises
+        return Hint(Any)
+    return Hint(plain, tuple(_marks(full)))
+
+
+def _marks(hint: Any) -> Iterator[Any]:
+    if typing.get_origin(hint) is Annotated:
+        yield from hint.__metadata__
+        yield from _marks(hint.__origin__)
+    elif typing.get_origin(hint) in (typing.Union, types.UnionType, tuple, dict):
+        for kind in typing.get_args(hint):
+            yield from _marks(kind)
 
 
 @functools.cache
 def copied_slots(kind: type) -> frozenset[str]:
     """Names of the fields whose parts a kind of block copies and never runs: `Template[...]`."""
-    return frozenset(
-        name
-        for name, hint in typing.get_type_hints(kind, include_extras=True).items()
-        if any(isinstance(mark, Copied) for mark in getattr(hint, "__metadata__", ()))
-    )
+    return frozenset(name for name, hint in _hints(kind).items() if hint.copied)
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    kinds = alternatives(hint)
     if isinstance(value, bool):  # Python counts True as a whole number
-        return hint is Any or any(kind in (bool, Any, object) for kind in alternatives(hint))
+        return hint is Any or any(kind in (bool, Any, object) for kind in kinds)
+    if inspect.isclass(value) and all(getattr(kind, "_is_protocol", False) for kind in kinds):
+        return False  # it has what the protocol asks of a value
     if is_bearable(value, hint) or is_bearable(_thawed(value), hint):
         return True
     # Whole numbers where any number may stand, and numpy's numbers.
-    kinds = alternatives(hint)
     whole = isinstance(value, numbers.Integral)
     return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
 
 
-def _usable(name: str, value: Any) -> bool:
-    """Whether a dtype is one to compute in, and an initialiser of JAX one that draws."""
-    if name.endswith("dtype") and value is not None:
-        try:
-            return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
-        except TypeError:
-            return False
-    if name == "kernel" and inspect.isclass(value):  # it has what the protocol asks of a value
-        return False
-    if not (name.endswith("_init") and inspect.isfunction(value)):
+def _computes(value: Any) -> bool:
+    """Whether a dtype is one to compute in."""
+    if value is None:
         return True
-    if value.__module__.endswith("nn.initializers"):
-        return "key" in inspect.signature(value).parameters
-    return True
+    try:
+        return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
+    except TypeError:
+        return False
 
 
-def _placed(name: str, value: Any, hints: dict[str, Any]) -> bool:
+def _draws(value: Any) -> bool:
+    """Whether a function of JAX's is an initialiser, and not one that makes them."""
+    ours = inspect.isfunction(value) and value.__module__.endswith("nn.initializers")
+    return not ours or "key" in inspect.signature(value).parameters
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _placed(name: str, value: Any, hint: Hint) -> bool:
     """Whether a slot for any block is free of what works inside attention only."""
     if name == "block" or not (
-        nn.Module in alternatives(hints[name]) or hints[name] == tuple[nn.Module, ...]
+        nn.Module in alternatives(hint.plain) or hint.plain == tuple[nn.Module, ...]
     ):
         return True
-    parts = value if isinstance(value, (list, tuple)) else (value,)
-    return all(role_of(part) is None for part in parts)
+    return all(role_of(part) is None for part in _parts(value))
+
+
+def _uncallable(called: Called, value: Any) -> nn.Module | None:
+    """The first part that does not take the arguments that its slot passes."""
+    for part in _parts(value):
+        if isinstance(part, nn.Module) and not called.fits(part):
+            return part
+    return None
+
+
+def _call_of(part: nn.Module | None) -> str:
+    if part is None:
+        return ""
+    own = list(inspect.signature(type(part).__call__).parameters)[1:]
+    return f", called as ({', '.join(own)})"
 
 
 def _thawed(value: Any) -> Any:
     """Lists as the tuples, frozen dicts as the dicts that they are to Linen."""
-    if isinstance(value, list):
-        return tuple(value)
-    return dict(value) if isinstance(value, FrozenDict) else value
+    return dict(value) if isinstance(value, FrozenDict) else _tupled(value)
 
 
 def _tupled(value: Any) -> Any:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
-def _expected(name: str, hint: Any) -> str:
-    if name.endswith("dtype"):
-        return "a floating point dtype" + " or None" * (type(None) in alternatives(hint))
-    return _readable(hint)
+def _expected(hint: Hint) -> str:
+    if hint.floating:
+        return "a floating point dtype" + " or None" * hint.optional
+    return _readable(hint.plain)
 
 
 def _readable(hint: Any) -> str:
@@ -125,8 +219,7 @@ def _readable(hint: Any) -> str:
     if len(kinds) > 1:
         return " | ".join(map(_readable, kinds))
     text = hint.__name__ if inspect.isclass(hint) else str(hint)
-    text = text.replace("NoneType", "None")
-    return re.sub(r"[\w.]+\.(\w+)", r"\1", text)
+    return re.sub(r"[\w.]+\.(\w+)", r"\1", text.replace("NoneType", "None"))
 
 
 def shown(value: Any) -> str:
@@ -137,6 +230,8 @@ def shown(value: Any) -> str:
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
     if any(kind.__name__ == "CacheState" for kind in type(value).__mro__):
+        return f"{type(value).__name__}(...)"
+    if type(value).__repr__ is nn.Module.__repr__:  # of many lines
         return f"{type(value).__name__}(...)"
     text = f"the function {value.__name__}" if is_function(value) else repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -22,10 +22,11 @@ point array of rank three with those axes.
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from beartype import beartype
 from jaxtyping import Array, Bool, Float, Int, Key, TypeCheckError, jaxtyped
 
@@ -35,8 +36,17 @@ from blocks.core.errors.location import Running, report, running, where
 
 __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
 
-Dtype: TypeAlias = jax.typing.DTypeLike
-Initializer: TypeAlias = Callable[..., jax.Array]
+
+class Floating:
+    """Marks a dtype as one to compute in."""
+
+
+class Draws:
+    """Marks a function as an initialiser."""
+
+
+Dtype: TypeAlias = Annotated[jax.typing.DTypeLike, Floating()]
+Initializer: TypeAlias = Annotated[Callable[..., jax.Array], Draws()]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,11 +66,13 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
     checked = jaxtyped(function, typechecker=beartype)
 
     @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapper(*given: P.args, **named: P.kwargs) -> R:
+        args: Any = tuple(of_jax(arg) for arg in given)
+        kwargs: Any = {name: of_jax(arg) for name, arg in named.items()}
         module = args[0] if args and isinstance(args[0], nn.Module) else None
         before = running.set(running.get() if module is None else Running(module, args))
         try:
-            return checked(*args, **kwargs)
+            return checked(*args, **kwargs)  # pyright: ignore[reportCallIssue]  # mapped
         except Exception as caught:
             error = _refusal(caught, function, args, kwargs)
             if error is caught:
@@ -75,6 +87,15 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return wrapper
+
+
+def of_jax(value: Any) -> Any:
+    """Numpy's arrays of numbers as those of JAX; data and weights that are read from files are.
+
+    Numpy's scalars, which cannot be written to, stay what they are.
+    """
+    numpy = hasattr(value, "__array_interface__") and hasattr(value, "__setitem__")
+    return jnp.asarray(value) if numpy and value.dtype.kind not in "OSUMm" else value
 
 
 def _refusal(

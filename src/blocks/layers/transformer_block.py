@@ -6,7 +6,7 @@ from jax.ad_checkpoint import checkpoint_name
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
-from blocks.core.slots import Norm, Template
+from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.layer_norm import LayerNorm
 from blocks.residual.layout import Residual, Sublayer
@@ -49,9 +49,9 @@ class TransformerBlock(Block, kw_only=True):
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.1.
     """
 
-    attention: nn.Module
-    mlp: nn.Module
-    cross_attention: nn.Module | None = None
+    attention: Mixer
+    mlp: Mixer
+    cross_attention: Mixer | None = None
     norm: Template[Norm] = LayerNorm()
     residual: Residual = PreNorm()
     dropout_rate: float = 0.0

@@ -1,5 +1,6 @@
 """`Block`: a value that prints, compares, pickles, and owns copies of its parts."""
 
+import copy
 import functools
 import pickle
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from blocks import (
     Block,
     Causal,
     CausalLM,
+    GatedMLP,
     LayerNorm,
     LearnedPositions,
     LMHead,
@@ -192,7 +194,7 @@ def test_printing_leaves_out_defaults_and_wraps_long_lines() -> None:
         "    use_bias=Biases(query=True, key=False, value=True, out=True),\n"
         ")"
     )
-    assert repr(Stack(block=(RMSNorm(),), depth=1)) == "Stack(block=(RMSNorm(),), depth=1)"
+    assert repr(Stack(block=(MLP(hidden=4),), depth=1)) == "Stack(block=(MLP(hidden=4),), depth=1)"
 
 
 def test_lists_print_as_lists() -> None:
@@ -332,3 +334,34 @@ def test_a_trace_of_a_stack_makes_a_few_modules_for_each_layer(made: list[str]) 
     # By hand: a layer, attention with 4 projections, an MLP with 2, two norms, a layout, two
     # dropouts for the sublayers, and one of the MLP.
     assert count(12) - count(11) == 15
+
+
+def test_a_field_cannot_be_set_in_place() -> None:
+    block = MLP(hidden=4)
+    with pytest.raises(
+        AttributeError, match=r"field `hidden` cannot.*fresh\(block, hidden=\.\.\.\)"
+    ):
+        block.hidden = 8
+    assert block == MLP(hidden=4)
+
+
+@pytest.mark.parametrize(
+    "value", [model(), transformer(mlp=GatedMLP(hidden=4))], ids=["lm", "gated"]
+)
+def test_a_copy_equals_the_value(value: nn.Module) -> None:
+    assert copy.deepcopy(value) == value
+    assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_a_jitted_function_of_jax_pickles_by_its_name() -> None:
+    block = MLP(hidden=4, activation=jax.nn.relu)
+    assert pickle.loads(pickle.dumps(block)) == block
+
+
+def test_the_class_shows_a_default_part() -> None:
+    assert TransformerBlock.norm.value == LayerNorm()
+
+    class Required(TransformerBlock, kw_only=True):
+        norm: nn.Module
+
+    assert Required(attention=attention(), mlp=MLP(hidden=4)).norm == LayerNorm()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from blocks import (
     MLP,
     Biases,
+    Block,
     Causal,
     CausalLM,
     Context,
@@ -19,6 +21,7 @@ from blocks import (
     Linear,
     LMHead,
     MultiHeadAttention,
+    Plain,
     PreNorm,
     RMSNorm,
     RoPE,
@@ -30,6 +33,7 @@ from blocks import (
     override,
     replace,
 )
+from blocks.core.typing import Dtype
 
 EMBED = TokenEmbedding(vocab_size=7, features=8)
 
@@ -146,3 +150,84 @@ def test_masks_are_neither_true_nor_false() -> None:
 def test_a_cache_is_a_number_of_tokens(size: Any) -> None:
     with pytest.raises(ValueError, match=f"cache_size={size!r} must be a whole number of tokens"):
         Context(cache_size=size)
+
+
+class Storing(Block, kw_only=True):
+    """Fields of a user's own, whose names say nothing of what they hold."""
+
+    store_dtype: Any = jnp.int8
+    kernel: Any = dict
+    block: Any = RoPE()
+
+
+def test_fields_are_judged_by_annotation_not_by_name() -> None:
+    assert Storing().store_dtype is jnp.int8
+    assert Storing(store_dtype="int4", kernel=list).kernel is list
+
+
+def test_a_dtype_under_any_name_is_one_to_compute_in() -> None:
+    class Named(Block, kw_only=True):
+        precision: Dtype = jnp.float32
+
+    with pytest.raises(TypeError, match="`precision` cannot hold this\n  expected: a floating"):
+        Named(precision=jnp.int32)
+
+
+def test_an_annotation_that_only_checkers_see_is_left_unchecked() -> None:
+    class Late(Block, kw_only=True):
+        unseen: "OnlyForCheckers" = 3  # type: ignore
+        size: "int" = 2
+
+    assert Late(unseen="anything").unseen == "anything"
+    with pytest.raises(TypeError, match="`size` cannot hold this\n  expected: int"):
+        Late(size="2")  # pyright: ignore
+
+
+def test_a_list_is_the_tuple_that_it_means() -> None:
+    listed, tupled = Stack(block=[layer(), layer()], depth=2), Stack(block=(layer(),) * 2, depth=2)
+    assert listed == tupled
+    assert hash(listed) == hash(tupled)
+
+
+@pytest.mark.parametrize("part", [nn.Dense(8), RoPE()])
+def test_a_part_that_its_slot_could_not_call_is_refused(part: nn.Module) -> None:
+    match = (
+        r"`mlp` cannot hold this\n  expected: a block called as mlp\(x, context, deterministic\)"
+    )
+    with pytest.raises(TypeError, match=match):
+        layer(mlp=part)
+
+
+def test_a_plain_module_is_offered_its_wrapper() -> None:
+    class Doubled(nn.Module):
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return 2 * x
+
+    with pytest.raises(TypeError, match=r"called as \(x\)\n  fix:      Plain\(block=Doubled"):
+        layer(mlp=Doubled())
+    x = jnp.ones((1, 2, 8))
+    block = layer(mlp=Plain(block=Doubled()))
+    assert block.apply(block.init(jax.random.key(0), x), x).shape == x.shape
+
+
+def test_numpy_arrays_are_inputs_and_weights() -> None:
+    block, x = layer(), np.ones((1, 2, 8), np.float32)
+    variables = block.init(jax.random.key(0), x)
+    expected = block.apply(variables, jnp.asarray(x))
+    np.testing.assert_array_equal(block.apply(jax.device_get(variables), x), expected)
+    lm, tokens = model(), np.zeros((1, 2), np.int64)
+    assert lm.apply(jax.device_get(lm.init(jax.random.key(0), tokens)), tokens).shape == (1, 2, 7)
+
+
+def test_numpy_weights_reach_a_block_inside_a_module_of_ones_own() -> None:
+    class Outer(nn.Module):
+        inner: nn.Module
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.inner(x)
+
+    outer, x = Outer(inner=layer()), jnp.ones((1, 2, 8))
+    variables = outer.init(jax.random.key(0), x)
+    np.testing.assert_array_equal(
+        outer.apply(jax.device_get(variables), x), outer.apply(variables, x)
+    )

@@ -71,7 +71,6 @@ def test_a_wrong_result_is_the_functions_fault() -> None:
 @pytest.mark.parametrize(
     ("x", "actual"),
     [
-        (np.ones((2, 3), np.float32), "f32[2,3] of numpy"),
         (jnp.ones((2, 3), jnp.int32), "i32[2,3]"),
         (jnp.ones((2, 3), bool), "bool[2,3]"),
         (3.0, "3.0"),

@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
+import flax.linen as nn
 from errors.case import (
     ATTEND,
     CAUSAL,
@@ -21,6 +22,7 @@ from blocks import (
     Causal,
     LoRA,
     MultiHeadAttention,
+    Plain,
     replace,
 )
 
@@ -119,5 +121,22 @@ CASES = (
         "Linear at `query`: no parameter `lora_a` among the variables of this call",
         "  fix:      an adapter adds it: init the adapted block, and put the weights you have into "
         "what that returns",
+    ),
+    mistake(
+        "Plain needed in a slot",
+        lambda: layer(mlp=nn.Dense(8)),
+        TypeError,
+        "TransformerBlock: field `mlp` cannot hold this",
+        "  expected: a block called as mlp(x, context, deterministic)",
+        "  actual:   Dense(...), called as (inputs)",
+        "  fix:      Plain(block=Dense(...)) calls a module with `x` alone",
+    ),
+    mistake(
+        "Plain block",
+        lambda: Plain(block=8),
+        TypeError,
+        "Plain: field `block` cannot hold this",
+        "  expected: Module",
+        "  actual:   8",
     ),
 )

@@ -82,15 +82,6 @@ CASES = (
         "  fix:      make it floating point: x.astype(jnp.float32)",
     ),
     mistake(
-        "MultiHeadAttention numpy",
-        lambda: shapes(ATTEND, np.ones((2, 3, 8), np.float32)),
-        TypeError,
-        "MultiHeadAttention: argument `x` does not fit its signature",
-        "  expected: Float[Array, 'batch seq embed']",
-        "  actual:   f32[2,3,8] of numpy",
-        "  fix:      make it an array of JAX: jnp.asarray(x)",
-    ),
-    mistake(
         "MultiHeadAttention list",
         lambda: shapes(ATTEND, [[[1.0]]]),
         TypeError,

@@ -4,7 +4,6 @@
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-import numpy as np
 from errors.case import TOKENS, VALID, WIDE, X, mistake, shapes, stack
 
 from blocks import Context, CrossAttention, LastToken, MeanPool
@@ -105,19 +104,6 @@ CASES = (
         "  actual:   bool[3,2]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
         "  fix:      turn it round: valid.T",
-    ),
-    mistake(
-        "Stack valid numpy",
-        lambda: shapes(stack(), X, Context(valid=np.ones((2, 3), bool))),
-        TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
-        "  expected: Bool[Array, 'batch seq'] | None",
-        "  actual:   bool[2,3] of numpy",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      make it an array of JAX: jnp.asarray(valid)",
     ),
     mistake(
         "Stack segment_ids dtype",

@@ -6,7 +6,6 @@
 from collections.abc import Iterator
 
 import flax.linen as nn
-import numpy as np
 from errors.case import (
     TOKENS,
     VALID,
@@ -74,14 +73,6 @@ def of(name: str, block: nn.Module) -> Iterator[Case]:
         *x,
         "  actual:   i32[2,3]",
         "  fix:      it looks like token ids; embed them first, as TokenEmbedding does",
-    )
-    yield mistake(
-        f"{name} numpy",
-        lambda: shapes(block, np.ones((2, 3, 8), np.float32)),
-        TypeError,
-        *x,
-        "  actual:   f32[2,3,8] of numpy",
-        "  fix:      make it an array of JAX: jnp.asarray(x)",
     )
     yield mistake(
         f"{name} swapped",

@@ -7,7 +7,7 @@ from laws.case import EMBED, Case, vectors
 from laws.families.attention import attention
 from laws.references import Params, reference
 
-from blocks import MLP, LoRA, RoPE, Stack, TransformerBlock
+from blocks import MLP, Linear, LoRA, Plain, RoPE, Stack, TransformerBlock
 
 E = EMBED
 GROUPED = attention(num_kv_heads=2, position=RoPE(), dropout_rate=0.3)
@@ -37,6 +37,7 @@ CASES = [
         caches=True,
         heavy=True,
     ),
+    Case("plain", Plain(block=Linear(features=(E,))), vectors, E * E + E),
 ]
 
 
@@ -52,3 +53,9 @@ def changed(block: LoRA, params: Any) -> Any:
 @reference.register
 def _(block: LoRA, params: Params, x: np.ndarray) -> np.ndarray:
     return reference(block.block, changed(block, params), x)
+
+
+@reference.register
+def _(block: Plain, params: Params, x: np.ndarray) -> np.ndarray:
+    dense = params["block"]
+    return x @ dense["kernel"] + dense["bias"]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from blocks.core.errors.location import report
 from blocks.core.fields import shown
+from blocks.core.typing import of_jax
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +33,8 @@ def starting(
         try:
             if given:
                 check(method.__name__, given[0], tuple(given[1:]))
-            return method(*args, **options)
+                given[0] = jax.tree.map(of_jax, given[0])
+            return method(module, *given, **options)  # pyright: ignore[reportCallIssue]
         except Exception as error:
             report(error, type(module).__name__)
             raise

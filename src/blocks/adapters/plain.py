@@ -1,0 +1,36 @@
+"""Plain: a module of Linen's, or of one's own, that is called with `x` alone."""
+
+import flax.linen as nn
+
+from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.typing import Array, Float, typed
+
+
+class Plain(Block, kw_only=True):
+    """Calls a module with `x` alone, so that it can stand where a block gets more.
+
+    Attributes:
+        block: any Linen module.
+
+    Example:
+        ```python
+        >>> import flax.linen as nn
+        >>> from blocks import MultiHeadAttention, Plain, TransformerBlock
+        >>> mlp = Plain(block=nn.Dense(32))
+        >>> block = TransformerBlock(attention=MultiHeadAttention(num_heads=4), mlp=mlp)
+
+        ```
+    """
+
+    block: nn.Module
+
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "*batch embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "*batch features"]:
+        """Apply the module to `x`."""
+        return self.block(x)
