@@ -11,11 +11,11 @@ from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.ring import Int8RingCache, RingCache
 from blocks.attention.caches.rows import select_rows
 from blocks.attention.caches.state import CacheState, KeyValueState
-from blocks.attention.clip import ClipQK, ClipValue
 from blocks.attention.cross import CrossAttention
 from blocks.attention.differential import DifferentialAttention
-from blocks.attention.gate import OutputGate
+from blocks.attention.gates import HeadTransform, OutputGate
 from blocks.attention.head import AttentionHead
+from blocks.attention.inputs import AttentionInputs
 from blocks.attention.kernels import (
     Auto,
     Choice,
@@ -37,20 +37,14 @@ from blocks.attention.masks import (
     Prefix,
     Segments,
     SlidingWindow,
+    visible,
 )
 from blocks.attention.multi_head import Biases, MultiHeadAttention
-from blocks.attention.qk_norm import FullWidthQKNorm, QKNorm
-from blocks.attention.sinks import LearnedSinks, SoftmaxOne
-from blocks.attention.slots import (
-    HeadTransform,
-    QKTransform,
-    Scale,
-    ScoreModification,
-    SoftCap,
-    ValueTransform,
-)
+from blocks.attention.qk import ClipQK, FullWidthQKNorm, QKNorm, QKTransform
+from blocks.attention.scores import Modification, ScoreModification, SoftCap
+from blocks.attention.sinks import LearnedSinks, Sinks, SoftmaxOne
 from blocks.attention.talking_heads import TalkingHeadsAttention
-from blocks.attention.values import ValueEmbedding, ValueResidual
+from blocks.attention.values import ClipValue, ValueEmbedding, ValueResidual, ValueTransform
 from blocks.carry import Carry, join_carry, split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
@@ -124,6 +118,7 @@ __all__ = [
     "ALiBi",
     "AdaptiveNormZero",
     "AttentionHead",
+    "AttentionInputs",
     "AttentionPool",
     "Auto",
     "Biases",
@@ -191,6 +186,7 @@ __all__ = [
     "MaskedLMHead",
     "MeanPool",
     "MixtureOfExperts",
+    "Modification",
     "MultiHeadAttention",
     "MultiTokenLM",
     "NTKScaling",
@@ -219,13 +215,13 @@ __all__ = [
     "Router",
     "Routing",
     "SandwichNorm",
-    "Scale",
     "ScaleNorm",
     "ScoreModification",
     "Segments",
     "SharedRelativeBias",
     "ShortConvolution",
     "SigmoidRouter",
+    "Sinks",
     "SinusoidalGrid",
     "SinusoidalPositions",
     "SkipStack",
@@ -272,4 +268,5 @@ __all__ = [
     "stack_layers",
     "summary",
     "unstack_layers",
+    "visible",
 ]

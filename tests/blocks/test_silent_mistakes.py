@@ -36,7 +36,7 @@ def attention(**fields: object) -> MultiHeadAttention:
 def test_the_first_token_gets_its_own_value_and_nothing_else(kernel: Kernel) -> None:
     """Scores multiplied by the mask would let it see the future at score 0; a first row of the mask
     read as padding would give it nothing."""
-    block = attention(kernel=kernel)
+    block = attention(implementation=kernel)
     y, variables = block.init_with_output(jax.random.key(1), X)
     own = variables["params"]
     value = jnp.einsum("e,ehd->hd", X[0, 0], own["value"]["kernel"])
@@ -46,7 +46,7 @@ def test_the_first_token_gets_its_own_value_and_nothing_else(kernel: Kernel) -> 
 
 @KERNELS
 def test_dropout_of_attention_weights_is_applied_on_every_path(kernel: Kernel) -> None:
-    block = attention(kernel=kernel, dropout_rate=0.5)
+    block = attention(implementation=kernel, dropout_rate=0.5)
     still, variables = block.init_with_output(jax.random.key(1), X)
     dropped = block.apply(variables, X, None, False, rngs={"dropout": jax.random.key(2)})
     assert float(jnp.abs(dropped - still).max()) > 0.01
@@ -54,7 +54,7 @@ def test_dropout_of_attention_weights_is_applied_on_every_path(kernel: Kernel) -
 
 @KERNELS
 def test_the_mask_holds_where_weights_are_dropped(kernel: Kernel) -> None:
-    block = attention(kernel=kernel, dropout_rate=0.5)
+    block = attention(implementation=kernel, dropout_rate=0.5)
     variables = block.init(jax.random.key(1), X)
     changed = X.at[:, 3:].add(1.0)
     runs = [
@@ -129,7 +129,7 @@ def test_pairs_side_by_side_are_not_taken_for_halves() -> None:
 
 @KERNELS
 def test_a_row_that_sees_nothing_is_zero_and_so_is_its_gradient(kernel: Kernel) -> None:
-    block = attention(kernel=kernel)
+    block = attention(implementation=kernel)
     variables = block.init(jax.random.key(1), X)
     hidden = Context(valid=jnp.zeros((1, 5), bool))
     np.testing.assert_array_equal(block.apply(variables, X, hidden), jnp.zeros_like(X))

@@ -12,6 +12,7 @@ from blocks import (
     CudnnAttention,
     KernelCall,
     SlidingWindow,
+    SoftCap,
     dot_product_attention,
 )
 from blocks.attention.kernels import support_of
@@ -35,8 +36,8 @@ CALLS = {
         KernelCall(mask=Causal(), padded=True, q_seq=7, kv_seq=7),
     ],
     "`Causal()` at an odd length": [KernelCall(mask=Causal(), q_seq=7, kv_seq=7)],
-    "`Scale`": [KernelCall(changes=())],
-    "other score changes, as `SoftCap`": [KernelCall(changes=("SoftCap",))],
+    "any scale": [KernelCall()],
+    "score modifications, as `SoftCap`": [KernelCall(modifications=(SoftCap(cap=2.0),))],
     "sinks": [KernelCall(sinks=True)],
     "attention dropout": [KernelCall(dropout=True)],
     "values of another width than keys": [KernelCall(head_dim=64, value_dim=128)],

@@ -29,7 +29,7 @@ def test_every_public_block_has_its_mistakes() -> None:
         if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
     }
     slots = {"Block", "Residual", "Router", "Pooler", "QKTransform", "ScoreModification"}
-    slots |= {"ValueTransform", "HeadTransform", "FeatureMap"}
+    slots |= {"ValueTransform", "HeadTransform", "Sinks", "FeatureMap"}
     assert kinds - slots - {case.name.split()[0] for case in CASES} == set()
 
 

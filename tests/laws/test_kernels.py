@@ -24,16 +24,18 @@ from blocks import (
     Kernel,
     KernelCall,
     Mask,
+    Modification,
     RelativeBias,
+    ScoreModification,
     SlidingWindow,
     SoftCap,
     Support,
     dot_product_attention,
 )
-from blocks.attention.kernels import ScoreFunction, support_of
+from blocks.attention.kernels import support_of
 from blocks.attention.kernels.cudnn import fused_attention
 
-Changes = Callable[[jax.Array], tuple[ScoreFunction, ...]]
+Modifications = Callable[[jax.Array], tuple[Modification, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ class StandIn:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A way to call a kernel: sizes, what is hidden, what becomes of scores."""
+    """A way to call a kernel: sizes, what is hidden, score modifications."""
 
     q_seq: int = 7
     kv_seq: int = 7
@@ -63,7 +65,7 @@ class Option:
     valid: tuple[tuple[int, ...], ...] | None = None
     segment_ids: tuple[tuple[int, ...], ...] | None = None
     scale: float | None = None
-    changes: Changes = lambda learned: ()
+    modifications: Modifications = lambda learned: ()
     sinks: bool = False
 
     def coordinates(self) -> tuple[Coordinates, Coordinates]:
@@ -81,24 +83,29 @@ class Option:
         return Coordinates(late, late), key_at
 
 
-def biased(learned: jax.Array) -> tuple[ScoreFunction, ...]:
-    """A learned slope for each head, as relative positions have, before a soft cap."""
+class Slope(ScoreModification, kw_only=True):
+    """A learned slope for each head, as relative positions have."""
 
-    def slope(scores: jax.Array, query_at: Coordinates, key_at: Coordinates) -> jax.Array:
+    def modify(
+        self, scores: jax.Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
+    ) -> jax.Array:
         distance = query_at.positions[:, None, :, None] - key_at.positions[:, None, None, :]
-        return scores + learned[None, :, None, None] * distance
+        return scores + parameters["slope"][None, :, None, None] * distance
 
-    return (slope, SoftCap(cap=2.0)(num_heads=4))
+
+def biased(learned: jax.Array) -> tuple[Modification, ...]:
+    """A learned slope before a soft cap."""
+    return (Modification(Slope(), {"slope": learned}), Modification(SoftCap(cap=2.0)))
 
 
 PADDING = ((1, 1, 1, 1, 1, 0, 0), (0, 0, 0, 0, 0, 0, 0))
 
 
-def distances(learned: jax.Array) -> tuple[ScoreFunction, ...]:
+def distances(learned: jax.Array) -> tuple[Modification, ...]:
     """A table that is learned and looked up by the distance of query and key, and ALiBi."""
     bias = RelativeBias(num_buckets=4, max_distance=3)
-    table = {"params": {"bias": jnp.outer(learned, jnp.arange(4.0) + 1.0).T}}
-    return (bias.bind(table)(4), ALiBi()(4))
+    table = jnp.outer(jnp.arange(4.0) + 1.0, learned)
+    return (Modification(bias, table), Modification(ALiBi()))
 
 
 OPTIONS = {
@@ -112,11 +119,15 @@ OPTIONS = {
         q_seq=1, kv_seq=9, kv_heads=2, start=6, mask=Causal(), valid=((1,) * 7 + (0, 0),) * 2
     ),
     "other lengths and widths": Option(q_seq=5, kv_seq=10, value_dim=6),
-    "learned changes of scores": Option(kv_heads=2, mask=Causal(), changes=biased),
-    "positions as changes": Option(mask=Causal() & Dilated(2), changes=distances),
+    "learned score modifications": Option(kv_heads=2, mask=Causal(), modifications=biased),
+    "positions as modifications": Option(mask=Causal() & Dilated(2), modifications=distances),
     "sinks": Option(sinks=True),
     "sinks, all at once": Option(
-        kv_heads=2, mask=Causal() & SlidingWindow(3), valid=PADDING, changes=biased, sinks=True
+        kv_heads=2,
+        mask=Causal() & SlidingWindow(3),
+        valid=PADDING,
+        modifications=biased,
+        sinks=True,
     ),
 }
 KERNELS = {
@@ -134,7 +145,7 @@ def claimed(kernel: Kernel, option: Option) -> bool:
         head_dim=4,
         value_dim=option.value_dim,
         mask=option.mask,
-        changes=("change",) * len(option.changes(jnp.zeros(4))),
+        modifications=tuple(m.block for m in option.modifications(jnp.zeros(4))),
         sinks=option.sinks,
     )
     return support_of(kernel).refusal(call) is None
@@ -152,7 +163,7 @@ CLAIMS = [
 
 
 def inputs(option: Option) -> tuple[jax.Array, ...]:
-    """Query, key, value, sinks, what changes learn, and factors that make a loss of the result."""
+    """Query, key, value, sinks, parameters of modifications, factors of the result in a loss."""
     shapes = [
         (2, option.q_seq, option.heads, 4),
         (2, option.kv_seq, option.kv_heads, 4),
@@ -178,7 +189,7 @@ def results(kernel: Kernel, name: str) -> tuple[jax.Array, tuple[jax.Array, ...]
             *option.coordinates(),
             mask=option.mask,
             scale=option.scale,
-            changes=option.changes(learned),
+            modifications=option.modifications(learned),
             sinks=sinks if option.sinks else None,
         )
         return (factors * out).sum(), out
@@ -202,7 +213,7 @@ def test_the_reference_has_a_gradient_wherever_an_option_says_so(option: str) ->
     _, (*qkv, sinks, learned) = results(dot_product_attention, option)
     assert all(jnp.abs(gradient).max() > 1e-3 for gradient in qkv)
     assert bool(sinks.any()) == OPTIONS[option].sinks
-    assert bool(learned.any()) == (OPTIONS[option].changes in (biased, distances))
+    assert bool(learned.any()) == (OPTIONS[option].modifications in (biased, distances))
 
 
 def test_only_the_fused_kernel_claims_less_than_everything() -> None:
@@ -210,8 +221,8 @@ def test_only_the_fused_kernel_claims_less_than_everything() -> None:
     assert of["chunked"] == set(OPTIONS)
     assert of["chunked"] - of["fused"] == {
         "other lengths and widths",
-        "learned changes of scores",
-        "positions as changes",
+        "learned score modifications",
+        "positions as modifications",
         "sinks",
         "sinks, all at once",
     }

@@ -1,12 +1,12 @@
 """Cross-attention: queries from one sequence, keys and values from another."""
 
-import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.attention.attention import Sides
 from blocks.attention.caches.memory import MemoryState
+from blocks.attention.inputs import AttentionInputs
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
-from blocks.carry import AndCarry, join_carry
 from blocks.context import Context, Coordinates
 from blocks.core.typing import Array, Bool, Float, typed
 
@@ -46,60 +46,50 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         return False
 
     def check_fields(self) -> None:
-        """Refuses what mixes the memory's values with those of other tokens."""
+        """Validate fields, and that no value is mixed with those of other tokens."""
         super().check_fields()
-        for transform in self.transforms:
+        for transform in self.values:
             if isinstance(transform, (ValueEmbedding, ValueResidual)):
                 raise ValueError(
-                    f"transforms={self.transforms}: {type(transform).__name__} has something for "
-                    "the tokens of `x`, and values here are of the memory; leave it to the "
+                    f"values={self.values}: {type(transform).__name__} has something for the "
+                    "tokens of `x`, and values here are of the memory; leave it to the "
                     "self-attention."
                 )
 
-    @nn.compact
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> AndCarry[Float[Array, "batch seq features"]]:
-        """Attends from every token of `x` to the memory's real tokens."""
-        given, context = context, Context() if context is None else context
+    def _sides(self, x: Array, context: Context, deterministic: bool) -> Sides:
+        """Project `x`, and the memory where no cache holds it."""
         head_dim = self._head_dim(x.shape[-1])
-        memory, after = self._memory(x, context, head_dim)
-        query_at = memory.locate(context, x.shape[1])
-        if context.cache_size is not None:
-            self.put_variable("cache", "memory", memory.counted(query_at))
+        memory = new = None
+        if context.cache_size is not None and self.has_variable("cache", "memory"):
+            memory = self.get_variable("cache", "memory")
+        if memory is None:
+            memory = new = self._memory(x, context, head_dim)
+        at = memory.locate(context, x.shape[1])
         order = jnp.arange(memory.keys.shape[1], dtype=jnp.int32)[None]
         key_at = Coordinates(order, order, memory.valid)
-        query = self._project("query", x, head_dim)
-        query, key = self._transform(query, memory.keys, query_at, key_at)
-        mixed, after = self._attend(
-            query, key, memory.values, query_at, key_at, after, deterministic
-        )
-        return join_carry(self._out(mixed, x), after, given)
+        inputs = AttentionInputs(x, context, deterministic, at, key_at)
+        if new is not None:
+            values, inputs = self._transform_values(new.values, inputs)
+            memory = new.replace(values=values)
+        if context.cache_size is not None:
+            self.put_variable("cache", "memory", memory.counted(at))
+        query = self._heads("query", x, head_dim)
+        query, key = self._transform_qk(query, memory.keys, inputs)
+        return Sides(query, key, memory.values, key_at, inputs)
 
-    def _memory(
-        self, x: Array, context: Context, head_dim: int
-    ) -> tuple[MemoryState, Context | None]:
-        if context.cache_size is not None and self.has_variable("cache", "memory"):
-            return self.get_variable("cache", "memory"), context
+    def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryState:
         if context.memory is None:
             raise ValueError(
                 "cross-attention has nothing to read; call with Context(memory=...), the output of "
                 "an encoder."
             )
         _context(x, context.memory, context.memory_valid)
-        value = self._project("value", context.memory, head_dim)
-        values, after = self._transform_value(value, context)
-        memory = MemoryState.empty(
+        return MemoryState.empty(
             len(x),
-            keys=self._project("key", context.memory, head_dim),
-            values=values,
+            keys=self._heads("key", context.memory, head_dim),
+            values=self._heads("value", context.memory, head_dim),
             valid=context.memory_valid,
         )
-        return memory, after
 
 
 @typed

@@ -1,13 +1,14 @@
 """Differential attention: two softmax maps for each head, one subtracted from the other."""
 
-import functools
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 
-from blocks.attention.kernels import Kernel, ScoreFunction, dot_product_attention
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.multi_head import MultiHeadAttention
+from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Coordinates
 from blocks.core.errors.numbers import divisors
 from blocks.core.initializers import Normal
@@ -26,7 +27,7 @@ def differential_attention(
     weight: Float[Array, ""],
     kernel: Kernel = dot_product_attention,
     scale: float | None = None,
-    changes: tuple[ScoreFunction, ...] = (),
+    modifications: tuple[Modification, ...] = (),
     sinks: Float[Array, "heads"] | None = None,
     **options: Any,
 ) -> Float[Array, "batch q_seq heads value_dim"]:
@@ -36,8 +37,8 @@ def differential_attention(
     side, and a query is filled up with zeros where the other map's is: so all heads of the call
     share values as they lie in a cache, and values are as wide as keys, as some kernels want them.
     Scores are thereby computed at twice the width, so that all products are a third more than two
-    calls with keys half as wide as values would be. Both maps of a head share its changes of
-    scores and its sink.
+    calls with keys half as wide as values would be. Both maps of a head share its score
+    modifications and its sink.
     """
     batch, q_seq, heads, _, head_dim = query.shape
     none = jnp.zeros_like(query[..., 0, :])
@@ -50,22 +51,32 @@ def differential_attention(
         query_at,
         key_at,
         scale=head_dim**-0.5 if scale is None else scale,
-        changes=tuple(_of_both_maps(change) for change in changes),
+        modifications=tuple(
+            Modification(BothMaps(of=one.block), one.parameters) for one in modifications
+        ),
         sinks=None if sinks is None else jnp.repeat(sinks, 2),
         **options,
     ).reshape(batch, q_seq, heads, 2, value.shape[-1])
     return mixed[..., 0, :] - weight.astype(mixed.dtype) * mixed[..., 1, :]
 
 
-def _of_both_maps(change: ScoreFunction) -> ScoreFunction:
-    """A change of the scores of heads, applied to both maps of each."""
+class BothMaps(ScoreModification, kw_only=True):
+    """A score modification for heads that have two maps each, applied to both.
 
-    @functools.wraps(change)
-    def changed(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-        maps = [change(scores[:, place::2], query_at, key_at) for place in (0, 1)]
+    Attributes:
+        of: the score modification for the heads.
+    """
+
+    of: ScoreModification
+
+    def modify(
+        self, scores: Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
+    ) -> Array:
+        """Modifies the first maps of all heads, and the second."""
+        maps = [
+            self.of.modify(scores[:, place::2], parameters, query_at, key_at) for place in (0, 1)
+        ]
         return jnp.stack(maps, axis=2).reshape(scores.shape)
-
-    return changed
 
 
 class DifferentialAttention(MultiHeadAttention, kw_only=True):
@@ -79,8 +90,8 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
     \lambda_0, \qquad \lambda_0 = 0.8 - 0.6\, e^{-0.3 (l - 1)}$$
 
     `norm` is an RMSNorm over the features of one head, with factors that the heads share. The rest
-    is `MultiHeadAttention`, its fields included but `features`. Any kernel attends, and a cache
-    keeps a value once. In `query/kernel` and `key/kernel` the features of both maps of a head stand
+    is `MultiHeadAttention`, fields included. Any kernel attends, and a cache keeps a value
+    once. In the weights `query/kernel` and `key/kernel` the features of both maps of a head stand
     side by side. Take half the heads that a `MultiHeadAttention` would have: each is twice as wide.
 
     Attributes:
@@ -109,10 +120,9 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
     """
 
     layer: int
-    features: ClassVar[int | None] = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def check_fields(self) -> None:
-        """Refuses layers that are not counted from 1."""
+        """Validate the number of the layer."""
         super().check_fields()
         if self.layer < 1:
             raise ValueError(f"layer={self.layer} must be at least 1; the first layer is 1.")
@@ -121,6 +131,10 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
     def lambda_init(self) -> float:
         r"""How much is subtracted at the start, $\lambda_0$."""
         return 0.8 - 0.6 * math.exp(-0.3 * (self.layer - 1))
+
+    def _widths(self) -> dict[str, Any]:
+        width = None if self.head_dim is None else 2 * self.head_dim
+        return {"head_dim": width, "value_dim": width}
 
     def _head_dim(self, embed: int) -> int:
         if self.head_dim is not None:
@@ -137,13 +151,13 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
             )
         return embed // self.num_heads
 
-    def _transform(
-        self, query: Array, key: Array, query_at: Coordinates, key_at: Coordinates
+    def _transform_qk(
+        self, query: Array, key: Array, inputs: AttentionInputs
     ) -> tuple[Array, Array]:
-        query, key = super()._transform(_apart(query), _apart(key), query_at, key_at)
+        query, key = super()._transform_qk(_apart(query), _apart(key), inputs)
         return _together(query), _together(key)
 
-    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+    def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:
         q1, k1, q2, k2 = (
             self.param(f"lambda_{name}", Normal(0.1), (head_dim // 2,), self.param_dtype)
             for name in ("q1", "k1", "q2", "k2")
@@ -158,9 +172,9 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
 
         return attend
 
-    def _out(self, mixed: Array, x: Array) -> Array:
+    def _merge(self, mixed: Array, inputs: AttentionInputs) -> Array:
         norm = RMSNorm(epsilon=1e-5, param_dtype=self.param_dtype, name="head_norm")
-        return super()._out((1.0 - self.lambda_init) * norm(mixed), x)
+        return super()._merge((1.0 - self.lambda_init) * norm(mixed), inputs)
 
 
 def _apart(x: Array) -> Array:

@@ -23,12 +23,12 @@ class AttentionHead(Block, kw_only=True):
 
     Attributes:
         head_dim: features $d$ of query, key and value.
-        mask: which token sees which; None lets all see all.
+        mask: which query sees which key; None lets all see all.
         use_bias: learn biases in the three projections.
-        dropout_rate: share of the weights dropped in training.
+        dropout_rate: dropout probability on attention weights.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
         param_dtype: of the parameters.
-        kernel_init: of the three kernels.
+        kernel_init: of the weights.
 
     Raises:
         ValueError: a size below 1, a rate outside [0, 1), or a call that asks for a cache.
@@ -62,7 +62,7 @@ class AttentionHead(Block, kw_only=True):
         return self.mask is None or not self.mask.causal
 
     def check_fields(self) -> None:
-        """Refuses sizes and rates that cannot be."""
+        """Validate sizes and rates."""
         if self.head_dim < 1:
             raise ValueError(f"head_dim={self.head_dim} must be at least 1; 64 is usual.")
         if not 0.0 <= self.dropout_rate < 1.0:
@@ -92,10 +92,10 @@ class AttentionHead(Block, kw_only=True):
 
         query, key, value = project("query"), project("key"), project("value")
         at = locate(context, x.shape[0], x.shape[1])
-        seen = visible(self.mask, at, at)
+        visible_keys = visible(self.mask, at, at)
         scores = jnp.einsum("bqd,bsd->bqs", query, key, preferred_element_type=jnp.float32)
         weights = masked_softmax(
-            scores * self.head_dim**-0.5, None if seen is None else seen[:, 0]
+            scores * self.head_dim**-0.5, None if visible_keys is None else visible_keys[:, 0]
         ).astype(value.dtype)
         weights = nn.Dropout(self.dropout_rate)(weights, deterministic)
         leave(self, "attention_weights", lambda: weights[:, None])

@@ -1,20 +1,17 @@
 """Latent attention: keys and values of all heads from one short vector per token."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from blocks.attention.caches.cache import Cache
-from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.attention.caches.variable import cache_variable
-from blocks.attention.kernels import Kernel, dot_product_attention
-from blocks.attention.masks import Mask
-from blocks.attention.observed import observed
-from blocks.attention.slots import QKTransform, ScoreModification, check_kernel, score_options
-from blocks.carry import AndCarry, join_carry
-from blocks.context import Context, locate
+from blocks.attention.attention import Attention, Sides
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.qk import QKTransform
 from blocks.core.block import Block, fresh
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Norm, Template
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 from blocks.norms.rms_norm import RMSNorm
@@ -41,7 +38,7 @@ def unfold(
     return jnp.einsum("bshr,rhd->bshd", latents, kernel)
 
 
-class LatentAttention(Block, kw_only=True):
+class LatentAttention(Attention, kw_only=True):
     r"""Attends with keys and values that are made from one latent of `kv_rank` features per token.
 
     $$c = \mathrm{norm}(x W_{DKV}), \quad k_h = [c\,W_{UK,h};\, \mathrm{rot}(x W_{KR})],
@@ -67,20 +64,24 @@ class LatentAttention(Block, kw_only=True):
         kv_rank: features of the latent of keys and values.
         q_rank: features of the latent of queries; None projects queries from the input.
         value_dim: features of a head's values; None takes `head_dim`.
-        mask: which token sees which; None lets all see all.
-        position: what turns the features that tell positions; None leaves them as they are.
-        scores: as in `MultiHeadAttention`; `Scale` among them replaces $1/\sqrt{d + r}$.
-        kernel: what attends; it needs values of another width than keys.
-        cache: what keeps latents (as values) and rotary keys (as keys) between calls.
+        mask: which query sees which key; None lets all see all.
+        position: change of the features that tell positions; None leaves them as they are.
+        gate: change of what the heads give, before the output projection.
+        scores: score modifications, in order.
+        scale: factor on the product of query and key; None takes $1/\sqrt{d + r}$.
+        sinks: logits that join the softmax without a value.
+        implementation: attention kernel; it needs values of another width than keys.
+        cache: cache of latents (as values) and rotary keys (as keys) for decoding.
         norm: template of the norms of the two latents.
-        dropout_rate: share of the attention weights dropped in training.
+        dropout_rate: dropout probability on attention weights.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
         param_dtype: of the parameters.
-        kernel_init: of the kernels.
+        kernel_init: of the weights.
 
     Raises:
-        ValueError: a size below 1, a rate outside [0, 1), a kernel that does not support an option,
-            a cache with a mask that can see ahead, or farther than the cache keeps, or a full one.
+        ValueError: a size below 1, a rate outside [0, 1), two parts of one name, an
+            implementation that does not support an option, a cache with a mask that can see
+            ahead, or farther than the cache keeps, or a full one.
 
     Example:
         ```python
@@ -100,36 +101,20 @@ class LatentAttention(Block, kw_only=True):
         DeepSeek-AI, DeepSeek-V2, 2024, arXiv:2405.04434, section 2.1 and appendix C.
     """
 
-    num_heads: int
     head_dim: int
     rope_dim: int
     kv_rank: int
     q_rank: int | None = None
     value_dim: int | None = None
-    mask: Mask | None = None
     position: QKTransform | None = RoPE()
-    scores: tuple[ScoreModification, ...] = ()
-    kernel: Kernel = dot_product_attention
-    cache: Cache = KeyValueCache()
-    norm: nn.Module = RMSNorm()
-    dropout_rate: float = 0.0
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
-    kernel_init: Initializer = LECUN_NORMAL
-
-    @property
-    def sees_ahead(self) -> bool:
-        """Unless the mask is causal."""
-        return self.mask is None or not self.mask.causal
+    norm: Template[Norm] = RMSNorm()
 
     def check_fields(self) -> None:
-        """Refuses sizes and rates that cannot be, and options that do not go together."""
+        """Validate sizes, rates and options."""
         for name in ("num_heads", "head_dim", "rope_dim", "kv_rank", "q_rank", "value_dim"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"{name}={size} must be at least 1.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
         if isinstance(self.position, RoPE):
             turning = int(self.rope_dim * self.position.fraction)
             if turning % 2:
@@ -137,73 +122,56 @@ class LatentAttention(Block, kw_only=True):
                     f"rope_dim={self.rope_dim} with position={self.position} turns {turning} "
                     "features, which are no pairs; make the number even."
                 )
-        self.cache.check_mask(self.mask)
-        check_kernel(
-            self.kernel,
-            self.scores,
-            mask=self.mask,
-            head_dim=self.head_dim + self.rope_dim,
-            value_dim=self.value_dim or self.head_dim,
-            dtype=None if self.dtype is None else jnp.dtype(self.dtype).name,
-            dropout=self.dropout_rate > 0.0,
-        )
+        super().check_fields()
 
-    @nn.compact
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
-        query, query_rope = jnp.split(self._query(x), [self.head_dim], axis=-1)
-        latent = fresh(self.norm, name="kv_norm")(self._project("kv_down", x, self.kv_rank))
-        latent = latent[:, :, None]
-        key_rope = self._project("key_rope", x, 1, self.rope_dim)
-        key_up = self._up("key_up", latent, self.head_dim)
-        value_up = self._up("value_up", latent, self.value_dim or self.head_dim)
+    def _widths(self) -> dict[str, Any]:
+        width = self.head_dim + self.rope_dim
+        return {"head_dim": width, "value_dim": self.value_dim or self.head_dim}
 
-        cache = cache_variable(self, self.cache, self.mask, context, key_rope, latent)
-        at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
-        key_at = at
-        if self.position is not None:
-            query_rope, key_rope = self.position(query_rope, key_rope, at, at)
-        if cache is None:
-            heads = jnp.repeat(latent, self.num_heads, axis=2)
-            key, value = unfold(heads, key_up), unfold(heads, value_up)
-            key_rope = jnp.repeat(key_rope, self.num_heads, axis=2)
-        else:
-            key_rope, latent, key_at = cache.extend(key_rope, latent, at)
-            query, key, value = absorb(query, key_up), latent, latent
+    def _scale(self) -> float:
+        """The default of queries and keys as they would be without a cache, also with one."""
+        return (self.head_dim + self.rope_dim) ** -0.5 if self.scale is None else self.scale
 
-        drop = self.dropout_rate > 0.0 and not deterministic
-        told, after = score_options(self.scores, self.num_heads, context)
-        if told["scale"] is None:
-            told["scale"] = (self.head_dim + self.rope_dim) ** -0.5
-        mixed = observed(self, self.kernel, lambda kernel: kernel)(
-            jnp.concatenate([query, query_rope], axis=-1),
-            jnp.concatenate([key, key_rope], axis=-1),
-            value,
-            at,
-            key_at,
-            mask=self.mask,
-            **told,
-            dropout_rate=self.dropout_rate if drop else 0.0,
-            dropout_key=self.make_rng("dropout") if drop else None,
-        )
-        if cache is not None:
-            mixed = unfold(mixed, value_up)
-        return join_carry(self._project("out", mixed, x.shape[-1], axes=2), after, context)
+    def _project(self, x: Array) -> tuple[Array, Array, Array]:
+        """Queries; rotary keys and latents, as a cache keeps them."""
+        query = self._query(x)
+        key = self._linear("key_rope", (1, self.rope_dim))(x)
+        latent = fresh(self.norm, name="kv_norm")(self._linear("kv_down", (self.kv_rank,))(x))
+        return query, key, latent[:, :, None].astype(key.dtype)
 
     def _query(self, x: Array) -> Array:
         heads = (self.num_heads, self.head_dim + self.rope_dim)
         if self.q_rank is None:
-            return self._project("query", x, *heads)
-        latent = fresh(self.norm, name="query_norm")(self._project("query_down", x, self.q_rank))
-        return self._project("query_up", latent, *heads)
+            return self._linear("query", heads)(x)
+        latent = self._linear("query_down", (self.q_rank,))(x)
+        return self._linear("query_up", heads)(fresh(self.norm, name="query_norm")(latent))
 
-    def _project(self, name: str, x: Array, *features: int, axes: int = 1) -> Array:
+    def _transform_qk(
+        self, query: Array, key: Array, inputs: AttentionInputs
+    ) -> tuple[Array, Array]:
+        content, rotary = jnp.split(query, [self.head_dim], axis=-1)
+        rotary, key = super()._transform_qk(rotary, key, inputs)
+        return jnp.concatenate([content, rotary], axis=-1), key
+
+    def _attend(self, sides: Sides) -> tuple[Array, AttentionInputs]:
+        query, rotary, latent, key_at, inputs = sides
+        key_up = self._up("key_up", latent, self.head_dim)
+        value_up = self._up("value_up", latent, self.value_dim or self.head_dim)
+        if inputs.context.cache_size is None:
+            rotary, latents = (jnp.repeat(x, self.num_heads, axis=2) for x in (rotary, latent))
+            key, value = unfold(latents, key_up), unfold(latents, value_up)
+        else:
+            content, own = jnp.split(query, [self.head_dim], axis=-1)
+            query = jnp.concatenate([absorb(content, key_up), own], axis=-1)
+            key, value = latent, latent
+        key = jnp.concatenate([key, rotary], axis=-1)
+        mixed, inputs = super()._attend(Sides(query, key, value, key_at, inputs))
+        return mixed if inputs.context.cache_size is None else unfold(mixed, value_up), inputs
+
+    def _out(self, mixed: Array, features: int) -> Array:
+        return self._linear("out", (features,), axes=2)(mixed)
+
+    def _linear(self, name: str, features: tuple[int, ...], axes: int = 1) -> Linear:
         return Linear(
             features=features,
             axes=axes,
@@ -212,25 +180,25 @@ class LatentAttention(Block, kw_only=True):
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,
             name=name,
-        )(x)
+        )
 
     def _up(self, name: str, latent: Array, features: int) -> Array:
-        kernel = UpProjection(
+        weights = UpProjection(
             features=(self.num_heads, features),
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,
             name=name,
         )(latent)
-        return kernel.astype(latent.dtype)
+        return weights.astype(latent.dtype)
 
 
 class UpProjection(Block, kw_only=True):
-    """The kernel that leads from latents to heads, for whoever applies it, and to what.
+    """The weights that lead from latents to heads, for whoever applies it, and to what.
 
     Attributes:
         features: heads, and features of one.
-        param_dtype: of the kernel.
-        kernel_init: of the kernel, drawn as a matrix of inputs x outputs.
+        param_dtype: of the weights.
+        kernel_init: of the weights, drawn as a matrix of inputs x outputs.
     """
 
     features: tuple[int, int]
@@ -240,7 +208,7 @@ class UpProjection(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, latent: Float[Array, "*batch kv_rank"]) -> Float[Array, "kv_rank heads dim"]:
-        """The kernel for latents of this width."""
+        """The weights for latents of this width."""
         (rank,), (heads, dim) = latent.shape[-1:], self.features
 
         def draw(key: Array) -> Array:

@@ -1,30 +1,12 @@
 """Multi-head attention: multi, grouped and multi query, with slots for what differs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import flax.linen as nn
-import jax.numpy as jnp
-
-from blocks.attention.caches.cache import Cache
-from blocks.attention.caches.contiguous import KeyValueCache
-from blocks.attention.caches.variable import CacheVariable, cache_variable
-from blocks.attention.kernels import Kernel, dot_product_attention
-from blocks.attention.masks import Mask
-from blocks.attention.observed import observed
-from blocks.attention.slots import (
-    HeadTransform,
-    QKTransform,
-    ScoreModification,
-    ValueTransform,
-    check_kernel,
-    score_options,
-)
-from blocks.carry import AndCarry, join_carry, split_carry
-from blocks.context import Context, Coordinates, locate
-from blocks.core.block import Block
+from blocks.attention.attention import Attention
+from blocks.attention.qk import QKTransform
+from blocks.attention.values import ValueTransform
 from blocks.core.errors.numbers import divisors
-from blocks.core.initializers import LECUN_NORMAL
-from blocks.core.typing import Array, Dtype, Float, Initializer, typed
+from blocks.core.typing import Array, Initializer
 from blocks.linear import Linear
 
 
@@ -44,7 +26,7 @@ class Biases(NamedTuple):
     out: bool = True
 
 
-class MultiHeadAttention(Block, kw_only=True):
+class MultiHeadAttention(Attention, kw_only=True):
     r"""Attends with several heads at once and mixes their results.
 
     $$y = \mathrm{concat}_h\!\left(\mathrm{softmax}\!\left(\frac{q_h k_{g(h)}^\top}{\sqrt{d}}
@@ -57,28 +39,29 @@ class MultiHeadAttention(Block, kw_only=True):
         num_heads: query heads.
         num_kv_heads: heads of keys and values; None takes `num_heads`.
         head_dim: features $d$ of a head; None takes `embed / num_heads`.
-        features: width of the result; None takes the input's.
-        mask: which token sees which; None lets all see all.
-        position: where tokens stand, as `RoPE()`; applied after `transforms`, or first of
-            `scores` where it is a change of scores.
-        transforms: changes of queries and keys, as `QKNorm()`, of values, as `ValueResidual()`,
-            and of what the heads give, as `OutputGate()`; those of one kind in their order.
-        scores: changes of their product, in order; `Scale` among them replaces $1/\sqrt{d}$, and
-            sinks, as `LearnedSinks()`, join the softmax last.
-        kernel: what attends: `dot_product_attention`, `ChunkedAttention()`, `CudnnAttention()`, or
-            `Auto()`, which chooses among them.
-        cache: what keeps keys and values between calls, as `RingCache()` where `mask` is a window.
+        mask: which query sees which key; None lets all see all.
+        qk: changes of queries and keys, in order, as `(QKNorm(),)`.
+        position: change of queries and keys by their position, as `RoPE()`, after those in `qk`.
+        values: changes of values, in order, as `(ValueResidual(),)`.
+        gate: change of what the heads give, before the output projection, as `OutputGate()`.
+        scores: score modifications, in order, as `(SoftCap(cap=50.0),)` or `(ALiBi(),)`.
+        scale: factor on the product of query and key; None takes $1/\sqrt{d}$.
+        sinks: logits that join the softmax without a value, as `LearnedSinks()`.
+        implementation: attention kernel: `dot_product_attention`, `ChunkedAttention()`,
+            `CudnnAttention()`, or `Auto()`, which chooses.
+        cache: cache of keys and values for decoding, as `RingCache` where `mask` is a window.
         use_bias: learn biases, in all projections or by `Biases` in some.
-        dropout_rate: share of the attention weights dropped in training.
+        dropout_rate: dropout probability on attention weights.
         dtype: of the computation; None infers it from input and parameters. Softmax is float32.
         param_dtype: of the parameters.
-        kernel_init: of the kernels.
-        out_kernel_init: of the output projection; None takes `kernel_init`.
+        kernel_init: of the projections' weights.
+        out_kernel_init: of the output projection's; None takes `kernel_init`.
 
     Raises:
-        ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), a kernel that
-            does not support an option, a cache with a mask that can see ahead, or farther than
-            the cache keeps, or a full cache.
+        ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), two parts of
+            one name, an implementation that does not support an option, a cache with a mask that
+            can see ahead, or farther than the cache keeps, or a full cache.
+        TypeError: an implementation without the signature of a kernel.
 
     Example:
         ```python
@@ -98,31 +81,16 @@ class MultiHeadAttention(Block, kw_only=True):
         Ainslie et al., GQA, 2023, arXiv:2305.13245.
     """
 
-    num_heads: int
+    qk: tuple[QKTransform, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
+    values: tuple[ValueTransform, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
     num_kv_heads: int | None = None
     head_dim: int | None = None
-    features: int | None = None
-    mask: Mask | None = None
-    position: QKTransform | ScoreModification | None = None
-    transforms: tuple[QKTransform | ValueTransform | HeadTransform, ...] = ()
-    scores: tuple[ScoreModification, ...] = ()
-    kernel: Kernel = dot_product_attention
-    cache: Cache = KeyValueCache()
     use_bias: bool | Biases = True
-    dropout_rate: float = 0.0
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
-    kernel_init: Initializer = LECUN_NORMAL
     out_kernel_init: Initializer | None = None
 
-    @property
-    def sees_ahead(self) -> bool:
-        """Unless the mask is causal."""
-        return self.mask is None or not self.mask.causal
-
     def check_fields(self) -> None:
-        """Refuses heads that do not divide, and sizes and rates that cannot be."""
-        for name in ("num_heads", "num_kv_heads", "head_dim", "features"):
+        """Validate heads, sizes, rates and options."""
+        for name in ("num_heads", "num_kv_heads", "head_dim"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"{name}={size} must be at least 1.")
@@ -131,120 +99,36 @@ class MultiHeadAttention(Block, kw_only=True):
                 f"num_kv_heads={self.num_kv_heads} must divide num_heads={self.num_heads}; "
                 f"use {divisors(self.num_heads)}."
             )
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
-        self.cache.check_mask(self.mask)
-        check_kernel(
-            self.kernel,
-            self._placed()[1],
-            mask=self.mask,
-            head_dim=self.head_dim,
-            dtype=None if self.dtype is None else jnp.dtype(self.dtype).name,
-            dropout=self.dropout_rate > 0.0,
-        )
+        super().check_fields()
 
-    @nn.compact
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> AndCarry[Float[Array, "batch seq features"]]:
-        """Attends within `x`, and to the tokens of earlier calls where a cache is on."""
+    def _widths(self) -> dict[str, Any]:
+        return {"head_dim": self.head_dim}
+
+    def _project(self, x: Array) -> tuple[Array, Array, Array]:
         head_dim = self._head_dim(x.shape[-1])
-        query = self._project("query", x, head_dim)
-        key = self._project("key", x, head_dim)
-        value = self._project("value", x, head_dim)
-        value, after = self._transform_value(value, context)
+        query, key, value = (self._heads(n, x, head_dim) for n in ("query", "key", "value"))
+        return query, key, value
 
-        cache = self._cache(context, key, value)
-        at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
-        key_at = at
-        query, key = self._transform(query, key, at, at)
-        if cache is not None:
-            key, value, key_at = cache.extend(key, value, at)
-        mixed, after = self._attend(query, key, value, at, key_at, after, deterministic)
-        return join_carry(self._out(mixed, x), after, context)
-
-    def _project(self, name: str, x: Array, head_dim: int) -> Array:
+    def _heads(self, name: str, x: Array, head_dim: int) -> Array:
+        """One of the three projections."""
         heads = self.num_heads if name == "query" else self.num_kv_heads or self.num_heads
+        return self._linear(name, (heads, head_dim))(x)
+
+    def _out(self, mixed: Array, features: int) -> Array:
+        return self._linear("out", (features,), axes=2)(mixed)
+
+    def _linear(self, name: str, features: tuple[int, ...], axes: int = 1) -> Linear:
+        biases = self.use_bias
+        own = self.out_kernel_init if name == "out" else None
         return Linear(
-            features=(heads, head_dim),
-            use_bias=getattr(self._biases(), name),
+            features=features,
+            axes=axes,
+            use_bias=getattr(biases, name) if isinstance(biases, Biases) else biases,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
-            kernel_init=self.kernel_init,
+            kernel_init=own or self.kernel_init,
             name=name,
-        )(x)
-
-    def _transform(
-        self, query: Array, key: Array, query_at: Coordinates, key_at: Coordinates
-    ) -> tuple[Array, Array]:
-        for transform in self._placed()[0]:
-            query, key = transform(query, key, query_at, key_at)
-        return query, key
-
-    def _transform_value(
-        self, value: Array, context: Context | None
-    ) -> tuple[Array, Context | None]:
-        for transform in self.transforms:
-            if isinstance(transform, ValueTransform):
-                value, context = split_carry(transform(value, context), context)
-        return value, context
-
-    def _attend(
-        self,
-        query: Array,
-        key: Array,
-        value: Array,
-        query_at: Coordinates,
-        key_at: Coordinates,
-        context: Context | None,
-        deterministic: bool,
-    ) -> tuple[Array, Context | None]:
-        told, after = score_options(self._placed()[1], self.num_heads, context)
-        drop = self.dropout_rate > 0.0 and not deterministic
-        mixed = observed(self, self.kernel, lambda k: self._attention(k, query.shape[-1]))(
-            query,
-            key,
-            value,
-            query_at,
-            key_at,
-            mask=self.mask,
-            **told,
-            dropout_rate=self.dropout_rate if drop else 0.0,
-            dropout_key=self.make_rng("dropout") if drop else None,
         )
-        return mixed, after
-
-    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
-        """What attends; siblings make another of the kernel."""
-        return kernel
-
-    def _out(self, mixed: Array, x: Array) -> Array:
-        for transform in self.transforms:
-            if isinstance(transform, HeadTransform):
-                mixed = transform(mixed, x)
-        return Linear(
-            features=(self.features or x.shape[-1],),
-            axes=2,
-            use_bias=self._biases().out,
-            dtype=self.dtype,
-            param_dtype=self.param_dtype,
-            kernel_init=self.out_kernel_init or self.kernel_init,
-            name="out",
-        )(mixed)
-
-    def _placed(self) -> tuple[tuple[QKTransform, ...], tuple[ScoreModification, ...]]:
-        """The changes of queries and keys and those of scores, with `position` at its place."""
-        last = (self.position,) if isinstance(self.position, QKTransform) else ()
-        first = (self.position,) if isinstance(self.position, ScoreModification) else ()
-        ours = tuple(t for t in self.transforms if isinstance(t, QKTransform))
-        return (*ours, *last), (*first, *self.scores)
-
-    def _biases(self) -> Biases:
-        return self.use_bias if isinstance(self.use_bias, Biases) else Biases(*[self.use_bias] * 4)
 
     def _head_dim(self, embed: int) -> int:
         if self.head_dim is not None:
@@ -255,6 +139,3 @@ class MultiHeadAttention(Block, kw_only=True):
                 f"use {divisors(embed)}, or give head_dim."
             )
         return embed // self.num_heads
-
-    def _cache(self, context: Context | None, key: Array, value: Array) -> CacheVariable | None:
-        return cache_variable(self, self.cache, self.mask, context, key, value)

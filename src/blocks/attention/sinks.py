@@ -3,18 +3,27 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.attention.slots import Sink
+from blocks.attention.inputs import AttentionInputs
+from blocks.core.block import Block
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer
 
 
-class LearnedSinks(Sink, kw_only=True):
+class Sinks(Block, kw_only=True):
+    """Base class for sinks: one further logit per head in the softmax, whose value is zero."""
+
+    def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
+        """Logits of the heads, which join the softmax after score modifications and mask."""
+        raise TypeError(f"{type(self).__name__} has no logits: give it a method `logits`.")
+
+
+class LearnedSinks(Sinks, kw_only=True):
     r"""Learns a logit $b_h$ for each head that joins the softmax's denominator and has no value.
 
     $$w_j = \frac{e^{s_j}}{e^{b_h} + \sum_k e^{s_k}}$$
 
     A head that finds nothing may then give little, instead of spending its weight on the first
-    token. Stands in the slot `scores` of attention, at any place in it.
+    token.
 
     Attributes:
         param_dtype: of the logits; the softmax is float32.
@@ -24,9 +33,9 @@ class LearnedSinks(Sink, kw_only=True):
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import Causal, LearnedSinks, MultiHeadAttention
-        >>> attention = MultiHeadAttention(num_heads=4, mask=Causal(), scores=(LearnedSinks(),))
+        >>> attention = MultiHeadAttention(num_heads=4, mask=Causal(), sinks=LearnedSinks())
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> variables["params"]["learned_sinks"]["sinks"].shape
+        >>> variables["params"]["sinks"]["sinks"].shape
         (4,)
 
         ```
@@ -40,12 +49,12 @@ class LearnedSinks(Sink, kw_only=True):
     sinks_init: Initializer = Normal(0.02)
 
     @nn.compact
-    def logits(self, num_heads: int) -> Float[Array, "heads"]:
+    def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
         """The parameter."""
         return self.param("sinks", self.sinks_init, (num_heads,), self.param_dtype)
 
 
-class SoftmaxOne(Sink, kw_only=True):
+class SoftmaxOne(Sinks, kw_only=True):
     r"""Adds 1 to the softmax's denominator, so that a head may attend to nothing.
 
     $$w_j = \frac{e^{s_j}}{1 + \sum_k e^{s_k}}$$
@@ -55,8 +64,8 @@ class SoftmaxOne(Sink, kw_only=True):
     Example:
         ```python
         >>> from blocks import MultiHeadAttention, SoftmaxOne
-        >>> MultiHeadAttention(num_heads=4, scores=(SoftmaxOne(),)).scores
-        (SoftmaxOne(),)
+        >>> MultiHeadAttention(num_heads=4, sinks=SoftmaxOne()).sinks
+        SoftmaxOne()
 
         ```
 
@@ -64,6 +73,6 @@ class SoftmaxOne(Sink, kw_only=True):
         Miller, Attention Is Off By One, 2023, evanmiller.org/attention-is-off-by-one.html.
     """
 
-    def logits(self, num_heads: int) -> Float[Array, "heads"]:
+    def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
         """Zeros."""
         return jnp.zeros((num_heads,), jnp.float32)

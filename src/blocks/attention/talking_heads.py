@@ -7,13 +7,13 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import (
     Kernel,
-    ScoreFunction,
     dot_product_attention,
     dropout,
     masked_softmax,
 )
 from blocks.attention.masks import Mask, visible
 from blocks.attention.multi_head import MultiHeadAttention
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Dtype, Float, Key, typed
 
@@ -30,7 +30,7 @@ def talking_heads_attention(
     weights_mix: Float[Array, "heads heads"],
     mask: Mask | None = None,
     scale: float | None = None,
-    changes: tuple[ScoreFunction, ...] = (),
+    modifications: tuple[Modification, ...] = (),
     sinks: Float[Array, "heads"] | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Key[Array, ""] | None = None,
@@ -45,8 +45,8 @@ def talking_heads_attention(
     ).reshape(batch, heads, q_seq, kv_seq)
     scores = scores * (head_dim**-0.5 if scale is None else scale)
     scores = mix(scores, logits_mix.astype(jnp.float32))
-    for change in changes:
-        scores = change(scores, query_at, key_at)
+    for modification in modifications:
+        scores = modification(scores, query_at, key_at)
     column = None if sinks is None else sinks.reshape(1, heads, 1, 1)
     weights = masked_softmax(scores, visible(mask, query_at, key_at), column)
     weights = mix(weights, weights_mix.astype(jnp.float32)).astype(value.dtype)
@@ -62,7 +62,7 @@ class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
     $$S_h = \sum_g L_{gh} \frac{q_g k_g^\top}{\sqrt{d}}, \qquad
     A_h = \sum_g M_{gh}\, \mathrm{softmax}(S_g), \qquad o_h = A_h v_h$$
 
-    The rest is `MultiHeadAttention`, fields included. Changes of scores, the mask and sinks apply
+    The rest is `MultiHeadAttention`, fields included. Score modifications, the mask and sinks apply
     to the mixed scores $S$, dropout to the mixed weights $A$. A mask is the same for all heads:
     what it hides has no weight in any of them, and none after they mix; a token that sees nothing
     gets zeros. Weights may be negative, and those of a row need not sum to 1.
@@ -71,7 +71,7 @@ class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
     have to be there at once: there is no other kernel.
 
     Raises:
-        ValueError: fields as in `MultiHeadAttention`, or another kernel.
+        ValueError: fields as in `MultiHeadAttention`, or another implementation.
 
     Example:
         ```python
@@ -89,15 +89,16 @@ class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
     """
 
     def check_fields(self) -> None:
-        """Refuses kernels that see a few weights at a time."""
+        """Validate that all weights are there at once."""
         super().check_fields()
-        if self.kernel is not dot_product_attention:
+        if self.implementation is not dot_product_attention:
             raise ValueError(
-                f"kernel={self.kernel} keeps its weights to itself, and talking heads mix them; "
-                "leave kernel=dot_product_attention, or use MultiHeadAttention."
+                f"implementation={self.implementation} keeps its weights to itself, and talking "
+                "heads mix them; leave implementation=dot_product_attention, or use "
+                "MultiHeadAttention."
             )
 
-    def _attention(self, kernel: Kernel, head_dim: int) -> Kernel:
+    def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:
         def mixing(name: str) -> Array:
             return self.param(name, _identity, (self.num_heads, self.num_heads), self.param_dtype)
 

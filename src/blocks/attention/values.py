@@ -1,17 +1,32 @@
-"""What is mixed into a layer's values: the first layer's values, or values of the tokens' own."""
+"""Changes of values: bounds, the first layer's values, values of the tokens' own."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.slots import ValueTransform
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.qk import check_limit
 from blocks.carry import AndCarry
-from blocks.context import Context
+from blocks.core.block import Block
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.embeddings.tokens import check_tokens
 
 _HALF = nn.initializers.constant(0.5)
+
+
+class ValueTransform(Block, kw_only=True):
+    """Base class for changes of values before they are mixed, in the order of `values`."""
+
+    def __call__(
+        self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
+    ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
+        """Change new values; cached values were changed when they were new.
+
+        One that leaves something for later layers returns it too: `(value, inputs.context.carry |
+        {"name": array})`.
+        """
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
 class ValueResidual(ValueTransform, kw_only=True):
@@ -25,14 +40,14 @@ class ValueResidual(ValueTransform, kw_only=True):
         weight_init: of the two weights, $a$ and $b$.
 
     Raises:
-        ValueError: a layer called outside a `Stack` and without a `Carry`, or values of another
+        ValueError: a layer called outside a `Stack` and without a carry, or values of another
             shape than the first layer's.
 
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import MLP, MultiHeadAttention, Stack, TransformerBlock, ValueResidual
-        >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueResidual(),))
+        >>> attention = MultiHeadAttention(num_heads=2, values=(ValueResidual(),))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=2)
         >>> variables = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))
         >>> sorted(variables["params"]["layer_1"]["attention"]["value_residual"])
@@ -50,19 +65,18 @@ class ValueResidual(ValueTransform, kw_only=True):
     @nn.compact
     @typed
     def __call__(
-        self,
-        value: Float[Array, "batch kv_seq kv_heads value_dim"],
-        context: Context | None = None,
+        self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
         """Mixes in the first layer's values, or leaves these where they are the first."""
-        if context is None or context.carry is None:
+        carry = inputs.context.carry
+        if carry is None:
             raise ValueError(
                 "ValueResidual mixes in what the first layer left; run the layers in a Stack, or "
                 "thread Context(carry=Carry()) through them by split_carry."
             )
-        if "first_value" not in context.carry:
-            return value, context.carry | {"first_value": value}
-        first = context.carry["first_value"]
+        if "first_value" not in carry:
+            return value, carry | {"first_value": value}
+        first = carry["first_value"]
         if first.shape != value.shape:
             raise ValueError(
                 f"values of shape {value.shape} cannot be mixed with the first layer's, "
@@ -93,7 +107,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import Context, MultiHeadAttention, ValueEmbedding
-        >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueEmbedding(vocab_size=5),))
+        >>> attention = MultiHeadAttention(num_heads=2, values=(ValueEmbedding(vocab_size=5),))
         >>> context = Context(tokens=jnp.array([[4, 0, 2]]))
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)), context)
         >>> variables["params"]["value_embedding"]["embedding"].shape
@@ -118,22 +132,56 @@ class ValueEmbedding(ValueTransform, kw_only=True):
     @nn.compact
     @typed
     def __call__(
-        self,
-        value: Float[Array, "batch kv_seq kv_heads value_dim"],
-        context: Context | None = None,
+        self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
         """Mixes in the values of `context.tokens`."""
-        if context is None or context.tokens is None:
+        if inputs.context.tokens is None:
             raise ValueError(
                 "ValueEmbedding looks up tokens; call with Context(tokens=...), as CausalLM does."
             )
-        tokens = _context(jax.ShapeDtypeStruct(value.shape[:2], jnp.int32), context.tokens)
+        tokens = _context(jax.ShapeDtypeStruct(value.shape[:2], jnp.int32), inputs.context.tokens)
         check_tokens(tokens, self.vocab_size)
         shape = (self.vocab_size, *value.shape[2:])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         own = self.param("own", self.weight_init, (), self.param_dtype).astype(value.dtype)
         share = self.param("token", self.weight_init, (), self.param_dtype).astype(value.dtype)
         return own * value + share * table[tokens].astype(value.dtype)
+
+
+class ClipValue(ValueTransform, kw_only=True):
+    r"""Bounds every entry of values: $v \leftarrow \mathrm{clip}(v, -c, c)$; see `ClipQK`.
+
+    Attributes:
+        limit: the bound $c$.
+
+    Raises:
+        ValueError: a bound that is not positive.
+
+    Example:
+        ```python
+        >>> from blocks import ClipValue
+        >>> ClipValue(limit=8.0)
+        ClipValue(limit=8.0)
+
+        ```
+
+    References:
+        MosaicML, MPT-7B, 2023 (`clip_qkv` of its configuration).
+        Groeneveld et al., OLMo, 2024, arXiv:2402.00838.
+    """
+
+    limit: float
+
+    def check_fields(self) -> None:
+        """Validate the bound."""
+        check_limit(self.limit)
+
+    @typed
+    def __call__(
+        self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
+    ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
+        """Bounds values."""
+        return jnp.clip(value, -self.limit, self.limit)
 
 
 @typed

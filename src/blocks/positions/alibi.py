@@ -1,10 +1,11 @@
 """ALiBi: attention fades with distance, each head at a rate of its own."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
-from blocks.attention.kernels import ScoreFunction
-from blocks.attention.slots import ScoreModification
-from blocks.context import Context, Coordinates
+from blocks.attention.scores import ScoreModification, distance
+from blocks.context import Coordinates
 from blocks.core.typing import Array, Float
 
 
@@ -23,13 +24,13 @@ def alibi_slopes(num_heads: int) -> tuple[float, ...]:
 class ALiBi(ScoreModification, kw_only=True):
     r"""Takes from each score in proportion to distance: $s_{ij} - m_h \lvert i - j \rvert$.
 
-    It has no parameters, and stands in the slot `position` of attention.
+    It has no parameters.
 
     Example:
         ```python
         >>> from blocks import ALiBi, Causal, MultiHeadAttention
-        >>> MultiHeadAttention(num_heads=4, position=ALiBi(), mask=Causal()).position
-        ALiBi()
+        >>> MultiHeadAttention(num_heads=4, scores=(ALiBi(),), mask=Causal()).scores
+        (ALiBi(),)
 
         ```
 
@@ -37,16 +38,13 @@ class ALiBi(ScoreModification, kw_only=True):
         Press et al., Train Short, Test Long, 2021, arXiv:2108.12409.
     """
 
-    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
-        """Changes scores by the positions of query and key."""
-        slopes = jnp.asarray(alibi_slopes(num_heads), jnp.float32)[None, :, None, None]
-
-        def faded(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-            return scores - slopes * _distance(query_at, key_at)
-
-        return faded
-
-
-def _distance(query_at: Coordinates, key_at: Coordinates) -> Float[Array, "#batch 1 q_seq kv_seq"]:
-    steps = query_at.positions[:, None, :, None] - key_at.positions[:, None, None, :]
-    return jnp.abs(steps).astype(jnp.float32)
+    def modify(
+        self,
+        scores: Float[Array, "batch heads q_seq kv_seq"],
+        parameters: Any,
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> Float[Array, "batch heads q_seq kv_seq"]:
+        """Takes from scores by the distance of query and key."""
+        slopes = jnp.asarray(alibi_slopes(scores.shape[1]), jnp.float32)[None, :, None, None]
+        return scores - slopes * distance(query_at, key_at)

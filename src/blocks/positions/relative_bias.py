@@ -1,16 +1,17 @@
 """Relative position bias: a learned number for each head and each bucket of distances."""
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.attention.kernels import ScoreFunction
-from blocks.attention.slots import ScoreModification
-from blocks.carry import AndCarry, join_carry
-from blocks.context import Context, Coordinates
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.scores import ScoreModification
+from blocks.carry import AndCarry
+from blocks.context import Coordinates
 from blocks.core.initializers import Normal
-from blocks.core.typing import Array, Dtype, Initializer, Int, typed
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 @typed
@@ -36,8 +37,7 @@ class RelativeBias(ScoreModification, kw_only=True):
 
     $$s_{ij} + B_{h,\, \mathrm{bucket}(j - i)}$$
 
-    It stands in the slot `position` of attention. T5 does not scale its scores: put
-    `Scale(factor=1.0)` into `scores`.
+    T5 does not scale its scores: take `scale=1.0`.
 
     Attributes:
         num_buckets: of distances; half of them hold one distance each.
@@ -51,9 +51,9 @@ class RelativeBias(ScoreModification, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import MultiHeadAttention, RelativeBias, Scale
-        >>> attention = MultiHeadAttention(
-        ...     num_heads=8, position=RelativeBias(), scores=(Scale(factor=1.0),), use_bias=False
+        >>> from blocks import MultiHeadAttention, RelativeBias
+        >>> t5 = MultiHeadAttention(
+        ...     num_heads=8, scale=1.0, scores=(RelativeBias(),), use_bias=False
         ... )
 
         ```
@@ -80,21 +80,25 @@ class RelativeBias(ScoreModification, kw_only=True):
             )
 
     @nn.compact
-    @typed
-    def __call__(self, num_heads: int, context: Context | None = None) -> AndCarry[ScoreFunction]:
-        """Changes scores by the positions of query and key."""
-        table, after = self._table(num_heads, context)
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        """The numbers $B$: buckets x heads."""
+        return self._table(num_heads)
 
-        def biased(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-            steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
-            rule = (self.num_buckets, self.max_distance, self.bidirectional)
-            return scores + jnp.moveaxis(table[relative_buckets(steps, *rule)], -1, 1)
+    def modify(
+        self,
+        scores: Float[Array, "batch heads q_seq kv_seq"],
+        parameters: Float[Array, "buckets heads"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> Float[Array, "batch heads q_seq kv_seq"]:
+        """Adds the number of its head and bucket to each score."""
+        steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
+        rule = (self.num_buckets, self.max_distance, self.bidirectional)
+        return scores + jnp.moveaxis(parameters[relative_buckets(steps, *rule)], -1, 1)
 
-        return join_carry(biased, after, context)
-
-    def _table(self, num_heads: int, context: Context | None) -> tuple[Array, Context | None]:
+    def _table(self, num_heads: int) -> Array:
         shape = (self.num_buckets, num_heads)
-        return self.param("bias", self.bias_init, shape, self.param_dtype), context
+        return self.param("bias", self.bias_init, shape, self.param_dtype)
 
 
 class SharedRelativeBias(RelativeBias, kw_only=True):
@@ -103,16 +107,16 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
     Layers that hold an equal one share one table; the first of them owns it.
 
     Raises:
-        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a `Carry`.
+        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a carry.
 
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import MLP, MultiHeadAttention, SharedRelativeBias, Stack, TransformerBlock
-        >>> attention = MultiHeadAttention(num_heads=2, position=SharedRelativeBias())
+        >>> attention = MultiHeadAttention(num_heads=2, scores=(SharedRelativeBias(),))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
         >>> params = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
-        >>> [name for name in sorted(params) if "position" in params[name]["attention"]]
+        >>> [name for name in sorted(params) if "shared_relative_bias" in params[name]["attention"]]
         ['layer_0']
 
         ```
@@ -121,14 +125,17 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
         Raffel et al., T5, 2019, arXiv:1910.10683, section 2.1.
     """
 
-    def _table(self, num_heads: int, context: Context | None) -> tuple[Array, Context | None]:
-        if context is None or context.carry is None:
+    @nn.compact
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> AndCarry[Array]:
+        """The table that an earlier layer left, or one of its own, which it leaves."""
+        carry = inputs.context.carry
+        if carry is None:
             raise ValueError(
                 "SharedRelativeBias reads what the first layer left; run the layers in a Stack, or "
                 "thread Context(carry=Carry()) through them by split_carry."
             )
         name = f"{self} of {num_heads} heads"
-        if name in context.carry:
-            return context.carry[name], context
-        table, _ = super()._table(num_heads, context)
-        return table, context.replace(carry=context.carry | {name: table})
+        if name in carry:
+            return carry[name]
+        table = self._table(num_heads)
+        return table, carry | {name: table}

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from blocks.attention.slots import QKTransform
-from blocks.context import Coordinates
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.qk import QKTransform
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.positions.scalings import RoPEScaling
 
@@ -47,7 +47,7 @@ class RoPE(QKTransform, kw_only=True):
     \end{pmatrix} \begin{pmatrix} x_i \\ x_j \end{pmatrix}, \qquad \omega_i = \theta^{-2i/n}$$
 
     The product of a turned query and key depends on their distance alone. Stands in the slot
-    `position` of attention, or in `transforms` where something has to come after it.
+    `position` of attention, or in `qk` where something has to come after it.
 
     Attributes:
         theta: base of the wavelengths; the longest is about $2\pi\theta$ tokens.
@@ -89,8 +89,7 @@ class RoPE(QKTransform, kw_only=True):
         self,
         query: Float[Array, "batch q_seq heads head_dim"],
         key: Float[Array, "batch kv_seq kv_heads head_dim"],
-        query_at: Coordinates,
-        key_at: Coordinates,
+        inputs: AttentionInputs,
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
@@ -109,6 +108,6 @@ class RoPE(QKTransform, kw_only=True):
             magnitude = self.scaling.magnitude
         rule = (frequencies, self.interleaved, magnitude)
         return (
-            rotate(query, query_at.positions, *rule),
-            rotate(key, key_at.positions, *rule),
+            rotate(query, inputs.query_at.positions, *rule),
+            rotate(key, inputs.key_at.positions, *rule),
         )

@@ -3,9 +3,10 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.attention.inputs import AttentionInputs
 from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
-from blocks.attention.slots import QKTransform
+from blocks.attention.qk import QKTransform
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block, fresh
 from blocks.core.errors.numbers import divisors
@@ -42,9 +43,9 @@ class LinearAttention(Block, kw_only=True):
         features: width of the result; None takes the input's.
         feature_map: template of the maps $\phi$, one of queries and one of keys.
         mask: `Causal()`, or `Bidirectional()` or None, which see all.
-        position: where tokens stand, as `RoPE()`; applied after `transforms` and before $\phi$, so
+        position: where tokens stand, as `RoPE()`; applied after `qk` and before $\phi$, so
             that weights stay positive and still sum to one.
-        transforms: changes of queries and keys before $\phi$, in order.
+        qk: changes of queries and keys before $\phi$, in order.
         chunk_size: tokens whose products are computed at once; time and memory, not results.
         use_bias: learn biases, in all projections or by `Biases` in some.
         dtype: of the projections; None infers it. Features, sums and the state are float32.
@@ -80,7 +81,7 @@ class LinearAttention(Block, kw_only=True):
     feature_map: FeatureMap = EluFeatures()
     mask: Mask | None = None
     position: QKTransform | None = None
-    transforms: tuple[QKTransform, ...] = ()
+    qk: tuple[QKTransform, ...] = ()
     chunk_size: int = 64
     use_bias: bool | Biases = True
     dtype: Dtype | None = None
@@ -133,9 +134,9 @@ class LinearAttention(Block, kw_only=True):
 
         kept = self._kept(context)
         at = locate(context, *x.shape[:2]) if kept is None else kept.locate(context, x.shape[1])
-        placed = self.transforms if self.position is None else (*self.transforms, self.position)
-        for transform in placed:
-            query, key = transform(query, key, at, at)
+        inputs = AttentionInputs(x, context or Context(), deterministic, at, at)
+        for transform in self.qk if self.position is None else (*self.qk, self.position):
+            query, key = transform(query, key, inputs)
         mixed, after = self._mix(query, key, value, at, kept)
         if context is not None and context.cache_size is not None:
             self.put_variable("cache", "recurrent", after)

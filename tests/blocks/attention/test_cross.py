@@ -103,4 +103,4 @@ def test_values_of_the_memory_are_not_mixed_with_those_of_other_tokens(
 ) -> None:
     """Where memory and tokens are as many, nothing else would tell."""
     with pytest.raises(ValueError, match=rf"{type(transform).__name__} has something for the"):
-        CrossAttention(num_heads=2, transforms=(transform,))
+        CrossAttention(num_heads=2, values=(transform,))

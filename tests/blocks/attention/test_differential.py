@@ -38,9 +38,9 @@ def test_what_is_subtracted_at_the_start_grows_with_depth(layer: int, value: flo
 
 def test_another_kernel_attends_alike() -> None:
     kernel = ChunkedAttention(query_chunk=4, key_chunk=4)
-    fields = {"position": ALiBi(), "scores": (SoftCap(cap=2.0), LearnedSinks())}
+    fields = {"scores": (ALiBi(), SoftCap(cap=2.0)), "sinks": LearnedSinks()}
     block, variables = start(**fields)
-    other, _ = start(kernel=kernel, **fields)
+    other, _ = start(implementation=kernel, **fields)
     chex.assert_trees_all_close(
         jax.jit(other.apply)(variables, X), jax.jit(block.apply)(variables, X), rtol=1e-5, atol=1e-5
     )
@@ -48,7 +48,7 @@ def test_another_kernel_attends_alike() -> None:
 
 def test_both_maps_of_a_head_share_its_slope_and_its_sink() -> None:
     """With equal maps and all of the second subtracted nothing is left but the output's bias."""
-    block, variables = start(position=ALiBi(), scores=(LearnedSinks(),))
+    block, variables = start(scores=(ALiBi(),), sinks=LearnedSinks())
     params = variables["params"]
     for name in ("query", "key"):
         halves = jnp.split(params[name]["kernel"], 2, axis=-1)

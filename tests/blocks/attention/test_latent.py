@@ -133,7 +133,10 @@ def test_the_position_turns_the_rotary_part_alone() -> None:
             for name in ("num_heads", "head_dim", "rope_dim", "kv_rank", "q_rank", "value_dim")
         ),
         ({"dropout_rate": 1.0}, r"dropout_rate=1.0 must be at least 0 and below 1"),
-        ({"kernel": CudnnAttention()}, "does not support values of another width than keys"),
+        (
+            {"implementation": CudnnAttention()},
+            "does not support values of another width than keys",
+        ),
         (
             {"cache": RingCache()},
             r"cache=RingCache\(\) keeps a window .* but mask=Causal\(\) can see",

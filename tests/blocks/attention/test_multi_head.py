@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from blocks import (
+    AttentionInputs,
     Biases,
     Causal,
     Context,
-    Coordinates,
     Mask,
     MultiHeadAttention,
     Normal,
     QKTransform,
     RoPE,
-    Scale,
     SlidingWindow,
     SoftCap,
     SoftmaxOne,
@@ -98,15 +97,15 @@ def test_padding_and_documents_hold(attend: Callable[..., np.ndarray]) -> None:
 
 
 def test_head_dim_need_not_divide_the_width() -> None:
-    block, x, params = start(num_heads=3, head_dim=5, num_kv_heads=1, features=6)
+    block, x, params = start(num_heads=3, head_dim=5, num_kv_heads=1)
     shapes = jax.tree.map(jnp.shape, params)
     assert shapes == {
         "query": {"kernel": (EMBED, 3, 5), "bias": (3, 5)},
         "key": {"kernel": (EMBED, 1, 5), "bias": (1, 5)},
         "value": {"kernel": (EMBED, 1, 5), "bias": (1, 5)},
-        "out": {"kernel": (3, 5, 6), "bias": (6,)},
+        "out": {"kernel": (3, 5, EMBED), "bias": (EMBED,)},
     }
-    assert block.apply({"params": params}, x).shape == (2, SEQ, 6)
+    assert block.apply({"params": params}, x).shape == x.shape
 
 
 @pytest.mark.parametrize(
@@ -124,7 +123,7 @@ def test_biases_are_learned_where_asked(use_bias: bool | Biases, names: set[str]
 
 
 def test_scale_replaces_the_root(attend: Callable[..., np.ndarray]) -> None:
-    block, x, params = start(scores=(Scale(factor=0.1),))
+    block, x, params = start(scale=0.1)
     want = [
         finish(params, attend(*(project(params, name, row) for name in NAMES), scale=0.1))
         for row in x
@@ -132,8 +131,8 @@ def test_scale_replaces_the_root(attend: Callable[..., np.ndarray]) -> None:
     check(block.apply({"params": params}, x), lambda row: want[row])
 
 
-def test_score_changes_run_in_order(attend: Callable[..., np.ndarray]) -> None:
-    caps = (SoftCap(cap=2.0), SoftCap(cap=0.5))
+def test_score_modifications_run_in_order(attend: Callable[..., np.ndarray]) -> None:
+    caps = (SoftCap(cap=2.0), SoftCap(cap=0.5, name="last_cap"))
     block, x, params = start(scores=caps)
 
     def want(row: int) -> np.ndarray:
@@ -151,28 +150,19 @@ class Doubled(QKTransform, kw_only=True):
     """Doubles the first feature of queries, so that its order among rotations matters."""
 
     def __call__(
-        self, query: jax.Array, key: jax.Array, query_at: Coordinates, key_at: Coordinates
+        self, query: jax.Array, key: jax.Array, inputs: AttentionInputs
     ) -> tuple[jax.Array, jax.Array]:
         return query.at[..., 0].multiply(2.0), key
 
 
-def test_transforms_run_in_order_and_position_comes_last() -> None:
+def test_changes_of_queries_and_keys_run_in_order_and_position_comes_last() -> None:
     rope = RoPE(theta=10.0)
-    block, x, params = start(position=rope, transforms=(Doubled(),))
-    spelled_out, *_ = start(transforms=(Doubled(), rope))
-    swapped, *_ = start(transforms=(rope, Doubled()))
+    block, x, params = start(position=rope, qk=(Doubled(),))
+    spelled_out, *_ = start(qk=(Doubled(), rope))
+    swapped, *_ = start(qk=(rope, Doubled()))
     got = block.apply({"params": params}, x)
     np.testing.assert_array_equal(got, spelled_out.apply({"params": params}, x))
     assert float(jnp.abs(got - swapped.apply({"params": params}, x)).max()) > 1e-3
-
-
-def test_a_score_change_as_position_comes_first() -> None:
-    cap, scale = SoftCap(cap=0.7), SoftCap(cap=0.2)
-    block, x, params = start(position=cap, scores=(scale,))
-    spelled_out, *_ = start(scores=(cap, scale))
-    np.testing.assert_array_equal(
-        block.apply({"params": params}, x), spelled_out.apply({"params": params}, x)
-    )
 
 
 def test_rotation_makes_the_order_of_keys_matter() -> None:
@@ -195,7 +185,7 @@ def test_positions_of_the_context_move_the_rotation_by_distance_only() -> None:
     assert float(jnp.abs(spread - plain).max()) > 1e-3
 
 
-def test_the_kernel_is_a_slot_and_gets_what_the_fields_say() -> None:
+def test_the_implementation_is_a_slot_and_gets_what_the_fields_say() -> None:
     calls = []
 
     def recording(*arrays: Any, **options: Any) -> jax.Array:
@@ -204,16 +194,18 @@ def test_the_kernel_is_a_slot_and_gets_what_the_fields_say() -> None:
 
     mask = Causal()
     block, x, params = start(
-        kernel=recording,
+        implementation=recording,
         mask=mask,
-        scores=(Scale(factor=0.5), SoftCap(cap=9.0), SoftmaxOne()),
+        scale=0.5,
+        scores=(SoftCap(cap=9.0),),
+        sinks=SoftmaxOne(),
         dropout_rate=0.25,
     )
     calls.clear()
     block.apply({"params": params}, x)
     block.apply({"params": params}, x, None, False, rngs={"dropout": jax.random.key(0)})
     still, dropping = calls
-    assert (still["mask"], still["scale"], len(still["changes"])) == (mask, 0.5, 1)
+    assert (still["mask"], still["scale"], len(still["modifications"])) == (mask, 0.5, 1)
     np.testing.assert_array_equal(still["sinks"], jnp.zeros(block.num_heads))
     assert (still["dropout_rate"], still["dropout_key"]) == (0.0, None)
     assert dropping["dropout_rate"] == 0.25

@@ -9,7 +9,7 @@ from blocks import MultiHeadAttention
 X = jnp.ones((2, 5, 8))
 
 
-@pytest.mark.parametrize("name", ["num_heads", "num_kv_heads", "head_dim", "features"])
+@pytest.mark.parametrize("name", ["num_heads", "num_kv_heads", "head_dim"])
 @pytest.mark.parametrize("size", [0, -2])
 def test_a_size_below_one_is_refused(name: str, size: int) -> None:
     with pytest.raises(ValueError, match=rf"{name}={size} must be at least 1\."):

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from blocks import (
-    Causal,
     Context,
     LearnedSinks,
+    Modification,
     MultiHeadAttention,
-    Scale,
+    Sinks,
     SoftCap,
     SoftmaxOne,
     dot_product_attention,
 )
 from blocks.attention.kernels import masked_softmax
-from blocks.attention.slots import Sink
 from blocks.context import locate
 
 
@@ -47,49 +46,35 @@ def test_a_sink_far_above_all_scores_leaves_nothing_and_far_below_changes_nothin
     assert not same[:, :, 1].any()
 
 
-def test_sinks_join_after_changes_of_scores_wherever_they_stand() -> None:
-    x = jax.random.normal(jax.random.key(0), (1, 5, 8))
-
-    def run(*scores: Sink | SoftCap | Scale) -> jax.Array:
-        block = MultiHeadAttention(num_heads=2, mask=Causal(), scores=scores)
-        return block.init_with_output(jax.random.key(1), x)[0]
-
-    cap, one = SoftCap(cap=0.5), SoftmaxOne()
-    np.testing.assert_array_equal(run(cap, one), run(one, cap))
-    assert not np.allclose(run(cap, one), run(cap))
+def test_sinks_join_after_score_modifications() -> None:
+    """A cap that would bound a sink too would leave it a share of its own."""
+    x = jax.random.normal(jax.random.key(0), (1, 4, 2, 3))
+    at = locate(None, 1, 4)
+    cap = (Modification(SoftCap(cap=0.5)),)
+    low = dot_product_attention(x, x, x, at, at, modifications=cap, sinks=jnp.full(2, -1e9))
+    none = dot_product_attention(x, x, x, at, at, modifications=cap)
+    np.testing.assert_allclose(low, none, rtol=1e-6)
 
 
 def test_a_learned_sink_at_zero_is_softmax_one() -> None:
     x = jax.random.normal(jax.random.key(0), (1, 5, 8))
-    learned = MultiHeadAttention(num_heads=2, scores=(LearnedSinks(),))
+    learned = MultiHeadAttention(num_heads=2, sinks=LearnedSinks())
     variables = learned.init(jax.random.key(1), x)
-    sinks = variables["params"]["learned_sinks"]["sinks"]
+    sinks = variables["params"]["sinks"]["sinks"]
     assert sinks.shape == (2,)
     assert 0.0 < jnp.abs(sinks).max() < 0.1
-    variables["params"]["learned_sinks"]["sinks"] = jnp.zeros(2)
-    constant = MultiHeadAttention(num_heads=2, scores=(SoftmaxOne(),))
+    variables["params"]["sinks"]["sinks"] = jnp.zeros(2)
+    constant = MultiHeadAttention(num_heads=2, sinks=SoftmaxOne())
     np.testing.assert_array_equal(learned.apply(variables, x), constant.apply(variables, x))
 
 
 def test_a_token_that_sees_nothing_still_gets_zeros() -> None:
-    block = MultiHeadAttention(num_heads=2, scores=(LearnedSinks(),), use_bias=False)
+    block = MultiHeadAttention(num_heads=2, sinks=LearnedSinks(), use_bias=False)
     x = jnp.ones((1, 3, 8))
     variables = block.init(jax.random.key(0), x)
     assert not block.apply(variables, x, Context(valid=jnp.zeros((1, 3), bool))).any()
 
 
-def test_two_that_replace_each_other_are_refused() -> None:
-    match = r"SoftmaxOne\(\) and LearnedSinks\(\) replace each other; keep one of them\."
-    with pytest.raises(ValueError, match=match):
-        MultiHeadAttention(num_heads=2, scores=(SoftmaxOne(), LearnedSinks()))
-    match = r"Scale\(factor=1\.0\) and Scale\(factor=2\.0\) replace each other"
-    with pytest.raises(ValueError, match=match):
-        MultiHeadAttention(num_heads=2, scores=(Scale(factor=1.0), Scale(factor=2.0)))
-
-
 def test_the_base_says_that_it_has_no_logits() -> None:
-    with pytest.raises(TypeError, match=r"Sink has no logits: give it a method `logits`\."):
-        Sink().logits(2)
-    scores = jnp.ones((1, 1, 1, 1))
-    at = locate(None, 1, 1)
-    assert SoftmaxOne()(1)(scores, at, at) is scores
+    with pytest.raises(TypeError, match=r"Sinks has no logits: give it a method `logits`\."):
+        MultiHeadAttention(num_heads=2, sinks=Sinks()).init(jax.random.key(0), jnp.ones((1, 3, 8)))

@@ -46,5 +46,5 @@ def test_a_token_that_sees_nothing_gets_the_bias_of_the_output_alone() -> None:
 
 @pytest.mark.parametrize("kernel", [ChunkedAttention(), Auto()], ids=repr)
 def test_another_kernel_is_refused(kernel: object) -> None:
-    with pytest.raises(ValueError, match=r"kernel=(Chunked|Auto).*leave kernel=dot_product_att"):
-        TalkingHeadsAttention(num_heads=4, kernel=kernel)
+    with pytest.raises(ValueError, match=r"implementation=(Chunked|Auto).*; leave implementation"):
+        TalkingHeadsAttention(num_heads=4, implementation=kernel)

@@ -27,7 +27,6 @@ from blocks import (
     PostNorm,
     RMSNorm,
     RoPE,
-    Scale,
     SlidingWindow,
     SoftCap,
     Stack,
@@ -242,7 +241,7 @@ def test_fresh_checks_the_new_fields() -> None:
 
 
 def test_fields_are_the_constructors() -> None:
-    assert fields_of(Scale(factor=2.0)) == {"factor": 2.0}
+    assert fields_of(SoftCap(cap=2.0)) == {"cap": 2.0}
 
 
 def test_modules_are_found_and_mapped_in_any_container() -> None:

@@ -64,15 +64,18 @@ def model(**fields: Any) -> CausalLM:
         ),
         (
             lambda: attention(position=LearnedPositions(max_length=4)),
-            *("MultiHeadAttention", "position", r"QKTransform \| ScoreModification \| None"),
+            *("MultiHeadAttention", "position", r"QKTransform \| None"),
             r"LearnedPositions\(max_length=4\)",
         ),
         (
-            lambda: attention(transforms=(Causal(),)),
-            *("MultiHeadAttention", "transforms", r"tuple\[QKTransform \| .*, \.\.\.\]"),
+            lambda: attention(qk=(Causal(),)),
+            *("MultiHeadAttention", "qk", r"tuple\[QKTransform, \.\.\.\]"),
             r"\(Causal\(\),\)",
         ),
-        (lambda: attention(kernel="flash"), "MultiHeadAttention", "kernel", "Kernel", "'flash'"),
+        (
+            lambda: attention(implementation="flash"),
+            *("MultiHeadAttention", "implementation", "Kernel", "'flash'"),
+        ),
         (
             lambda: attention(use_bias={"key": False}),
             *("MultiHeadAttention", "use_bias", r"bool \| Biases", r"\{'key': False\}"),

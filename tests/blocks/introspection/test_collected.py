@@ -154,9 +154,11 @@ def test_a_model_without_a_stack_has_no_hidden_states() -> None:
 CHUNKS = ChunkedAttention(query_chunk=2, key_chunk=2)
 KINDS = {
     "head": AttentionHead(head_dim=4, mask=Causal()),
-    "grouped": MultiHeadAttention(num_heads=4, num_kv_heads=2, mask=Causal(), position=ALiBi()),
-    "chunked": MultiHeadAttention(num_heads=2, mask=Causal() & SlidingWindow(2), kernel=CHUNKS),
-    "sinks": MultiHeadAttention(num_heads=2, mask=Causal(), scores=(SoftmaxOne(),)),
+    "grouped": MultiHeadAttention(num_heads=4, num_kv_heads=2, mask=Causal(), scores=(ALiBi(),)),
+    "chunked": MultiHeadAttention(
+        num_heads=2, mask=Causal() & SlidingWindow(2), implementation=CHUNKS
+    ),
+    "sinks": MultiHeadAttention(num_heads=2, mask=Causal(), sinks=SoftmaxOne()),
     "talking": TalkingHeadsAttention(num_heads=4, num_kv_heads=2, mask=Causal()),
     "differential": DifferentialAttention(num_heads=2, num_kv_heads=1, layer=1, mask=Causal()),
 }
@@ -277,8 +279,8 @@ def test_linear_attention_has_no_weights_to_what_only_a_cache_knows() -> None:
 
 def test_a_kernel_that_takes_no_such_values_gives_way_to_the_reference() -> None:
     block, variables, _ = started("grouped")
-    plain = override(block, position=None)
-    fused = override(plain, kernel=CudnnAttention())
+    plain = override(block, scores=())
+    fused = override(plain, implementation=CudnnAttention())
     chex.assert_trees_all_equal(
         attention_weights(fused, variables, X), attention_weights(plain, variables, X)
     )

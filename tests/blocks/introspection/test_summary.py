@@ -60,7 +60,7 @@ COSTS = {
         4 * 2 * 2 * D + PLACE,
     ),
     "chunked": (
-        attention(kernel=ChunkedAttention(query_chunk=4, key_chunk=6)),
+        attention(implementation=ChunkedAttention(query_chunk=4, key_chunk=6)),
         2 * 4 * E * E + ATTENDING,
         4 * E * E,
         4 * 2 * H * D + PLACE,

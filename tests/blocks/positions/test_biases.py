@@ -19,9 +19,8 @@ def test_slopes_of_other_numbers_come_from_the_next_powers_of_two() -> None:
 
 
 def test_alibi_goes_by_positions_wherever_a_chunk_stands() -> None:
-    change = ALiBi()(2)
     at = Coordinates(jnp.arange(3)[None], jnp.array([[5, 6, 9]]))
-    got = change(jnp.zeros((1, 2, 3, 3)), at, at)
+    got = ALiBi().modify(jnp.zeros((1, 2, 3, 3)), (), at, at)
     np.testing.assert_allclose(got[0, 0, 2], [-4 / 16, -3 / 16, 0.0])
     np.testing.assert_allclose(got[0, 1, 0], [0.0, -1 / 256, -4 / 256])
 

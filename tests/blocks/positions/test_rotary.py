@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.attention_inputs import placed
 
 from blocks import Coordinates, RoPE
 from blocks.positions.rotary import rotate
@@ -19,7 +20,7 @@ def at(positions: list[list[int]]) -> Coordinates:
 
 
 def turned(rope: RoPE, x: jax.Array, positions: list[list[int]]) -> jax.Array:
-    query, key = rope.apply({}, x, x, at(positions), at(positions))
+    query, key = rope.apply({}, x, x, placed(at(positions), at(positions)))
     np.testing.assert_array_equal(query, key)
     return query
 
@@ -64,7 +65,7 @@ def test_products_depend_on_distance_alone(
     q, k = vectors(2, 1, 1, 1, 8)
 
     def product(query: int, key: int) -> float:
-        turned_q, turned_k = rope.apply({}, q, k, at([[query]]), at([[key]]))
+        turned_q, turned_k = rope.apply({}, q, k, placed(at([[query]]), at([[key]])))
         return float((turned_q * turned_k).sum())
 
     assert product(query + shift, key + shift) == pytest.approx(product(query, key), abs=1e-3)
@@ -72,14 +73,14 @@ def test_products_depend_on_distance_alone(
 
 def test_products_change_with_distance() -> None:
     q, k = vectors(2, 1, 1, 1, 8)
-    near, _ = RoPE().apply({}, q, k, at([[1]]), at([[0]]))
-    far, _ = RoPE().apply({}, q, k, at([[3]]), at([[0]]))
+    near, _ = RoPE().apply({}, q, k, placed(at([[1]]), at([[0]])))
+    far, _ = RoPE().apply({}, q, k, placed(at([[3]]), at([[0]])))
     assert abs(float((near * k).sum() - (far * k).sum())) > 1e-3
 
 
 def test_queries_and_keys_turn_to_where_each_stands() -> None:
     x = vectors(1, 2, 1, 4)
-    query, key = RoPE().apply({}, x, x, at([[0, 1]]), at([[4, 5]]))
+    query, key = RoPE().apply({}, x, x, placed(at([[0, 1]]), at([[4, 5]])))
     np.testing.assert_array_equal(query, turned(RoPE(), x, [[0, 1]]))
     np.testing.assert_array_equal(key, turned(RoPE(), x, [[4, 5]]))
 
@@ -130,8 +131,8 @@ def test_features_that_are_no_pairs_are_refused(head_dim: int, fraction: float, 
 def test_what_does_not_fit_is_refused_by_name() -> None:
     x, where = vectors(1, 2, 2, 4), at([[0, 1]])
     with pytest.raises(TypeError, match=r"RoPE: argument `query`.*\n.*\n  actual:   f32\[2,2,4\]"):
-        RoPE().apply({}, x[0], x, where, where)
+        RoPE().apply({}, x[0], x, placed(where))
     with pytest.raises(TypeError, match=r"RoPE: argument `key`.*\n.*Float.*\n.*i32\[1,2,2,4\]"):
-        RoPE().apply({}, x, x.astype(jnp.int32), where, where)
+        RoPE().apply({}, x, x.astype(jnp.int32), placed(where))
     with pytest.raises(TypeError, match=r"rotate: argument `frequencies`"):
         rotate(x, jnp.array([[0, 1]]), jnp.array([1, 2]))

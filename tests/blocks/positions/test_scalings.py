@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.attention_inputs import placed
 
 from blocks import (
     Coordinates,
@@ -95,7 +96,7 @@ def test_growth_multiplies_what_is_turned_and_nothing_else() -> None:
     at = Coordinates(jnp.arange(3)[None], jnp.arange(3)[None])
     x = jax.random.normal(jax.random.key(0), (1, 3, 2, 8))
     plain, grown = (
-        RoPE(fraction=0.5, scaling=scaling).apply({}, x, x, at, at)[0]
+        RoPE(fraction=0.5, scaling=scaling).apply({}, x, x, placed(at))[0]
         for scaling in (LongRoPE((1.0, 1.0)), LongRoPE((1.0, 1.0), growth=3.0))
     )
     np.testing.assert_allclose(grown[..., :4], 3.0 * plain[..., :4], rtol=1e-6)
@@ -105,8 +106,8 @@ def test_growth_multiplies_what_is_turned_and_nothing_else() -> None:
 def test_another_theta_is_never_served_from_the_tables_of_the_first() -> None:
     at = Coordinates(jnp.arange(3)[None], jnp.arange(3)[None])
     x = jax.random.normal(jax.random.key(0), (1, 3, 2, 8))
-    first = RoPE(theta=10_000.0).apply({}, x, x, at, at)[0]
-    second = RoPE(theta=100.0).apply({}, x, x, at, at)[0]
+    first = RoPE(theta=10_000.0).apply({}, x, x, placed(at))[0]
+    second = RoPE(theta=100.0).apply({}, x, x, placed(at))[0]
     assert float(jnp.abs(first - second).max()) > 0.01
 
 

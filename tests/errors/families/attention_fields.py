@@ -14,7 +14,6 @@ from blocks import (
     CudnnAttention,
     LearnedPositions,
     MultiHeadAttention,
-    Scale,
     SoftCap,
 )
 
@@ -90,7 +89,7 @@ CASES = (
         lambda: MultiHeadAttention(num_heads=2, position="rope"),
         TypeError,
         "MultiHeadAttention: field `position` cannot hold this",
-        "  expected: QKTransform | ScoreModification | None",
+        "  expected: QKTransform | None",
         "  actual:   'rope'",
         "  fix:      write RoPE(...), a value instead of its name",
     ),
@@ -99,15 +98,15 @@ CASES = (
         lambda: MultiHeadAttention(num_heads=2, position=LearnedPositions(max_length=4)),
         TypeError,
         "MultiHeadAttention: field `position` cannot hold this",
-        "  expected: QKTransform | ScoreModification | None",
+        "  expected: QKTransform | None",
         "  actual:   LearnedPositions(max_length=4)",
         ("  fix:      LearnedPositions is added to embeddings: TokenEmbedding(position=...)"),
     ),
     mistake(
-        "MultiHeadAttention kernel",
-        lambda: MultiHeadAttention(num_heads=2, kernel="flash"),
+        "MultiHeadAttention implementation",
+        lambda: MultiHeadAttention(num_heads=2, implementation="flash"),
         TypeError,
-        "MultiHeadAttention: field `kernel` cannot hold this",
+        "MultiHeadAttention: field `implementation` cannot hold this",
         "  expected: Kernel",
         "  actual:   'flash'",
         (
@@ -143,15 +142,6 @@ CASES = (
         "  fix:      write True or False",
     ),
     mistake(
-        "MultiHeadAttention factor",
-        lambda: MultiHeadAttention(num_heads=2, scores=(Scale(factor=1.0), Scale(factor=2.0))),
-        ValueError,
-        (
-            "MultiHeadAttention: Scale(factor=1.0) and Scale(factor=2.0) replace each "
-            "other; keep one of them."
-        ),
-    ),
-    mistake(
         "MultiHeadAttention heads 2",
         lambda: MultiHeadAttention(heads=2),
         TypeError,
@@ -173,15 +163,15 @@ CASES = (
         "AttentionHead: head_dim=0 must be at least 1; 64 is usual.",
     ),
     mistake(
-        "MultiHeadAttention kernel 2",
+        "MultiHeadAttention implementation 2",
         lambda: MultiHeadAttention(
-            num_heads=2, kernel=CudnnAttention(), scores=(SoftCap(cap=1.0),)
+            num_heads=2, implementation=CudnnAttention(), scores=(SoftCap(cap=1.0),)
         ),
         ValueError,
         (
-            "MultiHeadAttention: kernel=CudnnAttention() does not support the score change "
-            "SoftCap(cap=1.0); use ChunkedAttention() or dot_product_attention, or Auto(), "
-            "which chooses."
+            "MultiHeadAttention: implementation=CudnnAttention() does not support the score "
+            "modification SoftCap(cap=1.0); use ChunkedAttention() or dot_product_attention, or "
+            "Auto(), which chooses."
         ),
     ),
     mistake(
@@ -191,10 +181,10 @@ CASES = (
         "CrossAttention: num_heads=0 must be at least 1.",
     ),
     mistake(
-        "MultiHeadAttention kernel 3",
-        lambda: MultiHeadAttention(num_heads=2, kernel=ChunkedAttention),
+        "MultiHeadAttention implementation 3",
+        lambda: MultiHeadAttention(num_heads=2, implementation=ChunkedAttention),
         TypeError,
-        "MultiHeadAttention: field `kernel` cannot hold this",
+        "MultiHeadAttention: field `implementation` cannot hold this",
         "  expected: Kernel",
         "  actual:   ChunkedAttention",
         "  fix:      it is the class; write ChunkedAttention(...)",

@@ -49,7 +49,7 @@ CASES = (
         "TokenEmbedding: field `position` cannot hold this",
         "  expected: Module | None",
         "  actual:   ALiBi()",
-        "  fix:      ALiBi works inside attention: MultiHeadAttention(position=ALiBi())",
+        "  fix:      ALiBi works inside attention: MultiHeadAttention(scores=(ALiBi(),))",
     ),
     mistake(
         "PatchEmbedding position of attention",

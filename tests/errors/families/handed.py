@@ -5,10 +5,12 @@
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-from errors.case import X, layer, mistake, shapes, stack
+from errors.case import TOKENS, X, layer, mistake, shapes, stack
 
 from blocks import (
+    AttentionInputs,
     Context,
+    Coordinates,
     MultiHeadAttention,
     SharedRelativeBias,
     TokenEmbedding,
@@ -18,10 +20,12 @@ from blocks import (
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 TABLE = ValueEmbedding(vocab_size=5)
+at = Coordinates(TOKENS[:1], TOKENS[:1])
+inputs = AttentionInputs(X, Context(), True, at, at)
 
 
-def attends(*transforms: object, heads: int = 2, **fields: object) -> MultiHeadAttention:
-    return MultiHeadAttention(num_heads=heads, transforms=transforms, **fields)
+def attends(*values: object, heads: int = 2, **fields: object) -> MultiHeadAttention:
+    return MultiHeadAttention(num_heads=heads, values=values, **fields)
 
 
 CASES = (
@@ -59,7 +63,7 @@ CASES = (
     ),
     mistake(
         "ValueResidual rank",
-        lambda: shapes(ValueResidual(), X),
+        lambda: shapes(ValueResidual(), X, inputs),
         TypeError,
         "ValueResidual: argument `value` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads value_dim']",
@@ -125,20 +129,20 @@ CASES = (
         "  expected: tuple[Module, ...]",
         "  actual:   (ValueEmbedding(vocab_size=5),)",
         "  fix:      ValueEmbedding works inside attention: "
-        "MultiHeadAttention(transforms=(ValueEmbedding(vocab_size=5),))",
+        "MultiHeadAttention(values=(ValueEmbedding(vocab_size=5),))",
     ),
     mistake(
         "SharedRelativeBias outside of a stack",
-        lambda: shapes(layer(attention=attends(position=SharedRelativeBias())), X),
+        lambda: shapes(layer(attention=attends(scores=(SharedRelativeBias(),))), X),
         ValueError,
-        "SharedRelativeBias at `attention.position`: SharedRelativeBias reads what the first layer "
-        "left; run the layers in a Stack, or thread Context(carry=Carry()) through them by "
-        "split_carry.",
+        "SharedRelativeBias at `attention.shared_relative_bias`: SharedRelativeBias reads what "
+        "the first layer left; run the layers in a Stack, or thread Context(carry=Carry()) "
+        "through them by split_carry.",
     ),
     mistake(
         "SharedRelativeBias in a scan",
         lambda: shapes(
-            stack(block=layer(attention=attends(position=SharedRelativeBias())), scan=True), X
+            stack(block=layer(attention=attends(scores=(SharedRelativeBias(),))), scan=True), X
         ),
         ValueError,
         "Stack: layers leave SharedRelativeBias() of 2 heads for later ones, which layers of a "
@@ -151,11 +155,11 @@ CASES = (
         "SharedRelativeBias: num_buckets=5 must be even and at least 4.",
     ),
     mistake(
-        "SharedRelativeBias in transforms",
+        "SharedRelativeBias in values",
         lambda: attends(SharedRelativeBias()),
         TypeError,
-        "MultiHeadAttention: field `transforms` cannot hold this",
-        "  expected: tuple[QKTransform | ValueTransform | HeadTransform, ...]",
+        "MultiHeadAttention: field `values` cannot hold this",
+        "  expected: tuple[ValueTransform, ...]",
         "  actual:   (SharedRelativeBias(),)",
         "  fix:      SharedRelativeBias changes scores: scores=(SharedRelativeBias(),)",
     ),

@@ -85,19 +85,21 @@ CASES = (
         "  fix:      ALiBi changes scores, which this block has none of; use RoPE() here",
     ),
     mistake(
-        "LinearAttention transforms",
-        lambda: LinearAttention(num_heads=2, transforms=(ClipValue(limit=8.0),)),
+        "LinearAttention qk",
+        lambda: LinearAttention(num_heads=2, qk=(ClipValue(limit=8.0),)),
         TypeError,
-        "LinearAttention: field `transforms` cannot hold this",
+        "LinearAttention: field `qk` cannot hold this",
         "  expected: tuple[QKTransform, ...]",
         "  actual:   (ClipValue(limit=8.0),)",
+        "  fix:      ClipValue works inside attention: "
+        "MultiHeadAttention(values=(ClipValue(limit=8.0),))",
     ),
     mistake(
         "LinearAttention scores",
         lambda: LinearAttention(num_heads=2, dropout_rate=0.1),
         TypeError,
         "LinearAttention: no field `dropout_rate`; there are num_heads, num_kv_heads, head_dim, "
-        "features, feature_map, mask, position, transforms, chunk_size, use_bias, dtype, "
+        "features, feature_map, mask, position, qk, chunk_size, use_bias, dtype, "
         "param_dtype, kernel_init, out_kernel_init.",
     ),
     mistake(

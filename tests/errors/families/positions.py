@@ -6,15 +6,24 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, X, mistake, shapes
 
-from blocks import Coordinates, FullWidthQKNorm, QKNorm, RoPE, dot_product_attention
+from blocks import (
+    AttentionInputs,
+    Context,
+    Coordinates,
+    FullWidthQKNorm,
+    QKNorm,
+    RoPE,
+    dot_product_attention,
+)
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])
+inputs = AttentionInputs(X, Context(), True, at, at)
 
 CASES = (
     mistake(
         "RoPE rank",
-        lambda: shapes(RoPE(), X, heads, at, at),
+        lambda: shapes(RoPE(), X, heads, inputs),
         TypeError,
         "RoPE: argument `query` does not fit its signature",
         "  expected: Float[Array, 'batch q_seq heads head_dim']",
@@ -23,7 +32,7 @@ CASES = (
     ),
     mistake(
         "RoPE key of another batch",
-        lambda: shapes(RoPE(), heads, heads[:1], at, at),
+        lambda: shapes(RoPE(), heads, heads[:1], inputs),
         TypeError,
         "RoPE: argument `key` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads head_dim']",
@@ -33,15 +42,15 @@ CASES = (
     ),
     mistake(
         "RoPE coordinates",
-        lambda: shapes(RoPE(), heads, heads, TOKENS, at),
+        lambda: shapes(RoPE(), heads, heads, at),
         TypeError,
-        "RoPE: argument `query_at` does not fit its signature",
-        "  expected: Coordinates",
-        "  actual:   i32[2,3]",
+        "RoPE: argument `inputs` does not fit its signature",
+        "  expected: AttentionInputs",
+        "  actual:   Coordinates(order=i32[1,3], positions=i32[1,3])",
     ),
     mistake(
         "QKNorm rank",
-        lambda: shapes(QKNorm(), X, heads, at, at),
+        lambda: shapes(QKNorm(), X, heads, inputs),
         TypeError,
         "QKNorm: argument `query` does not fit its signature",
         "  expected: Float[Array, 'batch q_seq heads head_dim']",
@@ -50,7 +59,7 @@ CASES = (
     ),
     mistake(
         "QKNorm key of another batch",
-        lambda: shapes(QKNorm(), heads, heads[:1], at, at),
+        lambda: shapes(QKNorm(), heads, heads[:1], inputs),
         TypeError,
         "QKNorm: argument `key` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads head_dim']",
@@ -60,15 +69,15 @@ CASES = (
     ),
     mistake(
         "QKNorm coordinates",
-        lambda: shapes(QKNorm(), heads, heads, TOKENS, at),
+        lambda: shapes(QKNorm(), heads, heads, at),
         TypeError,
-        "QKNorm: argument `query_at` does not fit its signature",
-        "  expected: Coordinates",
-        "  actual:   i32[2,3]",
+        "QKNorm: argument `inputs` does not fit its signature",
+        "  expected: AttentionInputs",
+        "  actual:   Coordinates(order=i32[1,3], positions=i32[1,3])",
     ),
     mistake(
         "FullWidthQKNorm rank",
-        lambda: shapes(FullWidthQKNorm(), X, heads, at, at),
+        lambda: shapes(FullWidthQKNorm(), X, heads, inputs),
         TypeError,
         "FullWidthQKNorm: argument `query` does not fit its signature",
         "  expected: Float[Array, 'batch q_seq heads head_dim']",
@@ -77,7 +86,7 @@ CASES = (
     ),
     mistake(
         "FullWidthQKNorm key of another batch",
-        lambda: shapes(FullWidthQKNorm(), heads, heads[:1], at, at),
+        lambda: shapes(FullWidthQKNorm(), heads, heads[:1], inputs),
         TypeError,
         "FullWidthQKNorm: argument `key` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads head_dim']",
@@ -87,20 +96,11 @@ CASES = (
     ),
     mistake(
         "FullWidthQKNorm coordinates",
-        lambda: shapes(FullWidthQKNorm(), heads, heads, TOKENS, at),
+        lambda: shapes(FullWidthQKNorm(), heads, heads, at),
         TypeError,
-        "FullWidthQKNorm: argument `query_at` does not fit its signature",
-        "  expected: Coordinates",
-        "  actual:   i32[2,3]",
-    ),
-    mistake(
-        "RoPE swapped",
-        lambda: shapes(RoPE(), at, heads, heads, at),
-        TypeError,
-        "RoPE: argument `query` does not fit its signature",
-        "  expected: Float[Array, 'batch q_seq heads head_dim']",
+        "FullWidthQKNorm: argument `inputs` does not fit its signature",
+        "  expected: AttentionInputs",
         "  actual:   Coordinates(order=i32[1,3], positions=i32[1,3])",
-        "  fix:      they are swapped: `query` comes before `query_at`",
     ),
     mistake(
         "dot_product_attention key width",

@@ -26,11 +26,11 @@ AHEAD = (
 CASES = (
     mistake(
         "TalkingHeadsAttention kernel",
-        lambda: TalkingHeadsAttention(num_heads=2, kernel=ChunkedAttention()),
+        lambda: TalkingHeadsAttention(num_heads=2, implementation=ChunkedAttention()),
         ValueError,
-        "TalkingHeadsAttention: kernel=ChunkedAttention(query_chunk=512, key_chunk=512) keeps its "
-        "weights to itself, and talking heads mix them; leave kernel=dot_product_attention, or "
-        "use MultiHeadAttention.",
+        "TalkingHeadsAttention: implementation=ChunkedAttention(query_chunk=512, key_chunk=512) "
+        "keeps its weights to itself, and talking heads mix them; leave "
+        "implementation=dot_product_attention, or use MultiHeadAttention.",
     ),
     mistake(
         "TalkingHeadsAttention heads",
@@ -113,10 +113,10 @@ CASES = (
     ),
     mistake(
         "LatentAttention kernel",
-        lambda: LatentAttention(**LATENT, kernel=CudnnAttention()),
+        lambda: LatentAttention(**LATENT, implementation=CudnnAttention()),
         ValueError,
-        "LatentAttention: kernel=CudnnAttention() does not support values of another width than"
-        " keys, 4 and 6; use ChunkedAttention() or dot_product_attention, or Auto(), which"
+        "LatentAttention: implementation=CudnnAttention() does not support values of another width"
+        " than keys, 4 and 6; use ChunkedAttention() or dot_product_attention, or Auto(), which"
         " chooses.",
     ),
     mistake(

@@ -21,7 +21,6 @@ from blocks import (
     RelativeBias,
     RMSNorm,
     RoPE,
-    Scale,
     SlidingWindow,
     SoftCap,
     SoftmaxOne,
@@ -172,15 +171,6 @@ CASES = (
         lambda: ALiBi(slopes=2),
         TypeError,
         "ALiBi: no field `slopes`; there is none.",
-    ),
-    mistake(
-        "Scale factor",
-        lambda: Scale(factor="1"),
-        TypeError,
-        "Scale: field `factor` cannot hold this",
-        "  expected: float",
-        "  actual:   '1'",
-        "  fix:      write 1.0, without quotes",
     ),
     mistake(
         "FullWidthQKNorm norm",

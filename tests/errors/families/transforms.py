@@ -7,20 +7,23 @@ import jax.numpy as jnp
 from errors.case import TOKENS, X, mistake, on, shapes
 
 from blocks import (
+    AttentionInputs,
     ClipQK,
     ClipValue,
     Context,
     Coordinates,
     HeadTransform,
-    LatentAttention,
     MultiHeadAttention,
     OutputGate,
+    QKTransform,
+    ScoreModification,
     SoftCap,
     ValueTransform,
 )
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])
+inputs = AttentionInputs(X, Context(), True, at, at)
 
 
 class SilentValue(ValueTransform, kw_only=True):
@@ -31,8 +34,16 @@ class SilentHead(HeadTransform, kw_only=True):
     """A user's change of heads without a call."""
 
 
-def attends(*transforms: object, heads: int = 2, **fields: object) -> MultiHeadAttention:
-    return MultiHeadAttention(num_heads=heads, transforms=transforms, **fields)
+class SilentChange(QKTransform, kw_only=True):
+    """A user's change of queries and keys without a call."""
+
+
+class SilentScores(ScoreModification, kw_only=True):
+    """A user's score modification without one."""
+
+
+def attends(heads: int = 2, **fields: object) -> MultiHeadAttention:
+    return MultiHeadAttention(num_heads=heads, **fields)
 
 
 CASES = (
@@ -50,7 +61,7 @@ CASES = (
     ),
     mistake(
         "ClipQK rank",
-        lambda: shapes(ClipQK(limit=8.0), heads[0], heads, at, at),
+        lambda: shapes(ClipQK(limit=8.0), heads[0], heads, inputs),
         TypeError,
         "ClipQK: argument `query` does not fit its signature",
         "  expected: Float[Array, 'batch q_seq heads head_dim']",
@@ -59,7 +70,7 @@ CASES = (
     ),
     mistake(
         "ClipQK key of another batch",
-        lambda: shapes(ClipQK(limit=8.0), heads, heads[:1], at, at),
+        lambda: shapes(ClipQK(limit=8.0), heads, heads[:1], inputs),
         TypeError,
         "ClipQK: argument `key` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads head_dim']",
@@ -74,14 +85,14 @@ CASES = (
         "MultiHeadAttention: field `scores` cannot hold this",
         "  expected: tuple[ScoreModification, ...]",
         "  actual:   (ClipQK(limit=8.0),)",
-        "  fix:      ClipQK changes queries and keys: transforms=(ClipQK(limit=8.0),)",
+        "  fix:      ClipQK changes queries and keys: qk=(ClipQK(limit=8.0),)",
     ),
     mistake(
         "ClipQK alone",
-        lambda: MultiHeadAttention(num_heads=2, transforms=ClipQK(limit=8.0)),
+        lambda: MultiHeadAttention(num_heads=2, qk=ClipQK(limit=8.0)),
         TypeError,
-        "MultiHeadAttention: field `transforms` cannot hold this",
-        "  expected: tuple[QKTransform | ValueTransform | HeadTransform, ...]",
+        "MultiHeadAttention: field `qk` cannot hold this",
+        "  expected: tuple[QKTransform, ...]",
         "  actual:   ClipQK(limit=8.0)",
         "  fix:      write it as a tuple, (...,)",
     ),
@@ -93,7 +104,7 @@ CASES = (
     ),
     mistake(
         "ClipValue rank",
-        lambda: shapes(ClipValue(limit=8.0), heads[0]),
+        lambda: shapes(ClipValue(limit=8.0), heads[0], inputs),
         TypeError,
         "ClipValue: argument `value` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads value_dim']",
@@ -102,7 +113,7 @@ CASES = (
     ),
     mistake(
         "ClipValue dtype",
-        lambda: shapes(ClipValue(limit=8.0), heads.astype(jnp.int32)),
+        lambda: shapes(ClipValue(limit=8.0), heads.astype(jnp.int32), inputs),
         TypeError,
         "ClipValue: argument `value` does not fit its signature",
         "  expected: Float[Array, 'batch kv_seq kv_heads value_dim']",
@@ -110,29 +121,20 @@ CASES = (
         "  fix:      make it floating point: value.astype(jnp.float32)",
     ),
     mistake(
-        "ClipValue swapped",
-        lambda: shapes(ClipValue(limit=8.0), Context(), heads),
-        TypeError,
-        "ClipValue: argument `value` does not fit its signature",
-        "  expected: Float[Array, 'batch kv_seq kv_heads value_dim']",
-        "  actual:   Context()",
-        "  fix:      they are swapped: `value` comes before `context`",
-    ),
-    mistake(
         "ClipValue as position",
         lambda: MultiHeadAttention(num_heads=2, position=ClipValue(limit=8.0)),
         TypeError,
         "MultiHeadAttention: field `position` cannot hold this",
-        "  expected: QKTransform | ScoreModification | None",
+        "  expected: QKTransform | None",
         "  actual:   ClipValue(limit=8.0)",
-        "  fix:      ClipValue changes values: transforms=(ClipValue(limit=8.0),)",
+        "  fix:      ClipValue changes values: values=(ClipValue(limit=8.0),)",
     ),
     mistake(
-        "SoftCap in transforms",
-        lambda: attends(SoftCap(cap=1.0)),
+        "SoftCap in qk",
+        lambda: attends(qk=(SoftCap(cap=1.0),)),
         TypeError,
-        "MultiHeadAttention: field `transforms` cannot hold this",
-        "  expected: tuple[QKTransform | ValueTransform | HeadTransform, ...]",
+        "MultiHeadAttention: field `qk` cannot hold this",
+        "  expected: tuple[QKTransform, ...]",
         "  actual:   (SoftCap(cap=1.0),)",
         "  fix:      SoftCap changes scores: scores=(SoftCap(cap=1.0),)",
     ),
@@ -147,7 +149,7 @@ CASES = (
     ),
     mistake(
         "OutputGate rank",
-        lambda: shapes(OutputGate(), heads[0], X),
+        lambda: shapes(OutputGate(), heads[0], inputs),
         TypeError,
         "OutputGate: argument `heads` does not fit its signature",
         "  expected: Float[Array, 'batch q_seq heads value_dim']",
@@ -155,36 +157,8 @@ CASES = (
         "  fix:      add the batch axis: heads[None]",
     ),
     mistake(
-        "OutputGate swapped",
-        lambda: shapes(OutputGate(), X, heads),
-        TypeError,
-        "OutputGate: argument `heads` does not fit its signature",
-        "  expected: Float[Array, 'batch q_seq heads value_dim']",
-        "  actual:   f32[2,3,8]",
-        "  fix:      they are swapped: `heads` comes before `x`",
-    ),
-    mistake(
-        "OutputGate x of another length",
-        lambda: shapes(OutputGate(), heads, X[:, :2]),
-        TypeError,
-        "OutputGate: argument `x` does not fit its signature",
-        "  expected: Float[Array, 'batch q_seq embed']",
-        "  actual:   f32[2,2,8]",
-        "  with:     batch=2, q_seq=3, heads=2, value_dim=4 (bound by the arguments before it)",
-    ),
-    mistake(
-        "OutputGate in another attention",
-        lambda: LatentAttention(
-            num_heads=2, head_dim=4, rope_dim=2, kv_rank=4, transforms=(OutputGate(),)
-        ),
-        TypeError,
-        "LatentAttention: no field `transforms`; there are num_heads, head_dim, rope_dim, kv_rank, "
-        "q_rank, value_dim, mask, position, scores, kernel, cache, norm, dropout_rate, dtype, "
-        "param_dtype, kernel_init.",
-    ),
-    mistake(
         "OutputGate width",
-        lambda: on(attends(OutputGate(), head_dim=4), (X,), X[..., :6]),
+        lambda: on(attends(gate=OutputGate(), head_dim=4), (X,), X[..., :6]),
         TypeError,
         "Linear at `query`: argument `x` does not fit the parameter `kernel`",
         "  expected: an input for kernel of shape (8, 2, 4), as it was made",
@@ -192,14 +166,26 @@ CASES = (
     ),
     mistake(
         "ValueTransform without a call",
-        lambda: shapes(attends(SilentValue()), X),
+        lambda: shapes(attends(values=(SilentValue(),)), X),
         TypeError,
-        "MultiHeadAttention: SilentValue changes nothing: give it a `__call__`.",
+        "SilentValue at `silent_value`: SilentValue changes nothing: give it a `__call__`.",
     ),
     mistake(
         "HeadTransform without a call",
-        lambda: shapes(attends(SilentHead()), X),
+        lambda: shapes(attends(gate=SilentHead()), X),
         TypeError,
-        "MultiHeadAttention: SilentHead changes nothing: give it a `__call__`.",
+        "SilentHead at `gate`: SilentHead changes nothing: give it a `__call__`.",
+    ),
+    mistake(
+        "QKTransform without a call",
+        lambda: shapes(attends(qk=(SilentChange(),)), X),
+        TypeError,
+        "SilentChange at `silent_change`: SilentChange changes nothing: give it a `__call__`.",
+    ),
+    mistake(
+        "ScoreModification without one",
+        lambda: shapes(attends(scores=(SilentScores(),)), X),
+        TypeError,
+        "MultiHeadAttention: SilentScores changes nothing: give it a method `modify`.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Attention: heads, masks, what changes queries, keys and scores."""
+"""Attention: heads, masks, what modifies queries, keys and scores."""
 
 import math
 from typing import Any
@@ -32,14 +32,13 @@ from blocks import (
     MultiHeadAttention,
     Prefix,
     QKNorm,
-    QKTransform,
     RelativeBias,
     RoPE,
-    Scale,
     SlidingWindow,
     SoftCap,
     SoftmaxOne,
 )
+from blocks.core.parts import part_name
 
 E = EMBED
 MHA = 4 * E * E + 4 * E
@@ -74,7 +73,9 @@ CASES = [
             num_kv_heads=1,
             head_dim=6,
             position=RoPE(fraction=0.7, interleaved=True),
-            scores=(Scale(factor=0.5), SoftCap(cap=2.0), SoftmaxOne()),
+            scale=0.5,
+            scores=(SoftCap(cap=2.0),),
+            sinks=SoftmaxOne(),
             use_bias=False,
         ),
         vectors,
@@ -102,7 +103,7 @@ CASES = [
     Case(
         "attention_alibi",
         attention(
-            position=ALiBi(),
+            scores=(ALiBi(),),
             mask=Causal() & (ChunkedLocal(2) | Dilated(2) | Prefix(1)),
             use_bias=False,
         ),
@@ -116,8 +117,8 @@ CASES = [
         "attention_relative",
         attention(
             mask=Bidirectional(),
-            position=RelativeBias(num_buckets=8, max_distance=5),
-            scores=(Scale(factor=1.0),),
+            scale=1.0,
+            scores=(RelativeBias(num_buckets=8, max_distance=5),),
             use_bias=False,
         ),
         vectors,
@@ -130,7 +131,7 @@ CASES = [
         attention(
             head_dim=4,
             num_kv_heads=2,
-            transforms=(FullWidthQKNorm(), RoPE(), QKNorm(norm=LayerNorm(use_bias=False))),
+            qk=(FullWidthQKNorm(), RoPE(), QKNorm(norm=LayerNorm(use_bias=False))),
             use_bias=False,
         ),
         vectors,
@@ -144,8 +145,9 @@ CASES = [
         attention(
             num_kv_heads=2,
             mask=Causal() & SlidingWindow(4),
-            scores=(LearnedSinks(), SoftCap(cap=3.0)),
-            kernel=ChunkedAttention(query_chunk=2, key_chunk=4),
+            scores=(SoftCap(cap=3.0),),
+            sinks=LearnedSinks(),
+            implementation=ChunkedAttention(query_chunk=2, key_chunk=4),
             dropout_rate=0.3,
         ),
         vectors,
@@ -176,33 +178,28 @@ def _(block: MultiHeadAttention, params: Params, x: np.ndarray, *memory: np.ndar
 
     source = memory[0] if isinstance(block, CrossAttention) else x
     q, k, v = project("query", x), project("key", source), project("value", source)
-    ours = {f"transforms_{i}": t for i, t in enumerate(block.transforms)}
-    for name, transform in ours.items():
-        v = revalued(transform, params.get(name, {}), v)
-    transforms = {name: t for name, t in ours.items() if isinstance(t, QKTransform)}
-    changes = {f"scores_{i}": change for i, change in enumerate(block.scores)}
-    if isinstance(block.position, QKTransform):
-        transforms["position"] = block.position
-    elif block.position is not None:
-        changes = {"position": block.position, **changes}
-    for name, transform in transforms.items():
+    for transform in block.values:
+        v = revalued(transform, params.get(part_name(transform), {}), v)
+    transforms = [(part_name(transform), transform) for transform in block.qk]
+    if block.position is not None:
+        transforms.append(("position", block.position))
+    for name, transform in transforms:
         q = transformed(transform, params.get(name, {}), "query", q)
         k = transformed(transform, params.get(name, {}), "key", k)
-    if not any(isinstance(change, Scale) for change in block.scores):
-        changes = {"scale": Scale(factor=1.0 / math.sqrt(q.shape[2])), **changes}
+    scale = 1.0 / math.sqrt(q.shape[2]) if block.scale is None else block.scale
     group = q.shape[1] // k.shape[1]
     out = np.zeros((*q.shape[:2], v.shape[2]))
     for i, h in np.ndindex(q.shape[:2]):
         seen = [j for j in range(len(source)) if sees(block.mask, i, j)]
-        scores = [float(q[i, h] @ k[j, h // group]) for j in seen]
-        for name, change in changes.items():
+        scores = [scale * float(q[i, h] @ k[j, h // group]) for j in seen]
+        for change in block.scores:
             scores = [
-                rescored(change, params.get(name, {}), s, i, j, h, block.num_heads)
+                rescored(change, params.get(part_name(change), {}), s, i, j, h, block.num_heads)
                 for s, j in zip(scores, seen, strict=True)
             ]
         values = [v[j, h // group] for j in seen]
         out[i, h] = weighted(scores, values, sinks_of(block, params, h))
-    for name, transform in ours.items():
-        out = regated(transform, params.get(name, {}), out, x)
+    if block.gate is not None:
+        out = regated(block.gate, params["gate"], out, x)
     kernel = params["out"]["kernel"]
     return np.einsum("thd,hde->te", out, kernel) + params["out"].get("bias", 0.0)

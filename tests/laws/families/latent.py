@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 from laws.case import EMBED, Case, vectors
-from laws.families.slots import rescored, sees, transformed, weighted
+from laws.families.slots import rescored, sees, sinks_of, transformed, weighted
 from laws.references import Params, linear, reference
 
-from blocks import Causal, LatentAttention, RoPE, Scale, SlidingWindow, SoftCap
+from blocks import Causal, LatentAttention, LearnedSinks, RoPE, SlidingWindow, SoftCap
 
 E = EMBED
 
@@ -39,10 +39,12 @@ CASES = [
             rope_dim=4,
             kv_rank=6,
             mask=Causal() & SlidingWindow(4),
-            scores=(Scale(factor=0.7), SoftCap(cap=2.0)),
+            scale=0.7,
+            scores=(SoftCap(cap=2.0),),
+            sinks=LearnedSinks(),
         ),
         vectors,
-        E * 2 * 7 + E * 6 + 6 + E * 4 + 2 * 6 * 2 * 3 + 2 * 3 * E,
+        E * 2 * 7 + E * 6 + 6 + E * 4 + 2 * 6 * 2 * 3 + 2 * 3 * E + 2,
         mixes=True,
         caches=True,
         heavy=True,
@@ -69,17 +71,16 @@ def _(block: LatentAttention, params: Params, x: np.ndarray) -> np.ndarray:
     shared = np.einsum("te,ehd->thd", x, params["key_rope"]["kernel"])
     turned_query = transformed(block.position, {}, "query", queries[..., d:])
     turned_key = transformed(block.position, {}, "key", shared)[:, 0]
-    changes = list(block.scores)
-    if not any(isinstance(change, Scale) for change in changes):
-        changes.insert(0, Scale(factor=1.0 / math.sqrt(d + block.rope_dim)))
+    scale = 1.0 / math.sqrt(d + block.rope_dim) if block.scale is None else block.scale
     out = np.zeros((len(x), block.num_heads, values.shape[-1]))
     for i, h in np.ndindex(out.shape[:2]):
         seen = [j for j in range(len(x)) if sees(block.mask, i, j)]
-        scores = [queries[i, h, :d] @ keys[j, h] + turned_query[i, h] @ turned_key[j] for j in seen]
-        for change in changes:
+        pairs = [(queries[i, h, :d] @ keys[j, h], turned_query[i, h] @ turned_key[j]) for j in seen]
+        scores = [scale * (content + rotary) for content, rotary in pairs]
+        for change in block.scores:
             scores = [
                 rescored(change, {}, float(s), i, j, h, block.num_heads)
                 for s, j in zip(scores, seen, strict=True)
             ]
-        out[i, h] = weighted(scores, [values[j, h] for j in seen])
+        out[i, h] = weighted(scores, [values[j, h] for j in seen], sinks_of(block, params, h))
     return np.einsum("thd,hde->te", out, params["out"]["kernel"])

@@ -23,6 +23,7 @@ from blocks import (
     TaylorFeatures,
     VarianceScaling,
 )
+from blocks.core.parts import part_name
 
 E = EMBED
 CASES = [
@@ -54,7 +55,7 @@ CASES = [
             head_dim=3,
             feature_map=TaylorFeatures(),
             mask=Causal(),
-            transforms=(QKNorm(),),
+            qk=(QKNorm(),),
             use_bias=False,
         ),
         vectors,
@@ -122,7 +123,7 @@ def _(block: LinearAttention, params: Params, x: np.ndarray) -> np.ndarray:
         return np.einsum("te,ehd->thd", x, kernel) + params[name].get("bias", 0.0)
 
     q, k, v = project("query"), project("key"), project("value")
-    changes = {f"transforms_{i}": t for i, t in enumerate(block.transforms)}
+    changes = {part_name(t): t for t in block.qk}
     if block.position is not None:
         changes["position"] = block.position
     for name, change in changes.items():

@@ -28,8 +28,8 @@ CASES = [
             num_heads=4,
             num_kv_heads=2,
             mask=Causal() & SlidingWindow(3),
-            position=ALiBi(),
-            scores=(LearnedSinks(),),
+            scores=(ALiBi(),),
+            sinks=LearnedSinks(),
             dropout_rate=0.3,
         ),
         vectors,
@@ -47,7 +47,8 @@ CASES = [
             layer=3,
             mask=Causal(),
             position=RoPE(),
-            scores=(SoftCap(cap=2.0), LearnedSinks()),
+            scores=(SoftCap(cap=2.0),),
+            sinks=LearnedSinks(),
             dropout_rate=0.3,
         ),
         vectors,
@@ -88,7 +89,7 @@ def _(block: TalkingHeadsAttention, params: Params, x: np.ndarray) -> np.ndarray
                 for j in seen
             ]
             scores = [
-                rescored(block.position, {}, s, i, j, h, heads)
+                rescored(block.scores[0], {}, s, i, j, h, heads)
                 for s, j in zip(scores, seen, strict=True)
             ]
             one_hot = list(np.eye(len(seen)))

@@ -1,4 +1,4 @@
-"""What stands in the slots of attention: masks, transforms, changes of scores, sinks."""
+"""What stands in the slots of attention: masks, transforms, score modifications, sinks."""
 
 import functools
 import math
@@ -19,13 +19,11 @@ from blocks import (
     Dilated,
     FullWidthQKNorm,
     LearnedSinks,
-    MultiHeadAttention,
     OutputGate,
     Prefix,
     QKNorm,
     RelativeBias,
     RoPE,
-    Scale,
     SharedRelativeBias,
     SlidingWindow,
     SoftCap,
@@ -33,7 +31,6 @@ from blocks import (
     ValueResidual,
 )
 from blocks.attention.masks import Or
-from blocks.attention.slots import Sink
 
 
 @functools.singledispatch
@@ -115,8 +112,8 @@ CALL: dict[str, Any] = {}
 
 @functools.singledispatch
 def revalued(transform: Any, params: Params, v: np.ndarray) -> np.ndarray:
-    """Values after a transform, or as they are where it is another kind of transform."""
-    return v
+    """Values after a transform."""
+    raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
 
 
 @revalued.register
@@ -140,13 +137,14 @@ def _(transform: ValueEmbedding, params: Params, v: np.ndarray) -> np.ndarray:
 
 @functools.singledispatch
 def regated(transform: Any, params: Params, heads: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """What the heads give after a transform, or as it is where it is another kind."""
-    return heads
+    """What the heads give after a transform."""
+    raise TypeError(f"{type(transform).__name__} has no reference: register one here.")
 
 
 @regated.register
 def _(transform: OutputGate, params: Params, heads: np.ndarray, x: np.ndarray) -> np.ndarray:
-    gate = np.einsum("te,ehd->thd", x, params["gate"]["kernel"]) + params["gate"].get("bias", 0.0)
+    own = params["projection"]
+    gate = np.einsum("te,ehd->thd", x, own["kernel"]) + own.get("bias", 0.0)
     return heads / (1.0 + np.exp(-gate))
 
 
@@ -156,11 +154,6 @@ def rescored(
 ) -> float:
     """One score after a change; positions of query and key, number of the head among all."""
     raise TypeError(f"{type(change).__name__} has no reference: register one here.")
-
-
-@rescored.register
-def _(change: Scale, params: Params, score: float, *where: int) -> float:
-    return score * change.factor
 
 
 @rescored.register
@@ -205,15 +198,8 @@ def weighted(
     return sum(math.exp(s - highest) / total * v for s, v in zip(scores, values, strict=True))
 
 
-@rescored.register
-def _(change: Sink, params: Params, score: float, *where: int) -> float:
-    return score
-
-
-def sinks_of(block: MultiHeadAttention, params: Params, head: int) -> list[float]:
+def sinks_of(block: Any, params: Params, head: int) -> list[float]:
     """The logits without a value that join the softmax of a head."""
-    return [
-        params[f"scores_{place}"]["sinks"][head] if isinstance(change, LearnedSinks) else 0.0
-        for place, change in enumerate(block.scores)
-        if isinstance(change, Sink)
-    ]
+    if block.sinks is None:
+        return []
+    return [params["sinks"]["sinks"][head] if isinstance(block.sinks, LearnedSinks) else 0.0]

@@ -26,7 +26,9 @@ CASES = [
         "attention_gated",
         attention(
             num_kv_heads=2,
-            transforms=(OutputGate(use_bias=True), ClipQK(limit=0.7), ClipValue(limit=0.9)),
+            qk=(ClipQK(limit=0.7),),
+            values=(ClipValue(limit=0.9),),
+            gate=OutputGate(use_bias=True),
             use_bias=False,
         ),
         vectors,
@@ -42,10 +44,10 @@ CASES = [
                 block=TransformerBlock(
                     attention=attention(
                         num_kv_heads=2,
-                        position=SharedRelativeBias(
-                            num_buckets=4, max_distance=5, bidirectional=False
+                        scores=(
+                            SharedRelativeBias(num_buckets=4, max_distance=5, bidirectional=False),
                         ),
-                        transforms=(ValueResidual(), ValueEmbedding(vocab_size=V)),
+                        values=(ValueResidual(), ValueEmbedding(vocab_size=V)),
                         use_bias=False,
                     ),
                     mlp=MLP(hidden=4, use_bias=False),

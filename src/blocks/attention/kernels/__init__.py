@@ -1,10 +1,10 @@
-"""Attention kernels: what attends, behind one signature and without parameters."""
+"""Attention kernels: implementations of attention behind one signature and without parameters."""
 
 from blocks.attention.kernels.auto import Auto, Choice
 from blocks.attention.kernels.chunked import ChunkedAttention
 from blocks.attention.kernels.cudnn import CudnnAttention
 from blocks.attention.kernels.reference import dot_product_attention, dropout, masked_softmax
-from blocks.attention.kernels.signature import Kernel, ScoreFunction
+from blocks.attention.kernels.signature import Kernel, check_signature
 from blocks.attention.kernels.support import KernelCall, Support, require, support_of
 
 __all__ = [
@@ -14,8 +14,8 @@ __all__ = [
     "CudnnAttention",
     "Kernel",
     "KernelCall",
-    "ScoreFunction",
     "Support",
+    "check_signature",
     "dot_product_attention",
     "dropout",
     "masked_softmax",

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from blocks.attention.kernels.chunked import ChunkedAttention
 from blocks.attention.kernels.cudnn import CudnnAttention
 from blocks.attention.kernels.reference import dot_product_attention
-from blocks.attention.kernels.signature import Kernel, ScoreFunction
+from blocks.attention.kernels.signature import Kernel, check_signature
 from blocks.attention.kernels.support import KernelCall, call_of, platform, support_of
 from blocks.attention.masks import Mask
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.errors.making import Reporting
 from blocks.core.typing import Array, Float, Key, typed
@@ -30,15 +31,18 @@ class Choice(NamedTuple):
 class Auto(metaclass=Reporting):
     """Attends with the fastest kernel that supports the call, chosen when the call is traced.
 
-    cuDNN's where it supports the call; else the chunked one for many scores, which it computes
-    without ever writing them all to memory, and the plain one for few.
+    Kernels of one's own come first, in their order, each where it supports the call; then cuDNN's
+    where that does. Else many scores are attended to by the chunked kernel, which never writes them
+    all to memory, and few by the reference.
 
     Attributes:
+        kernels: kernels of one's own; what each supports is in its `support`.
         many: scores (`batch * heads * q_seq * kv_seq`) from which on the chunked kernel is taken.
-            The default is where it overtook the plain one on a CPU; see `benchmarks/README.md`.
+            The default is where it overtook the reference on a CPU; see `benchmarks/README.md`.
 
     Raises:
         ValueError: a number of scores below 1.
+        TypeError: a kernel of another signature.
 
     Example:
         ```python
@@ -53,9 +57,13 @@ class Auto(metaclass=Reporting):
         Dao et al., FlashAttention, 2022, arXiv:2205.14135, on why memory decides the speed.
     """
 
+    kernels: tuple[Kernel, ...] = ()
     many: int = 2**19
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kernels", tuple(self.kernels))
+        for kernel in self.kernels:
+            check_signature(kernel)
         if self.many < 1:
             raise ValueError(f"many={self.many} must be at least 1; {2**19} is usual.")
 
@@ -65,6 +73,9 @@ class Auto(metaclass=Reporting):
         What the call leaves open is taken to be no obstacle; its platform, to be this one.
         """
         call = dataclasses.replace(call, platform=call.platform or platform())
+        for kernel in self.kernels:
+            if support_of(kernel).refusal(call) is None:
+                return Choice(kernel, "The first of `kernels` that supports the call.")
         fused = CudnnAttention()
         refusal = support_of(fused).refusal(call)
         if refusal is None:
@@ -86,13 +97,18 @@ class Auto(metaclass=Reporting):
         *,
         mask: Mask | None = None,
         scale: float | None = None,
-        changes: tuple[ScoreFunction, ...] = (),
+        modifications: tuple[Modification, ...] = (),
         sinks: Float[Array, "heads"] | None = None,
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends with the kernel of its choice."""
-        options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
+        options = {
+            "mask": mask,
+            "modifications": modifications,
+            "sinks": sinks,
+            "dropout_rate": dropout_rate,
+        }
         arrays = (query, key, value, query_at, key_at)
         kernel = self.choose(call_of(*arrays, **options)).kernel
         return kernel(*arrays, scale=scale, dropout_key=dropout_key, **options)

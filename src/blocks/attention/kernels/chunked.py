@@ -4,12 +4,12 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from blocks.attention.kernels.chunks import chunks_of_keys, chunks_of_queries, without_closures
+from blocks.attention.kernels.chunks import chunks_of_keys, chunks_of_queries
 from blocks.attention.kernels.gradient import attend_in_chunks
 from blocks.attention.kernels.online import Rules
-from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.kernels.support import Support
 from blocks.attention.masks import Mask
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.errors.making import Reporting
 from blocks.core.typing import Array, Float, Key, typed
@@ -37,8 +37,9 @@ class ChunkedAttention(metaclass=Reporting):
 
     Example:
         ```python
-        >>> from blocks import Causal, ChunkedAttention, MultiHeadAttention
-        >>> MultiHeadAttention(num_heads=8, mask=Causal(), kernel=ChunkedAttention()).kernel
+        >>> from blocks import ChunkedAttention, MultiHeadAttention
+        >>> attention = MultiHeadAttention(num_heads=8, implementation=ChunkedAttention())
+        >>> attention.implementation
         ChunkedAttention(query_chunk=512, key_chunk=512)
 
         ```
@@ -73,20 +74,18 @@ class ChunkedAttention(metaclass=Reporting):
         *,
         mask: Mask | None = None,
         scale: float | None = None,
-        changes: tuple[ScoreFunction, ...] = (),
+        modifications: tuple[Modification, ...] = (),
         sinks: Float[Array, "heads"] | None = None,
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends from every query to the keys that it may see."""
-        batch, q_seq, heads, head_dim = query.shape
+        q_seq, heads, head_dim = query.shape[1:]
         kv_seq, kv_heads, value_dim = value.shape[1:]
         queries = chunks_of_queries(query, query_at, kv_heads, max(1, min(self.query_chunk, q_seq)))
         keys = chunks_of_keys(key, value, key_at, max(1, min(self.key_chunk, kv_seq)))
-        change, closed = without_closures(changes, batch, heads, queries.at, keys.at)
-        factor = head_dim**-0.5 if scale is None else scale
-        rules = Rules(mask, factor, change, dropout_rate)
-        mixed = attend_in_chunks(rules, queries, keys, closed, sinks, dropout_key)
+        rules = Rules(mask, head_dim**-0.5 if scale is None else scale, dropout_rate)
+        mixed = attend_in_chunks(rules, queries, keys, modifications, sinks, dropout_key)
         # chunks, batch, heads, chunk, value_dim -> batch, seq, heads, value_dim
-        mixed = jnp.transpose(mixed, (1, 0, 3, 2, 4)).reshape(batch, -1, heads, value_dim)
+        mixed = jnp.transpose(mixed, (1, 0, 3, 2, 4)).reshape(len(query), -1, heads, value_dim)
         return mixed[:, :q_seq].astype(value.dtype)

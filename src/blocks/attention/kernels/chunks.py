@@ -1,14 +1,10 @@
-"""Queries and keys cut into chunks, and score changes without what they close over."""
+"""Queries and keys cut into chunks."""
 
-import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from blocks.attention.kernels.signature import ScoreFunction
 from blocks.context import Coordinates
 from blocks.core.typing import Array
 
@@ -45,18 +41,6 @@ class Keys(NamedTuple):
     number: Array
 
 
-class Closed(NamedTuple):
-    """The arrays that score changes had closed over.
-
-    Attributes:
-        learned: those that a gradient can lookback, as learned biases.
-        fixed: the others.
-    """
-
-    learned: tuple[Array, ...]
-    fixed: tuple[Array, ...]
-
-
 def chunks_of_queries(query: Array, at: Coordinates, kv_heads: int, size: int) -> Queries:
     """The chunks of the queries, heads of a group beside each other."""
     chunks = _split(query, size)
@@ -81,44 +65,9 @@ def _split(x: Array, size: int) -> Array:
     """Cuts the second axis into chunks, which become the first."""
     missing = -x.shape[1] % size
     if missing:
-        # With copies of the last token, not with zeros: what a change of scores makes of a token
-        # that nobody sees must be a number, for zero times its gradient to be zero.
+        # With copies of the last token, not with zeros: what a score modification makes of a
+        # token that nobody sees must be a number, for zero times its gradient to be zero.
         last = jnp.repeat(x[:, -1:], missing, axis=1)
         x = jnp.concatenate([x, last], axis=1)
     chunks = x.reshape(x.shape[0], x.shape[1] // size, size, *x.shape[2:])
     return jnp.swapaxes(chunks, 0, 1)
-
-
-def without_closures(
-    changes: tuple[ScoreFunction, ...],
-    batch: int,
-    heads: int,
-    query_at: Coordinates,
-    key_at: Coordinates,
-) -> tuple[Callable[..., Array] | None, Closed]:
-    """All changes as one function of scores and of the arrays that they had closed over.
-
-    Those arrays may be parameters: a gradient of one's own making reaches arguments alone.
-    """
-    if not changes:
-        return None, Closed((), ())
-    query_at, key_at = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (query_at, key_at)
-    )
-    shape = (batch, heads, query_at.order.shape[1], key_at.order.shape[1])
-
-    def changed(scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-        return functools.reduce(lambda s, change: change(s, query_at, key_at), changes, scores)
-
-    traced = jax.make_jaxpr(changed)(jax.ShapeDtypeStruct(shape, jnp.float32), query_at, key_at)
-    is_learned = [jnp.issubdtype(x.dtype, jnp.inexact) for x in traced.consts]
-
-    def change(closed: Closed, scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-        learned, fixed = iter(closed.learned), iter(closed.fixed)
-        consts = [next(learned if is_one else fixed) for is_one in is_learned]
-        run = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, consts))
-        return run(*jax.tree.leaves((scores, query_at, key_at)))[0]
-
-    pairs = list(zip(traced.consts, is_learned, strict=True))
-    learned = tuple(jnp.asarray(x) for x, is_one in pairs if is_one)
-    return change, Closed(learned, tuple(jnp.asarray(x) for x, is_one in pairs if not is_one))

@@ -6,9 +6,9 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.kernels.signature import ScoreFunction
 from blocks.attention.kernels.support import Support, call_of, platform, require
 from blocks.attention.masks import And, Causal, Mask, visible
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Float, Key, typed
 
@@ -32,16 +32,16 @@ def fused_attention(
     """
     # One array of order on both sides: query i and key i are the same token, as causal mode takes.
     causal, rest = _split(mask) if query_at.order is key_at.order else (False, mask)
-    seen = visible(rest, query_at, key_at)
-    if seen is not None:
-        seen = jnp.broadcast_to(seen, (seen.shape[0], 1, query.shape[1], key.shape[1]))
+    array = visible(rest, query_at, key_at)
+    if array is not None:
+        array = jnp.broadcast_to(array, (array.shape[0], 1, query.shape[1], key.shape[1]))
     mixed = jax.nn.dot_product_attention(
-        query, key, value, mask=seen, scale=scale, is_causal=causal, implementation=implementation
+        query, key, value, mask=array, scale=scale, is_causal=causal, implementation=implementation
     )
     everything = visible(mask, query_at, key_at)
-    if seen is None or everything is None:
+    if array is None or everything is None:
         return mixed  # causal at most, and every token sees itself
-    some = jnp.broadcast_to(everything, seen.shape).any(axis=-1)
+    some = jnp.broadcast_to(everything, array.shape).any(axis=-1)
     return jnp.where(jnp.swapaxes(some, 1, 2)[..., None], mixed, 0.0).astype(value.dtype)
 
 
@@ -60,7 +60,7 @@ def _split(mask: Mask | None) -> tuple[bool, Mask | None]:
 class CudnnAttention:
     """Attends with the fused kernel of cuDNN; NVIDIA GPUs only, in bfloat16 or float16.
 
-    It takes grouped queries, any mask and a `Scale`, but no other change of scores, no sinks and no
+    It takes grouped queries, any mask and any scale, but no score modifications, no sinks and no
     dropout. `Auto` takes it where it can. A mask other than `Causal()` is handed over as an array
     of `q_seq * kv_seq`, as padding and documents are, and then lengths have to be even.
 
@@ -71,10 +71,11 @@ class CudnnAttention:
     Example:
         ```python
         >>> from blocks import CudnnAttention, MultiHeadAttention, SoftCap
-        >>> MultiHeadAttention(num_heads=4, kernel=CudnnAttention(), scores=(SoftCap(cap=50.0),))
+        >>> fused = CudnnAttention()
+        >>> MultiHeadAttention(num_heads=4, implementation=fused, scores=(SoftCap(cap=50.0),))
         Traceback (most recent call last):
         ...
-        ValueError: MultiHeadAttention: kernel=CudnnAttention() does not support ...
+        ValueError: MultiHeadAttention: implementation=CudnnAttention() does not support ...
 
         ```
 
@@ -87,7 +88,7 @@ class CudnnAttention:
     def support(self) -> Support:
         """By the checks that JAX makes before it calls cuDNN."""
         return Support(
-            changes=False,
+            modifications=False,
             sinks=False,
             dropout=False,
             value_dim=False,
@@ -109,13 +110,18 @@ class CudnnAttention:
         *,
         mask: Mask | None = None,
         scale: float | None = None,
-        changes: tuple[ScoreFunction, ...] = (),
+        modifications: tuple[Modification, ...] = (),
         sinks: Float[Array, "heads"] | None = None,
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends from every query to the keys that it may see."""
-        options = {"mask": mask, "changes": changes, "sinks": sinks, "dropout_rate": dropout_rate}
+        options = {
+            "mask": mask,
+            "modifications": modifications,
+            "sinks": sinks,
+            "dropout_rate": dropout_rate,
+        }
         require(self, call_of(query, key, value, query_at, key_at, **options))
         return fused_attention(query, key, value, query_at, key_at, mask=mask, scale=scale)
 

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.kernels.chunks import Closed, Keys, Queries
+from blocks.attention.kernels.chunks import Keys, Queries
 from blocks.attention.kernels.online import (
     LOWEST,
     Rules,
@@ -21,9 +21,10 @@ from blocks.attention.kernels.online import (
     finish,
     mix,
     scores_of,
-    seen_by,
     start,
+    visible_in,
 )
+from blocks.attention.scores import Modification
 from blocks.core.typing import Array
 
 
@@ -32,53 +33,55 @@ def _attend(
     rules: Rules,
     queries: Queries,
     keys: Keys,
-    closed: Closed,
+    modifications: tuple[Modification, ...],
     sinks: Array | None,
     dropout_key: Array | None,
 ) -> Array:
     """What all queries get from all keys: chunks x batch x heads x q_seq x value_dim, float32."""
-    return _forward(rules, queries, keys, closed, sinks, dropout_key)[0]
+    return _forward(rules, queries, keys, modifications, sinks, dropout_key)[0]
 
 
 def _forward(
     rules: Rules,
     queries: Queries,
     keys: Keys,
-    closed: Closed,
+    modifications: tuple[Modification, ...],
     sinks: Array | None,
     dropout_key: Array | None,
 ) -> tuple[Array, Any]:
     def attend(_: None, queries: Queries) -> tuple[None, tuple[Array, ...]]:
         def step(state: State, keys: Keys) -> tuple[State, None]:
-            seen = seen_by(rules, queries, keys)
+            visible_keys = visible_in(rules, queries, keys)
 
             def further(state: State) -> State:
-                return advance(rules, state, queries, keys, closed, seen, dropout_key)
+                return advance(
+                    rules, state, queries, keys, modifications, visible_keys, dropout_key
+                )
 
-            return _if_any(seen, further, lambda state: state, state), None
+            return _if_any(visible_keys, further, lambda state: state, state), None
 
         state, _ = jax.lax.scan(step, start(queries, keys, sinks), keys)
         return None, (*finish(state), state.highest)
 
     _, (mixed, share, highest) = jax.lax.scan(attend, None, queries)
-    return mixed, (queries, keys, closed, sinks, dropout_key, mixed, share, highest)
+    return mixed, (queries, keys, modifications, sinks, dropout_key, mixed, share, highest)
 
 
 def _backward(rules: Rules, residuals: Any, gradient: Array) -> tuple[Any, ...]:
-    queries, keys, closed, sinks, dropout_key, mixed, share, highest = residuals
+    queries, keys, modifications, sinks, dropout_key, mixed, share, highest = residuals
     common = (gradient * mixed).sum(axis=-1)
 
     def attend(sums: Any, rows: Any) -> tuple[Any, Array]:
         def step(sums: Any, keys: Keys) -> tuple[Any, Any]:
-            seen = seen_by(rules, rows[0], keys)
+            visible_keys = visible_in(rules, rows[0], keys)
 
             def gradients(_: None) -> Any:
-                return _of_chunks(rules, rows, keys, closed, dropout_key, seen)
+                return _of_chunks(rules, rows, keys, modifications, dropout_key, visible_keys)
 
             def zeros(_: None) -> Any:
                 return _zeros(jax.eval_shape(gradients, None))
 
-            own, others = _if_any(seen, gradients, zeros, None)
+            own, others = _if_any(visible_keys, gradients, zeros, None)
             return jax.tree.map(jnp.add, sums, own), others
 
         key_sums, learned = sums
@@ -86,7 +89,7 @@ def _backward(rules: Rules, residuals: Any, gradient: Array) -> tuple[Any, ...]:
         (query, learned), others = jax.lax.scan(step, own, keys)
         return (jax.tree.map(jnp.add, key_sums, others), learned), query
 
-    sums = ((_zeros(keys.key), _zeros(keys.value)), _zeros(closed.learned))
+    sums = ((_zeros(keys.key), _zeros(keys.value)), _zeros(modifications))
     rows = (queries, gradient, share, highest, common)
     ((key, value), learned), query = jax.lax.scan(attend, sums, rows)
     sink = None
@@ -94,13 +97,13 @@ def _backward(rules: Rules, residuals: Any, gradient: Array) -> tuple[Any, ...]:
         logits = sinks.astype(jnp.float32).reshape(1, 1, -1, 1)
         weights = jnp.exp(logits - highest) * share
         sink = -(weights * common).sum(axis=(0, 1, 3)).astype(sinks.dtype)
-    learned = jax.tree.map(lambda new, old: new.astype(old.dtype), learned, closed.learned)
+    learned = jax.tree.map(lambda new, old: new.astype(old.dtype), learned, modifications)
     key, value = key.astype(keys.key.dtype), value.astype(keys.value.dtype)
     none: Any = None
     return (
         Queries(query.astype(queries.query.dtype), none, none),
         Keys(key, value, none, none, none),
-        Closed(learned, none),
+        learned,
         sink,
         none,
     )
@@ -115,26 +118,25 @@ def _of_chunks(
     rules: Rules,
     rows: tuple[Queries, Array, Array, Array, Array],
     keys: Keys,
-    closed: Closed,
+    modifications: tuple[Modification, ...],
     dropout_key: Array | None,
-    seen: Array | None,
+    visible_keys: Array | None,
 ) -> Any:
     """Gradients from one chunk of queries and one of keys, each in float32.
 
-    Those of queries and of what score changes learn, then those of keys and values.
+    Those of queries and of the parameters of score modifications, then those of keys and values.
     """
     queries, gradient, share, highest, common = rows
 
-    def scored(query: Array, key: Array, learned: tuple[Array, ...]) -> Array:
-        closed_over = Closed(learned, closed.fixed)
-        return scores_of(rules, query, key, closed_over, queries.at, keys.at)
+    def scored(query: Array, key: Array, modifications: tuple[Modification, ...]) -> Array:
+        return scores_of(rules, query, key, modifications, queries.at, keys.at)
 
-    scores, pull = jax.vjp(scored, queries.query, keys.key, closed.learned)
-    if seen is not None:
-        scores = jnp.where(seen, scores, LOWEST)
+    scores, pull = jax.vjp(scored, queries.query, keys.key, modifications)
+    if visible_keys is not None:
+        scores = jnp.where(visible_keys, scores, LOWEST)
     weights = jnp.exp(scores - highest[..., None]) * share[..., None]
-    if seen is not None:
-        weights = jnp.where(seen, weights, 0.0)
+    if visible_keys is not None:
+        weights = jnp.where(visible_keys, weights, 0.0)
 
     def mixed(weights: Array, value: Array) -> Array:
         return mix(rules, dropout_key, queries, keys._replace(value=value), weights)
@@ -146,10 +148,12 @@ def _of_chunks(
 
 
 def _if_any(
-    seen: Array | None, some: Callable[[Any], Any], none: Callable[[Any], Any], operand: Any
+    visible_keys: Array | None, some: Callable[[Any], Any], none: Callable[[Any], Any], operand: Any
 ) -> Any:
-    """Leaves out the work on chunks of which no key can be seen."""
-    return some(operand) if seen is None else jax.lax.cond(seen.any(), some, none, operand)
+    """Leaves out the work on chunks of which no key is visible."""
+    if visible_keys is None:
+        return some(operand)
+    return jax.lax.cond(visible_keys.any(), some, none, operand)
 
 
 def _zeros(tree: Any) -> Any:

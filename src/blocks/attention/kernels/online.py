@@ -11,15 +11,15 @@ query: with them, the weights $e^{s_j - m} / \ell$ of every chunk can be had aga
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.kernels.chunks import Closed, Keys, Queries
+from blocks.attention.kernels.chunks import Keys, Queries
 from blocks.attention.kernels.reference import dropout
 from blocks.attention.masks import Mask, visible
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.typing import Array
 
@@ -34,14 +34,11 @@ class Rules:
     Attributes:
         mask: which token sees which.
         scale: the factor on scores.
-        change: what becomes of scores, from what it had closed over, the scores, and where queries
-            and keys stand; None changes nothing.
-        dropout_rate: share of the weights dropped.
+        dropout_rate: probability with which a weight is dropped.
     """
 
     mask: Mask | None
     scale: float
-    change: Callable[..., Array] | None
     dropout_rate: float
 
 
@@ -63,7 +60,7 @@ def scores_of(
     rules: Rules,
     query: Array,
     key: Array,
-    closed: Closed,
+    modifications: tuple[Modification, ...],
     query_at: Coordinates,
     key_at: Coordinates,
 ) -> Array:
@@ -71,18 +68,18 @@ def scores_of(
     q_seq = query_at.order.shape[1]
     scores = jnp.einsum("bkrd,bksd->bkrs", query, key, preferred_element_type=jnp.float32)
     scores = scores.reshape(scores.shape[0], -1, q_seq, scores.shape[-1]) * rules.scale
-    if rules.change is None:
-        return scores
-    return rules.change(closed, scores, query_at, key_at).astype(jnp.float32)
+    for modification in modifications:
+        scores = modification(scores, query_at, key_at)
+    return scores
 
 
-def seen_by(rules: Rules, queries: Queries, keys: Keys) -> Array | None:
-    """Which keys of a chunk may be seen; None where all may."""
-    seen = visible(rules.mask, queries.at, keys.at)
+def visible_in(rules: Rules, queries: Queries, keys: Keys) -> Array | None:
+    """Which keys of a chunk are visible; None where all are."""
+    within = visible(rules.mask, queries.at, keys.at)
     if keys.inside is None:
-        return seen
+        return within
     inside = keys.inside[None, None, None]
-    return inside if seen is None else seen & inside
+    return inside if within is None else within & inside
 
 
 def mix(
@@ -118,18 +115,18 @@ def advance(
     state: State,
     queries: Queries,
     keys: Keys,
-    closed: Closed,
-    seen: Array | None,
+    modifications: tuple[Modification, ...],
+    visible_keys: Array | None,
     dropout_key: Array | None,
 ) -> State:
     """The softmax after a further chunk of keys."""
-    scores = scores_of(rules, queries.query, keys.key, closed, queries.at, keys.at)
-    if seen is not None:
-        scores = jnp.where(seen, scores, LOWEST)
+    scores = scores_of(rules, queries.query, keys.key, modifications, queries.at, keys.at)
+    if visible_keys is not None:
+        scores = jnp.where(visible_keys, scores, LOWEST)
     highest = jnp.maximum(state.highest, scores.max(axis=-1))
     weights = jnp.exp(scores - highest[..., None])
-    if seen is not None:
-        weights = jnp.where(seen, weights, 0.0)
+    if visible_keys is not None:
+        weights = jnp.where(visible_keys, weights, 0.0)
     fade = jnp.exp(state.highest - highest)
     total = fade * state.total + weights.sum(axis=-1)
     mixed = mix(rules, dropout_key, queries, keys, weights)
@@ -137,6 +134,6 @@ def advance(
 
 
 def finish(state: State) -> tuple[Array, Array]:
-    """The result and the factor that makes weights sum to 1; zeros where nothing was seen."""
+    """The result and the factor that makes weights sum to 1; zeros where nothing was visible."""
     share = jnp.where(state.total > 0.0, 1.0 / jnp.where(state.total > 0.0, state.total, 1.0), 0.0)
     return state.mixed * share[..., None], share

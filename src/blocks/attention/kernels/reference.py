@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.kernels.signature import ScoreFunction
-from blocks.attention.masks import Mask, visible
+from blocks.attention.masks import Mask
+from blocks.attention.masks import visible as visible_keys
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Bool, Float, Key, typed
 
@@ -12,23 +13,23 @@ from blocks.core.typing import Array, Bool, Float, Key, typed
 @typed
 def masked_softmax(
     scores: Float[Array, "*batch q_seq kv_seq"],
-    seen: Bool[Array, "*#batch #q_seq kv_seq"] | None = None,
+    visible: Bool[Array, "*#batch #q_seq kv_seq"] | None = None,
     sinks: Float[Array, "*#batch #q_seq 1"] | None = None,
 ) -> Float[Array, "*batch q_seq kv_seq"]:
-    """Softmax over the keys that are seen, in float32; a row that sees nothing gives zeros.
+    """Softmax over the visible keys, in float32; a row that sees nothing gives zeros.
 
     `sinks` are logits that join the denominator only, so that weights may sum to less than 1.
     """
     scores = scores.astype(jnp.float32)
-    if seen is not None:
+    if visible is not None:
         # The lowest finite number, not -inf: a row of -inf would be NaN, as would its gradient.
-        scores = jnp.where(seen, scores, jnp.finfo(jnp.float32).min)
+        scores = jnp.where(visible, scores, jnp.finfo(jnp.float32).min)
     if sinks is None:
         weights = jax.nn.softmax(scores, axis=-1)
     else:
         column = jnp.broadcast_to(sinks.astype(jnp.float32), (*scores.shape[:-1], 1))
         weights = jax.nn.softmax(jnp.concatenate([scores, column], axis=-1), axis=-1)[..., :-1]
-    return weights if seen is None else jnp.where(seen, weights, 0.0)
+    return weights if visible is None else jnp.where(visible, weights, 0.0)
 
 
 @typed
@@ -52,7 +53,7 @@ def dot_product_attention(
     *,
     mask: Mask | None = None,
     scale: float | None = None,
-    changes: tuple[ScoreFunction, ...] = (),
+    modifications: tuple[Modification, ...] = (),
     sinks: Float[Array, "heads"] | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Key[Array, ""] | None = None,
@@ -73,11 +74,11 @@ def dot_product_attention(
         "bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32
     ).reshape(batch, heads, q_seq, kv_seq)
     scores = scores * (head_dim**-0.5 if scale is None else scale)
-    for change in changes:
-        scores = change(scores, query_at, key_at)
+    for modification in modifications:
+        scores = modification(scores, query_at, key_at)
     column = None if sinks is None else sinks.reshape(1, heads, 1, 1)
-    weights = masked_softmax(scores, visible(mask, query_at, key_at), column).astype(value.dtype)
-    weights = dropout(weights, dropout_rate, dropout_key)
+    weights = masked_softmax(scores, visible_keys(mask, query_at, key_at), column)
+    weights = dropout(weights.astype(value.dtype), dropout_rate, dropout_key)
     weights = weights.reshape(batch, kv_heads, heads // kv_heads, q_seq, kv_seq)
     mixed = jnp.einsum("bkgqs,bskd->bqkgd", weights, value)
     return mixed.reshape(batch, q_seq, heads, value.shape[-1])

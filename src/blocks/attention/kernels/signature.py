@@ -1,24 +1,23 @@
 """The signature of attention kernels.
 
-A kernel takes a mask and score changes as rules and coordinates, not as finished arrays, so that
-one that works chunk by chunk can evaluate them where it needs them.
+A kernel takes a mask and score modifications as rules and coordinates, not as finished arrays, so
+that one that works chunk by chunk can evaluate them where it needs them.
 """
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+import inspect
+from typing import Any, Protocol, runtime_checkable
 
 from blocks.attention.masks import Mask
+from blocks.attention.scores import Modification
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Float, Key
-
-ScoreFunction: TypeAlias = Callable[[Array, Coordinates, Coordinates], Array]
 
 
 @runtime_checkable
 class Kernel(Protocol):
     """The signature of every kernel; `dot_product_attention` is the reference.
 
-    Scores are scaled, then changed in order, then masked. `sinks` are one further logit per head,
+    Scores are scaled, then modified in order, then masked. `sinks` are one further logit per head,
     which joins the softmax after all that and has no value. A row that sees nothing gives zeros.
 
     A kernel that cannot serve every call says so in an attribute `support`; see `Support`.
@@ -34,10 +33,35 @@ class Kernel(Protocol):
         *,
         mask: Mask | None = None,
         scale: float | None = None,
-        changes: tuple[ScoreFunction, ...] = (),
+        modifications: tuple[Modification, ...] = (),
         sinks: Float[Array, "heads"] | None = None,
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Attends from every query to the keys that it may see."""
         ...
+
+
+def check_signature(kernel: Any) -> None:
+    """Refuse what cannot be called as a kernel.
+
+    Raises:
+        TypeError: a class, or a callable of another signature.
+    """
+    if inspect.isclass(kernel):
+        problem = f"is a class; write {kernel.__name__}()"
+    else:
+        asked = list(inspect.signature(Kernel.__call__).parameters.values())[1:]
+        placed = [p.name for p in asked if p.kind is not p.KEYWORD_ONLY]
+        named = {p.name: p.default for p in asked if p.kind is p.KEYWORD_ONLY}
+        try:
+            inspect.signature(kernel).bind(*placed, **named)
+        except TypeError as error:
+            call = ", ".join([*placed, *(f"{name}=..." for name in named)])
+            problem = f"cannot be called as an attention kernel, ({call}): {error}"
+        except ValueError:  # no signature to be read, as of some functions written in C
+            return
+        else:
+            return
+    shown = getattr(kernel, "__name__", None) or repr(kernel)
+    raise TypeError(f"implementation={shown} {problem}; see `Kernel`, or use Auto().")

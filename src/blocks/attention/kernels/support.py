@@ -7,6 +7,7 @@ import jax
 from jax.extend.backend import get_backend
 
 from blocks.attention.masks import Causal, Mask, visible
+from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Coordinates
 
 
@@ -24,7 +25,7 @@ class KernelCall:
         dtype: name of the values' dtype.
         mask: which token sees which.
         padded: padding, documents or free slots of a cache hide more than the mask does.
-        changes: score changes but `Scale`, by name.
+        modifications: score modifications.
         sinks: logits without a value join the softmax.
         dropout: weights are dropped.
         platform: `cpu`, `cuda`, `rocm` or `tpu`.
@@ -39,7 +40,7 @@ class KernelCall:
     dtype: str | None = None
     mask: Mask | None = None
     padded: bool = False
-    changes: tuple[str, ...] = ()
+    modifications: tuple[ScoreModification, ...] = ()
     sinks: bool = False
     dropout: bool = False
     platform: str | None = None
@@ -50,7 +51,7 @@ class Support:
     """What a kernel supports; the defaults are everything, on every platform.
 
     Attributes:
-        changes: score changes.
+        modifications: score modifications: all, none, or those of some kinds.
         sinks: logits without a value in the softmax.
         dropout: of weights.
         value_dim: values of another width than keys.
@@ -62,7 +63,7 @@ class Support:
         platforms: by name; None takes all.
     """
 
-    changes: bool = True
+    modifications: bool | tuple[type[ScoreModification], ...] = True
     sinks: bool = True
     dropout: bool = True
     value_dim: bool = True
@@ -72,13 +73,20 @@ class Support:
     dtypes: tuple[str, ...] | None = None
     platforms: tuple[str, ...] | None = None
 
+    def modifies(self, modification: ScoreModification) -> bool:
+        """Whether a score modification is supported."""
+        if isinstance(self.modifications, tuple):
+            return isinstance(modification, self.modifications)
+        return self.modifications
+
     def refusal(self, call: KernelCall) -> str | None:
         """What of a call is not supported, in words that follow "does not support"; or None."""
         odd = [n for n in (call.q_seq, call.kv_seq) if n is not None and n % 2]
         needs_array = call.padded or call.mask not in (None, Causal())
         size, limit = call.head_dim, self.head_dim_limit
-        if call.changes and not self.changes:
-            return f"the score change {call.changes[0]}"
+        for modification in call.modifications:
+            if not self.modifies(modification):
+                return f"the score modification {modification}"
         if call.sinks and not self.sinks:
             return "sinks"
         if call.dropout and not self.dropout:
@@ -113,7 +121,7 @@ def require(kernel: Any, call: KernelCall) -> None:
     refusal = support_of(kernel).refusal(call)
     if refusal is not None:
         raise ValueError(
-            f"kernel={kernel} does not support {refusal}; "
+            f"implementation={kernel} does not support {refusal}; "
             "use ChunkedAttention() or dot_product_attention, or Auto(), which chooses."
         )
 
@@ -126,7 +134,7 @@ def call_of(
     key_at: Coordinates,
     *,
     mask: Mask | None = None,
-    changes: tuple[Any, ...] = (),
+    modifications: tuple[Modification, ...] = (),
     sinks: jax.Array | None = None,
     dropout_rate: float = 0.0,
     **_: Any,
@@ -142,8 +150,7 @@ def call_of(
         dtype=value.dtype.name,
         mask=mask,
         padded=visible(None, query_at, key_at) is not None,
-        # A change is a function that a block made: its qualified name starts with the block's.
-        changes=tuple(getattr(c, "__qualname__", repr(c)).split(".")[0] for c in changes),
+        modifications=tuple(modification.block for modification in modifications),
         sinks=sinks is not None,
         dropout=dropout_rate > 0.0,
         platform=platform(),

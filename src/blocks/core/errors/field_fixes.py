@@ -51,7 +51,9 @@ def is_function(value: Any) -> bool:
 
 
 def _class(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if inspect.isclass(value) and (name == "kernel" or any(_below_kind(value, k) for k in kinds)):
+    if inspect.isclass(value) and (
+        name == "implementation" or any(_below_kind(value, k) for k in kinds)
+    ):
         return f"it is the class; write {value.__name__}(...)"
     return None
 
@@ -138,7 +140,7 @@ def _text(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
             return "pass an initialiser, as Normal(0.02)"
         call = "" if "key" in inspect.signature(maker).parameters else "()"
         return f"pass the initialiser, jax.nn.initializers.{value}{call}"
-    if name == "kernel":
+    if name == "implementation":
         return "kernels are values: dot_product_attention, ChunkedAttention(), CudnnAttention()"
     kind = _named(value, kinds, name)
     if kind is not None:

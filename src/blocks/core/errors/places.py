@@ -16,10 +16,11 @@ class Role(NamedTuple):
 
 
 _ROLES = {
-    "QKTransform": Role("transforms", "queries and keys"),
-    "ValueTransform": Role("transforms", "values"),
-    "HeadTransform": Role("transforms", "what heads give"),
+    "QKTransform": Role("qk", "queries and keys"),
+    "ValueTransform": Role("values", "values"),
+    "HeadTransform": Role("gate", "what heads give"),
     "ScoreModification": Role("scores", "scores"),
+    "Sinks": Role("sinks", "the softmax"),
 }
 
 
@@ -38,10 +39,12 @@ def elsewhere(name: str, value: Any, kinds: tuple[Any, ...], fields: tuple[str, 
             return f"{kind} is added to embeddings: TokenEmbedding(position=...)"
         if role is None or role.slot == name:
             continue
+        slot = name if name == "position" and role.slot == "qk" else role.slot
+        alone = slot in ("position", "gate", "sinks")
+        held = f"{slot}={part}" if alone else f"{slot}=({part},)"
         if role.slot in fields:
-            return f"{kind} changes {role.changes}: {role.slot}=({part},)"
-        if any(kind.__name__ == "QKTransform" for kind in kinds):
+            return f"{kind} changes {role.changes}: {held}"
+        if name == "position" and any(kind.__name__ == "QKTransform" for kind in kinds):
             return f"{kind} changes {role.changes}, which this block has none of; use RoPE() here"
-        held = f"position={part}" if name == "position" else f"{role.slot}=({part},)"
         return f"{kind} works inside attention: MultiHeadAttention({held})"
     return None

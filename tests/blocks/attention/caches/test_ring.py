@@ -83,7 +83,7 @@ def test_any_split_gives_the_uncached_pass(mask: Mask) -> None:
 
 
 def test_a_chunked_kernel_attends_to_it_likewise() -> None:
-    block = attention(kernel=ChunkedAttention(query_chunk=2, key_chunk=2))
+    block = attention(implementation=ChunkedAttention(query_chunk=2, key_chunk=2))
     got = in_chunks(calls(block), (8, 3), Context(cache_size=SEQ))
     whole = attention().apply({"params": PARAMS}, X)
     chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)

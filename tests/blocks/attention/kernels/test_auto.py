@@ -13,6 +13,7 @@ from blocks import (
     Coordinates,
     CudnnAttention,
     KernelCall,
+    Modification,
     MultiHeadAttention,
     SoftCap,
     dot_product_attention,
@@ -20,6 +21,9 @@ from blocks import (
 from blocks.attention.kernels import auto, support
 
 LONG = {"heads": 8, "q_seq": 4096, "kv_seq": 4096, "head_dim": 64}
+
+
+CAPPED = (SoftCap(cap=2.0),)
 
 
 def choose(**call: Any) -> tuple[Any, str]:
@@ -37,7 +41,7 @@ def test_cudnn_is_chosen_where_it_supports_the_call() -> None:
     [
         ({"platform": "cpu"}, "the platform cpu, only cuda"),
         ({"platform": "cuda", "dtype": "float32"}, "float32, only bfloat16 and float16"),
-        ({"platform": "cuda", "changes": ("SoftCap",)}, "the score change SoftCap"),
+        ({"platform": "cuda", "modifications": CAPPED}, "the score modification SoftCap(cap=2.0)"),
         ({"platform": "cuda", "dropout": True}, "dropout of attention weights"),
         ({"platform": "cuda", "sinks": True}, "sinks"),
     ],
@@ -98,7 +102,7 @@ def test_a_block_attends_with_the_choice(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(ChunkedAttention, "__call__", recording)
     block = MultiHeadAttention(
-        num_heads=2, mask=Causal(), scores=(SoftCap(cap=2.0),), kernel=Auto(many=32)
+        num_heads=2, mask=Causal(), scores=(SoftCap(cap=2.0),), implementation=Auto(many=32)
     )
     x = jnp.ones((1, 4, 8))
     variables = block.init(jax.random.key(0), x)
@@ -126,7 +130,7 @@ def test_a_call_is_described_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         Coordinates(order[:, :5], order[:, :5]),
         Coordinates(order, order, valid),
         mask=Causal(),
-        changes=(SoftCap(cap=2.0)(num_heads=4),),
+        modifications=(Modification(SoftCap(cap=2.0)),),
         sinks=jnp.zeros(4),
         dropout_rate=0.5,
         dropout_key=jax.random.key(0),
@@ -142,7 +146,7 @@ def test_a_call_is_described_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
             dtype="bfloat16",
             mask=Causal(),
             padded=True,
-            changes=("SoftCap",),
+            modifications=CAPPED,
             sinks=True,
             dropout=True,
             platform="cpu",

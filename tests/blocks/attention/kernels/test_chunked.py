@@ -13,9 +13,9 @@ import pytest
 
 from blocks import (
     MLP,
+    AttentionInputs,
     Causal,
     ChunkedAttention,
-    Context,
     Coordinates,
     Kernel,
     LearnedSinks,
@@ -28,7 +28,6 @@ from blocks import (
     dot_product_attention,
     stack_layers,
 )
-from blocks.attention.kernels import ScoreFunction
 
 SMALL = ChunkedAttention(query_chunk=3, key_chunk=2)
 
@@ -174,25 +173,31 @@ def test_the_gradient_has_a_gradient() -> None:
 
 
 class Curve(ScoreModification, kw_only=True):
-    """Closes over a parameter, and over integers made from one while it is traced."""
+    """Learns a table, and by how far to look into it."""
 
     @nn.compact
-    def __call__(self, num_heads: int, context: Context | None = None) -> ScoreFunction:
-        table = self.param("table", nn.initializers.normal(1.0), (3, num_heads))
-        reach = self.param("reach", nn.initializers.constant(2.4), ())
-        last = jnp.round(reach).astype(jnp.int32)
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        return {
+            "table": self.param("table", nn.initializers.normal(1.0), (3, num_heads)),
+            "reach": self.param("reach", nn.initializers.constant(2.4), ()),
+        }
 
-        def bias(scores: jax.Array, query_at: Coordinates, key_at: Coordinates) -> jax.Array:
-            distance = query_at.order[:, :, None] - key_at.order[:, None, :]
-            return scores + jnp.moveaxis(table[jnp.clip(distance, 0, last)], -1, 1)
+    def modify(
+        self, scores: jax.Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
+    ) -> jax.Array:
+        last = jnp.round(parameters["reach"]).astype(jnp.int32)
+        distance = query_at.order[:, :, None] - key_at.order[:, None, :]
+        return scores + jnp.moveaxis(parameters["table"][jnp.clip(distance, 0, last)], -1, 1)
 
-        return bias
 
-
-def test_what_score_changes_close_over_gets_its_gradient_in_a_scanned_stack() -> None:
+def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> None:
     def gradient(kernel: Kernel, scan: bool) -> Any:
         attention = MultiHeadAttention(
-            num_heads=2, mask=Causal(), scores=(Curve(), LearnedSinks()), kernel=kernel
+            num_heads=2,
+            mask=Causal(),
+            scores=(Curve(),),
+            sinks=LearnedSinks(),
+            implementation=kernel,
         )
         layer = TransformerBlock(attention=attention, mlp=MLP(hidden=4), norm=RMSNorm())
         stack = Stack(block=layer, depth=2, scan=scan, remat=scan)

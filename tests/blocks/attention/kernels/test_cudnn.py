@@ -14,7 +14,6 @@ from blocks import (
     KernelCall,
     LearnedSinks,
     MultiHeadAttention,
-    Scale,
     SlidingWindow,
     SoftCap,
     dot_product_attention,
@@ -99,9 +98,8 @@ def test_a_row_that_sees_nothing_is_zero_with_finite_gradients() -> None:
 
 
 KNOWN = {
-    "changes": ({"scores": (SoftCap(cap=2.0),)}, r"the score change SoftCap\(cap=2\.0\)"),
-    "position": ({"position": SoftCap(cap=3.0)}, r"the score change SoftCap\(cap=3\.0\)"),
-    "sinks": ({"scores": (LearnedSinks(),)}, "sinks"),
+    "scores": ({"scores": (SoftCap(cap=2.0),)}, r"the score modification SoftCap\(cap=2\.0\)"),
+    "sinks": ({"sinks": LearnedSinks()}, "sinks"),
     "dropout": ({"dropout_rate": 0.1}, "dropout of attention weights"),
     "dtype": ({"dtype": jnp.float32}, "float32, only bfloat16 and float16"),
     "multiple": ({"head_dim": 20}, "head_dim=20, which is no multiple of 8"),
@@ -113,11 +111,11 @@ KNOWN = {
 def test_what_can_be_known_is_refused_at_construction(name: str) -> None:
     fields, words = KNOWN[name]
     match = (
-        rf"kernel=CudnnAttention\(\) does not support {words}; "
+        rf"implementation=CudnnAttention\(\) does not support {words}; "
         r"use ChunkedAttention\(\) or dot_product_attention, or Auto\(\), which chooses\."
     )
     with pytest.raises(ValueError, match=match):
-        MultiHeadAttention(num_heads=2, kernel=CudnnAttention(), **fields)
+        MultiHeadAttention(num_heads=2, implementation=CudnnAttention(), **fields)
 
 
 def test_what_it_supports_is_constructed() -> None:
@@ -126,15 +124,15 @@ def test_what_it_supports_is_constructed() -> None:
         num_kv_heads=2,
         head_dim=64,
         mask=Causal() & SlidingWindow(16),
-        scores=(Scale(factor=0.1),),
-        kernel=CudnnAttention(),
+        scale=0.1,
+        implementation=CudnnAttention(),
         dtype=jnp.bfloat16,
     )
-    assert block.kernel == CudnnAttention()
+    assert block.implementation == CudnnAttention()
 
 
 def test_another_platform_is_refused_at_the_first_call() -> None:
-    block = MultiHeadAttention(num_heads=2, kernel=CudnnAttention(), dtype=jnp.bfloat16)
+    block = MultiHeadAttention(num_heads=2, implementation=CudnnAttention(), dtype=jnp.bfloat16)
     with pytest.raises(ValueError, match="does not support the platform cpu, only cuda; use"):
         block.init(jax.random.key(0), jnp.ones((1, 4, 16)))
 

@@ -8,7 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Causal, Coordinates, SlidingWindow, SoftCap, dot_product_attention
+from blocks import (
+    Causal,
+    Coordinates,
+    Modification,
+    ScoreModification,
+    SlidingWindow,
+    SoftCap,
+    dot_product_attention,
+)
 from blocks.attention.kernels import dropout, masked_softmax
 
 
@@ -81,10 +89,12 @@ def test_documents_do_not_see_each_other(attend: Callable[..., np.ndarray]) -> N
     check(got, lambda row: attend(q[row], k[row], v[row], same(row)))
 
 
-def test_scale_replaces_the_root_and_changes_follow_it(attend: Callable[..., np.ndarray]) -> None:
+def test_scale_replaces_the_root_and_modifications_follow_it(
+    attend: Callable[..., np.ndarray],
+) -> None:
     q, k, v = inputs()
-    change = SoftCap(cap=0.5)(num_heads=4)
-    got = dot_product_attention(q, k, v, at(4), at(4), scale=2.0, changes=(change,))
+    cap = (Modification(SoftCap(cap=0.5)),)
+    got = dot_product_attention(q, k, v, at(4), at(4), scale=2.0, modifications=cap)
 
     def capped(score: float) -> float:
         return 0.5 * float(np.tanh(score / 0.5))
@@ -92,10 +102,20 @@ def test_scale_replaces_the_root_and_changes_follow_it(attend: Callable[..., np.
     check(got, lambda row: attend(q[row], k[row], v[row], scale=2.0, change=capped))
 
 
-def test_changes_run_in_order(attend: Callable[..., np.ndarray]) -> None:
+class Shifted(ScoreModification, kw_only=True):
+    def modify(self, scores: jax.Array, parameters: Any, *at: Coordinates) -> jax.Array:
+        return scores + parameters
+
+
+class Squared(ScoreModification, kw_only=True):
+    def modify(self, scores: jax.Array, parameters: Any, *at: Coordinates) -> jax.Array:
+        return scores * scores
+
+
+def test_modifications_run_in_order(attend: Callable[..., np.ndarray]) -> None:
     q, k, v = inputs()
-    changes = (lambda s, *_: s + 1.0, lambda s, *_: s * s)
-    got = dot_product_attention(q, k, v, at(4), at(4), scale=1.0, changes=changes)
+    modifications = (Modification(Shifted(), 1.0), Modification(Squared()))
+    got = dot_product_attention(q, k, v, at(4), at(4), scale=1.0, modifications=modifications)
     check(
         got,
         lambda row: attend(q[row], k[row], v[row], scale=1.0, change=lambda s: (s + 1.0) ** 2),
@@ -179,5 +199,5 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         dot_product_attention(q, k, v[:, :3], at(4), at(4))
     with pytest.raises(TypeError, match=r"argument `query`.*\n.*Float.*\n  actual:   i32"):
         dot_product_attention(q.astype(jnp.int32), k, v, at(4), at(4))
-    with pytest.raises(TypeError, match=r"masked_softmax: argument `seen`.*\n.*Bool"):
+    with pytest.raises(TypeError, match=r"masked_softmax: argument `visible`.*\n.*Bool"):
         masked_softmax(jnp.ones((2, 2)), jnp.ones((2, 2)))

@@ -1,10 +1,10 @@
-"""Score changes and the bases that say what a slot expects."""
+"""Score modifications and the bases that say what a slot expects."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Coordinates, QKTransform, Scale, ScoreModification, SoftCap
+from blocks import AttentionInputs, Context, Coordinates, QKTransform, ScoreModification, SoftCap
 
 ORDER = jnp.arange(2)[None]
 AT = Coordinates(ORDER, ORDER)
@@ -12,13 +12,8 @@ AT = Coordinates(ORDER, ORDER)
 
 def test_soft_cap_bounds_large_scores_and_keeps_small_ones() -> None:
     scores = jnp.array([-1e6, -0.01, 0.0, 0.01, 1e6]).reshape(1, 1, 1, 5)
-    got = SoftCap(cap=3.0)(num_heads=1)(scores, AT, AT)[0, 0, 0]
+    got = SoftCap(cap=3.0).modify(scores, (), AT, AT)[0, 0, 0]
     np.testing.assert_allclose(got, [-3.0, -0.01, 0.0, 0.01, 3.0], rtol=1e-4)
-
-
-def test_scale_leaves_scores_to_the_kernel() -> None:
-    scores = jnp.ones((1, 1, 2, 2))
-    assert Scale(factor=7.0)(num_heads=1)(scores, AT, AT) is scores
 
 
 @pytest.mark.parametrize("cap", [0.0, -1.0])
@@ -28,8 +23,8 @@ def test_a_cap_that_nothing_fits_under_is_refused(cap: float) -> None:
 
 
 def test_a_base_says_that_it_does_nothing() -> None:
-    with pytest.raises(TypeError, match=r"ScoreModification changes nothing: give it a `__call__`"):
-        ScoreModification()(num_heads=1)
     x = jnp.ones((1, 2, 1, 2))
+    with pytest.raises(TypeError, match=r"ScoreModification changes nothing: give it a method `mo"):
+        ScoreModification().modify(x, (), AT, AT)
     with pytest.raises(TypeError, match=r"QKTransform changes nothing: give it a `__call__`"):
-        QKTransform()(x, x, AT, AT)
+        QKTransform()(x, x, AttentionInputs(x[:, :, 0], Context(), True, AT, AT))

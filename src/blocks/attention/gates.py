@@ -5,10 +5,21 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.attention.slots import HeadTransform
+from blocks.attention.inputs import AttentionInputs
+from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
+
+
+class HeadTransform(Block, kw_only=True):
+    """Base class for changes of what the heads give, before `out` mixes it."""
+
+    def __call__(
+        self, heads: Float[Array, "batch q_seq heads value_dim"], inputs: AttentionInputs
+    ) -> Float[Array, "batch q_seq heads value_dim"]:
+        """Change the result of every head."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
 class OutputGate(HeadTransform, kw_only=True):
@@ -23,15 +34,15 @@ class OutputGate(HeadTransform, kw_only=True):
         use_bias: learn a bias in the gate's projection.
         dtype: of the projection; None infers it from input and parameters.
         param_dtype: of the parameters.
-        kernel_init: of the kernel $W$.
+        kernel_init: of the weights $W$.
 
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
         >>> from blocks import Causal, MultiHeadAttention, OutputGate
-        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal(), transforms=(OutputGate(),))
+        >>> attention = MultiHeadAttention(num_heads=2, mask=Causal(), gate=OutputGate())
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> variables["params"]["output_gate"]["gate"]["kernel"].shape
+        >>> variables["params"]["gate"]["kernel"].shape
         (8, 2, 4)
 
         ```
@@ -49,9 +60,7 @@ class OutputGate(HeadTransform, kw_only=True):
     @nn.compact
     @typed
     def __call__(
-        self,
-        heads: Float[Array, "batch q_seq heads value_dim"],
-        x: Float[Array, "batch q_seq embed"],
+        self, heads: Float[Array, "batch q_seq heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch q_seq heads value_dim"]:
         """Gates all heads."""
         gate = Linear(
@@ -60,6 +69,6 @@ class OutputGate(HeadTransform, kw_only=True):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,
-            name="gate",
-        )(x)
+            name="projection",
+        )(inputs.x)
         return heads * self.activation(gate).astype(heads.dtype)

@@ -1,0 +1,222 @@
+"""The one attention, of which multi-head, latent, cross and the others are what differs.
+
+Every call projects, transforms, caches, attends and merges; a kind of attention says what it
+projects and how results become one.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.caches.cache import Cache
+from blocks.attention.caches.contiguous import KeyValueCache
+from blocks.attention.caches.variable import cache_variable
+from blocks.attention.gates import HeadTransform
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.kernels import (
+    Kernel,
+    KernelCall,
+    check_signature,
+    dot_product_attention,
+    require,
+)
+from blocks.attention.masks import Mask
+from blocks.attention.observed import observed
+from blocks.attention.qk import QKTransform
+from blocks.attention.scores import Modification, ScoreModification, bind
+from blocks.attention.sinks import Sinks
+from blocks.attention.values import ValueTransform
+from blocks.carry import AndCarry, join_carry, split_carry
+from blocks.context import Context, Coordinates, locate
+from blocks.core.block import Block
+from blocks.core.errors.location import report, where
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
+
+T = TypeVar("T")
+
+
+class Sides(NamedTuple):
+    """What meets in attention.
+
+    Attributes:
+        query: new queries.
+        key: keys that they attend to, those of earlier calls among them.
+        value: likewise.
+        key_at: where those keys stand.
+        inputs: what parts know of the call.
+    """
+
+    query: Float[Array, "batch q_seq heads head_dim"]
+    key: Float[Array, "batch kv_seq kv_heads head_dim"]
+    value: Float[Array, "batch kv_seq kv_heads value_dim"]
+    key_at: Coordinates
+    inputs: AttentionInputs
+
+
+class Attention(Block, kw_only=True):
+    """Base class of attention; its fields are those that every kind has.
+
+    A kind defines `_project`, and overrides the other steps where it differs.
+    """
+
+    qk: ClassVar[tuple[QKTransform, ...]] = ()  # fields of the kinds that have them
+    values: ClassVar[tuple[ValueTransform, ...]] = ()
+
+    num_heads: int
+    mask: Mask | None = None
+    position: QKTransform | None = None
+    gate: HeadTransform | None = None
+    scores: tuple[ScoreModification, ...] = ()
+    scale: float | None = None
+    sinks: Sinks | None = None
+    implementation: Kernel = dot_product_attention
+    cache: Cache = KeyValueCache()
+    dropout_rate: float = 0.0
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+
+    @property
+    def sees_ahead(self) -> bool:
+        """Unless the mask is causal."""
+        return self.mask is None or not self.mask.causal
+
+    def check_fields(self) -> None:
+        """Validate the rate, and that the implementation supports the options."""
+        if not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+        self.cache.check_mask(self.mask)
+        check_signature(self.implementation)
+        require(
+            self.implementation,
+            KernelCall(
+                mask=self.mask,
+                modifications=self.scores,
+                sinks=self.sinks is not None,
+                dropout=self.dropout_rate > 0.0,
+                dtype=None if self.dtype is None else jnp.dtype(self.dtype).name,
+                **self._widths(),
+            ),
+        )
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> AndCarry[Float[Array, "batch seq embed"]]:
+        """Attend within `x`, and to the tokens of earlier calls where a cache is on."""
+        sides = self._sides(x, context or Context(), deterministic)
+        mixed, inputs = self._attend(sides)
+        return join_carry(self._merge(mixed, inputs), inputs.context, context)
+
+    def _sides(self, x: Array, context: Context, deterministic: bool) -> Sides:
+        """Project and transform `x`, and add what the cache holds."""
+        query, key, value = self._project(x)
+        cache = cache_variable(self, self.cache, self.mask, context, key, value)
+        at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
+        inputs = AttentionInputs(x, context, deterministic, at, at)
+        value, inputs = self._transform_values(value, inputs)
+        query, key = self._transform_qk(query, key, inputs)
+        if cache is None:
+            return Sides(query, key, value, at, inputs)
+        return Sides(query, *cache.extend(key, value, at), inputs)
+
+    def _project(self, x: Array) -> tuple[Array, Array, Array]:
+        """Queries, keys and values of `x`, the last two as a cache keeps them."""
+        raise TypeError(f"{type(self).__name__} projects nothing: give it a method `_project`.")
+
+    def _transform_values(
+        self, value: Array, inputs: AttentionInputs
+    ) -> tuple[Array, AttentionInputs]:
+        for transform in self.values:
+            result = called(transform, transform, value, inputs)
+            changed, context = split_carry(result, inputs.context)
+            value, inputs = _like(value, changed, transform), inputs.replace(context=context)
+        return value, inputs
+
+    def _transform_qk(
+        self, query: Array, key: Array, inputs: AttentionInputs
+    ) -> tuple[Array, Array]:
+        last = () if self.position is None else (self.position,)
+        for transform in (*self.qk, *last):
+            changed = called(transform, transform, query, key, inputs)
+            query, key = (
+                _like(old, new, transform) for old, new in zip((query, key), changed, strict=True)
+            )
+        return query, key
+
+    def _attend(self, sides: Sides) -> tuple[Array, AttentionInputs]:
+        """Run the kernel; what it gives may be one result per head or something to be merged."""
+        query, key, value, key_at, inputs = sides
+        modifications: list[Modification] = []
+        for part in self.scores:
+            modification, context = called(part, bind, part, self.num_heads, inputs)
+            modifications.append(modification)
+            inputs = inputs.replace(context=context)
+        sinks = self.sinks and called(self.sinks, self.sinks.logits, self.num_heads, inputs)
+        drop = self.dropout_rate > 0.0 and not inputs.deterministic
+        head_dim = query.shape[-1]
+        kernel = observed(self, self.implementation, lambda k: self._adapt(k, head_dim))
+        mixed = kernel(
+            query,
+            key,
+            value,
+            inputs.query_at,
+            key_at,
+            mask=self.mask,
+            scale=self._scale(),
+            modifications=tuple(modifications),
+            sinks=sinks,
+            dropout_rate=self.dropout_rate if drop else 0.0,
+            dropout_key=self.make_rng("dropout") if drop else None,
+        )
+        return mixed.astype(value.dtype), inputs
+
+    def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:
+        """What attends, made of a kernel."""
+        return kernel
+
+    def _merge(self, mixed: Array, inputs: AttentionInputs) -> Array:
+        """Gate what the heads give, and map it back to the width."""
+        if self.gate is not None:
+            mixed = _like(mixed, called(self.gate, self.gate, mixed, inputs), self.gate)
+        return self._out(mixed, inputs.x.shape[-1])
+
+    def _out(self, mixed: Array, features: int) -> Array:
+        raise TypeError(f"{type(self).__name__} merges nothing: give it a method `_out`.")
+
+    def _scale(self) -> float | None:
+        """The factor on scores; None leaves it to the kernel."""
+        return self.scale
+
+    def _widths(self) -> dict[str, Any]:
+        """What is known of the widths of queries and values before any call."""
+        return {}
+
+
+def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:
+    """Call a part of attention, and name it in what goes wrong there."""
+    try:
+        return method(*arguments)
+    except Exception as error:
+        report(error, type(part).__name__, where(part))
+        raise
+
+
+def _like(old: Array, new: Array, part: nn.Module) -> Array:
+    """What came back from a part, in the dtype of the computation.
+
+    Raises:
+        ValueError: another shape than the part was given.
+    """
+    if new.shape != old.shape:
+        raise ValueError(
+            f"{part} returned shape {new.shape} for {old.shape}; return the shape it was given."
+        )
+    return new.astype(old.dtype)

@@ -1,0 +1,156 @@
+"""Changes of queries and keys before their product: norms and bounds."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.inputs import AttentionInputs
+from blocks.core.block import Block, fresh
+from blocks.core.slots import Norm, Template
+from blocks.core.typing import Array, Float, typed
+from blocks.norms.rms_norm import RMSNorm
+
+
+class QKTransform(Block, kw_only=True):
+    """Base class for changes of queries and keys before their product.
+
+    In `qk` its place is its order, and `position` comes last.
+    """
+
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        inputs: AttentionInputs,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Change new queries and new keys; cached keys were changed when they were new."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
+
+
+class QKNorm(QKTransform, kw_only=True):
+    r"""Normalises each head of queries and of keys: $q \leftarrow \mathrm{norm}(q)$, $k$ likewise.
+
+    In `qk` it stands before the rotation in `position`; to normalise after it, put the rotation
+    into `qk` too.
+
+    Attributes:
+        norm: template of the two norms, over the features of a head; all heads share it.
+
+    Example:
+        ```python
+        >>> from blocks import LayerNorm, MultiHeadAttention, QKNorm, RoPE
+        >>> before = MultiHeadAttention(num_heads=4, qk=(QKNorm(),), position=RoPE())
+        >>> after = MultiHeadAttention(num_heads=4, qk=(RoPE(), QKNorm()))
+
+        ```
+
+    References:
+        Henry et al., Query-Key Normalization for Transformers, 2020, arXiv:2010.04245.
+        Dehghani et al., Scaling Vision Transformers to 22 Billion Parameters, 2023,
+        arXiv:2302.05442.
+    """
+
+    norm: Template[Norm] = RMSNorm()
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        inputs: AttentionInputs,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Normalises over `head_dim`."""
+        return fresh(self.norm, name="query")(query), fresh(self.norm, name="key")(key)
+
+
+class FullWidthQKNorm(QKTransform, kw_only=True):
+    r"""Normalises all heads of queries together, and all of keys, before they are told apart.
+
+    Attributes:
+        norm: template of the two norms, over `heads * head_dim` features.
+
+    Example:
+        ```python
+        >>> from blocks import FullWidthQKNorm, MultiHeadAttention
+        >>> olmo = MultiHeadAttention(num_heads=4, qk=(FullWidthQKNorm(),))
+
+        ```
+
+    References:
+        OLMo Team, 2 OLMo 2 Furious, 2024, arXiv:2501.00656.
+    """
+
+    norm: Template[Norm] = RMSNorm()
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        inputs: AttentionInputs,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Normalises over heads and `head_dim`."""
+        return self._normalised("query", query), self._normalised("key", key)
+
+    def _normalised(self, name: str, x: Array) -> Array:
+        return fresh(self.norm, name=name)(x.reshape(*x.shape[:2], -1)).reshape(x.shape)
+
+
+def check_limit(limit: float) -> None:
+    """Refuse a bound that is not positive."""
+    if limit <= 0.0:
+        raise ValueError(f"limit={limit} must be positive; OLMo and MPT models have 6 or 8.")
+
+
+class ClipQK(QKTransform, kw_only=True):
+    r"""Bounds every entry of queries and keys: $q \leftarrow \mathrm{clip}(q, -c, c)$, so too $k$.
+
+    First in `qk` it bounds what the projections give, before norms and rotation.
+
+    Attributes:
+        limit: the bound $c$.
+
+    Raises:
+        ValueError: a bound that is not positive.
+
+    Example:
+        ```python
+        >>> from blocks import ClipQK, ClipValue, MultiHeadAttention, RoPE
+        >>> olmo = MultiHeadAttention(
+        ...     num_heads=4,
+        ...     qk=(ClipQK(limit=8.0),),
+        ...     position=RoPE(),
+        ...     values=(ClipValue(limit=8.0),),
+        ... )
+
+        ```
+
+    References:
+        MosaicML, MPT-7B, 2023 (`clip_qkv` of its configuration).
+        Groeneveld et al., OLMo, 2024, arXiv:2402.00838.
+    """
+
+    limit: float
+
+    def check_fields(self) -> None:
+        """Validate the bound."""
+        check_limit(self.limit)
+
+    @typed
+    def __call__(
+        self,
+        query: Float[Array, "batch q_seq heads head_dim"],
+        key: Float[Array, "batch kv_seq kv_heads head_dim"],
+        inputs: AttentionInputs,
+    ) -> tuple[
+        Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
+    ]:
+        """Bounds both."""
+        return jnp.clip(query, -self.limit, self.limit), jnp.clip(key, -self.limit, self.limit)

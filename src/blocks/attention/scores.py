@@ -1,0 +1,136 @@
+"""Score modifications: pure functions of scores and of where queries and keys stand."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from blocks.attention.inputs import AttentionInputs
+from blocks.carry import split_carry
+from blocks.context import Context, Coordinates
+from blocks.core.block import Block, fresh
+from blocks.core.typing import Array, Float
+
+
+class ScoreModification(Block, kw_only=True):
+    """Base class for changes of attention scores; its place in a tuple is its order.
+
+    `parameters` makes what it learns, once per call of attention. `modify` is a pure function that
+    kernels call on scores, or on any chunk of them: it must treat every pair of query and key by
+    its coordinates alone, never by the shape of the chunk that it stands in.
+
+    Example:
+        ```python
+        >>> from blocks import MultiHeadAttention, ScoreModification
+        >>> class Shifted(ScoreModification):
+        ...     by: float = 1.0
+        ...     def modify(self, scores, parameters, query_at, key_at):
+        ...         return scores + self.by
+        >>> MultiHeadAttention(num_heads=4, scores=(Shifted(by=2.0),)).scores
+        (Shifted(by=2.0),)
+
+        ```
+    """
+
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        """Parameters of the modification: a pytree of floating point arrays."""
+        return ()
+
+    def modify(
+        self,
+        scores: Float[Array, "batch heads q_seq kv_seq"],
+        parameters: Any,
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> Float[Array, "batch heads q_seq kv_seq"]:
+        """Modifies a chunk of scores, given what `parameters` returned."""
+        raise TypeError(f"{type(self).__name__} changes nothing: give it a method `modify`.")
+
+
+class Modification(flax.struct.PyTreeNode):
+    """A score modification as kernels take it: its parameters, and the block that applies them.
+
+    A pytree whose leaves are the parameters, so that a kernel may differentiate them as any other
+    argument; called as `modification(scores, query_at, key_at)`.
+
+    Attributes:
+        block: the score modification, free of any model.
+        parameters: what its `parameters` returned.
+    """
+
+    block: ScoreModification = flax.struct.field(pytree_node=False)
+    parameters: Any = ()
+
+    def __call__(self, scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
+        """Modifies a chunk of scores.
+
+        Raises:
+            ValueError: scores of another shape come back.
+        """
+        modified = self.block.modify(scores, self.parameters, query_at, key_at)
+        if modified.shape != scores.shape:
+            raise ValueError(
+                f"{self.block} makes scores of shape {modified.shape} from {scores.shape}; give "
+                "each score a new one: batch x heads x q_seq x kv_seq."
+            )
+        return modified.astype(scores.dtype)
+
+
+def bind(
+    block: ScoreModification, num_heads: int, inputs: AttentionInputs
+) -> tuple[Modification, Context]:
+    """Bind a score modification to its parameters in this call.
+
+    Returns:
+        The modification, and the context with what `parameters` left for later layers.
+
+    Raises:
+        TypeError: parameters other than floating point arrays.
+    """
+    result = block.parameters(num_heads, inputs)
+    parameters, context = split_carry(result, inputs.context)
+    for leaf in jax.tree.leaves(parameters):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise TypeError(
+                f"`parameters` returned {leaf!r}, which no kernel can differentiate; return "
+                "floating point arrays, and keep numbers and choices in fields."
+            )
+    return Modification(fresh(block), jax.tree.map(jnp.asarray, parameters)), context
+
+
+def distance(query_at: Coordinates, key_at: Coordinates) -> Float[Array, "#batch 1 q_seq kv_seq"]:
+    """Distance of every query from every key, in tokens, as score modifications use it."""
+    steps = query_at.positions[:, None, :, None] - key_at.positions[:, None, None, :]
+    return jnp.abs(steps).astype(jnp.float32)
+
+
+class SoftCap(ScoreModification, kw_only=True):
+    r"""Bounds scores smoothly: $c \tanh(s / c)$.
+
+    Attributes:
+        cap: the bound $c$.
+
+    Raises:
+        ValueError: a cap that is not positive.
+
+    References:
+        Gemma Team, Gemma 2, 2024, arXiv:2408.00118.
+    """
+
+    cap: float
+
+    def check_fields(self) -> None:
+        """Validate the bound."""
+        if self.cap <= 0:
+            raise ValueError(f"cap={self.cap} must be positive; Gemma 2 has 50.")
+
+    def modify(
+        self,
+        scores: Float[Array, "batch heads q_seq kv_seq"],
+        parameters: Any,
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> Float[Array, "batch heads q_seq kv_seq"]:
+        """Bounds every score."""
+        return self.cap * jnp.tanh(scores / self.cap)
