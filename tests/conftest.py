@@ -6,13 +6,18 @@ import chex
 import jax
 import pytest
 
-from _build.compiler import quick_flags
+from _build.compiler import forget_programs_if_many, kept_programs, quick_flags
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
+
+# Workers, runs and pages compile the same programs: what one has compiled the next one loads.
+for name, value in kept_programs().items():
+    jax.config.update(name, value)
+    os.environ[name.upper()] = str(value)  # for processes that tests start
 
 # Laws that are tested on heavy cases too, whose other laws are slow tests.
 ALWAYS = {
@@ -28,6 +33,8 @@ ALWAYS = {
 def pytest_configure() -> None:
     """Sets the flags before JAX reads them, for this process and those that it starts."""
     os.environ["XLA_FLAGS"] = quick_flags()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        forget_programs_if_many()
 
 
 @pytest.fixture(autouse=True)

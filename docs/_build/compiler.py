@@ -1,11 +1,40 @@
 """How XLA compiles programs that run once."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # Of XLA's two ways to write code for a CPU the newer takes up to three times as long to compile.
 FLAG = "--xla_cpu_use_fusion_emitters"
+
+
+# Pages and tests compile the same small programs: what one has compiled the next one loads.
+PROGRAMS = Path(__file__).parents[2] / ".cache" / "programs"
+PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
+
+
+def kept_programs() -> dict[str, str | float]:
+    """Options of JAX by which it keeps every program that it compiles, in `PROGRAMS`.
+
+    In capitals they are variables of its environment. JAX names a program by what it computes, its
+    flags and the version of the compiler. A folder that the environment names already stays.
+    """
+    return {
+        "jax_compilation_cache_dir": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS)),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+
+
+def forget_programs_if_many() -> None:
+    """Empty `PROGRAMS` where it has grown too large; the folder stays for those who write to it."""
+    kept = [path for path in PROGRAMS.glob("*") if path.is_file()]
+    with contextlib.suppress(FileNotFoundError):  # by another process at the same time
+        if sum(path.stat().st_size for path in kept) > PROGRAMS_BYTES:
+            for path in kept:
+                path.unlink()
 
 
 def quick_flags() -> str:

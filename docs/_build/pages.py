@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -15,16 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from _build.compiler import quick_flags
+from _build.compiler import forget_programs_if_many, kept_programs, quick_flags
 from _build.fences import RUNNABLE, Item, PageError, read
 
 # Macros that read other pages.
 ROOM_MACROS = ("entries(", "overview(", "rooms(")
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "pages"
-# Pages compile the same small programs: what one has compiled the next one loads.
-PROGRAMS = ROOT / ".cache" / "programs"
-PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
 VERSIONS = ("jax", "jaxlib", "flax", "numpy", "optax", "matplotlib")
 
 
@@ -103,16 +99,13 @@ def count(pages: Iterable[Path], root: Path = ROOT) -> str:
 def _work(names: list[str], root: Path) -> Iterable[dict]:
     if not names:
         return
-    if sum(path.stat().st_size for path in PROGRAMS.glob("*")) > PROGRAMS_BYTES:
-        shutil.rmtree(PROGRAMS)
+    forget_programs_if_many()
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])]),
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": quick_flags(),
-        "JAX_COMPILATION_CACHE_DIR": str(PROGRAMS),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        **{name.upper(): str(value) for name, value in kept_programs().items()},
         "MPLBACKEND": "svg",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
