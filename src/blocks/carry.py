@@ -91,7 +91,7 @@ def split_carry(result: AndCarry[T], context: C) -> tuple[T, C]:
         >>> import jax, jax.numpy as jnp
         >>> from blocks import MLP, Carry, Context, MultiHeadAttention, Stack, TransformerBlock
         >>> from blocks import ValueResidual, split_carry
-        >>> attention = MultiHeadAttention(num_heads=2, transforms=(ValueResidual(),))
+        >>> attention = MultiHeadAttention(num_heads=2, values=(ValueResidual(),))
         >>> layer = TransformerBlock(attention=attention, mlp=MLP(hidden=8))
         >>> x = jnp.ones((1, 3, 4))
         >>> params = Stack(block=layer, depth=2).init(jax.random.key(0), x)["params"]

@@ -1,41 +1,56 @@
 """What one call shares with every layer, in one typed value."""
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+from flax.core import FrozenDict
 
 from blocks.carry import Carry
 from blocks.core.errors.making import Reporting
+from blocks.core.fields import shown
 from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
 
+_STATIC = ("streams", "cache_size")
 
-class Context(flax.struct.PyTreeNode, metaclass=Reporting):
+
+@jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Context(metaclass=Reporting):
     """What a call knows beyond the activations; every field may be left out.
 
-    A block is called as `block(x, context, deterministic)`. A new need adds a field here, not an
-    argument to every layer.
+    A block is called as `block(x, context, deterministic)`. Arrays are checked when a context is
+    made, against each other, and where they meet the tokens, against those. What no block of this
+    library knows of comes in `extras`, for blocks of one's own.
 
     Attributes:
-        positions: place of each token in its sequence, from 0, in tokens. By default tokens are
-            counted in order, padding left out.
+        positions: place of each token in its document, from 0, in tokens. By default tokens are
+            counted in order, padding left out, anew in each document.
         valid: True for real tokens, False for padding, which no token attends to.
-        segment_ids: document of each token in a packed batch; tokens see their own document only.
+        segment_ids: document of each token in a packed batch, in which documents stand one after
+            the other; tokens see their own document only.
         token_type_ids: type of each token, which `TokenTypes` has a vector for.
+        tokens: ids of the tokens, which `ValueEmbedding` has values for.
         memory: the other sequence that cross-attention reads, as an encoder leaves it.
         memory_valid: True for its real tokens, False for its padding.
-        tokens: ids of the tokens, which `ValueEmbedding` has values for.
+        memory_segment_ids: document of each of its tokens, which tokens of that document read;
+            needed where there are `segment_ids`.
         x0: the embedding that the layers started from, which `FirstMix` mixes in again.
         condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
+        carry: what earlier layers left for later ones, as the first layer's values; see `Carry`.
+        extras: arrays of one's own, by name.
         streams: that travel side by side in the width between layers, which `Streams` sets.
         cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
             call makes the caches in the collection `cache`, further calls append to them.
-        carry: what earlier layers left for later ones, as the first layer's values; see `Carry`.
 
     Raises:
-        ValueError: a cache that is no whole number of tokens, or none; no stream.
-        TypeError: a carry that is not a `Carry`.
+        TypeError: an array of another dtype or shape than its axes ask for or than other arrays
+            have, or a carry that is not a `Carry`.
+        ValueError: a cache that is no whole number of tokens, or none; no stream; documents of the
+            tokens or of the memory alone.
 
     Example:
         ```python
@@ -55,16 +70,25 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
     tokens: Int[Array, "batch seq"] | None = None
     memory: Float[Array, "batch memory_seq memory_embed"] | None = None
     memory_valid: Bool[Array, "batch memory_seq"] | None = None
+    memory_segment_ids: Int[Array, "batch memory_seq"] | None = None
     x0: Float[Array, "batch seq embed"] | None = None
     condition: Float[Array, "batch condition_embed"] | None = None
     carry: Carry | None = None
-    streams: int = flax.struct.field(pytree_node=False, default=1)
-    cache_size: int | None = flax.struct.field(pytree_node=False, default=None)
+    extras: Mapping[str, Array] = FrozenDict()
+    streams: int = 1
+    cache_size: int | None = None
 
     def __post_init__(self) -> None:
-        """Checks what is no array; arrays are checked where their tokens are known."""
-        for name, value in vars(self).items():
-            object.__setattr__(self, name, of_jax(value))
+        """Make numpy's arrays JAX's, and check what can be known without the tokens."""
+        for name in _ARRAYS:
+            object.__setattr__(self, name, of_jax(getattr(self, name)))
+        if not isinstance(self.extras, Mapping):
+            raise TypeError(
+                f"extras={shown(self.extras)} must be arrays by name; write extras={{name: array}}."
+            )
+        if self.extras:
+            extras = {name: of_jax(array) for name, array in self.extras.items()}
+            object.__setattr__(self, "extras", FrozenDict(extras))
         size = self.cache_size
         if size is not None and (not isinstance(size, int) or size < 1):
             raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")
@@ -72,8 +96,86 @@ class Context(flax.struct.PyTreeNode, metaclass=Reporting):
             raise ValueError(
                 f"streams={self.streams!r} must be a whole number, at least 1; Streams sets it."
             )
-        if isinstance(self.carry, Mapping) and not isinstance(self.carry, Carry):
-            raise TypeError(f"carry={self.carry!r} must be a Carry; write Carry({self.carry!r}).")
+        if not (self.carry is None or isinstance(self.carry, Carry)):
+            raise TypeError(f"carry={self.carry!r} must be a Carry; write Carry({{name: array}}).")
+        self.check()
+        if self.memory is not None and (self.segment_ids is None) != (
+            self.memory_segment_ids is None
+        ):
+            given, missing = "segment_ids", "memory_segment_ids"
+            if self.segment_ids is None:
+                given, missing = missing, given
+            raise ValueError(
+                f"{given} without {missing}: each token reads the memory of its own document; "
+                f"give {missing} too, or leave both out."
+            )
+
+    def __repr__(self) -> str:
+        """The expression that builds the context, arrays by dtype and shape."""
+        given = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not field.default and not (field.name == "extras" and not value):
+                given.append(f"{field.name}={shown(value)}")
+        return f"Context({', '.join(given)})"
+
+    def check(self, batch: int | None = None, seq: int | None = None) -> None:
+        """Check arrays against each other, and against tokens of `batch` and `seq`.
+
+        Raises:
+            TypeError: the first array that does not fit, with the sizes that it should have.
+        """
+        arrays = {name: value for name, value in self._arrays().items() if value is not None}
+        if arrays:
+            sizes = None if batch is None else jax.ShapeDtypeStruct((batch, seq), jnp.int32)
+            _context(sizes, **arrays)
+
+    def _arrays(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def replace(self, **fields: Any) -> "Context":
+        """The same, with other `fields`."""
+        return dataclasses.replace(self, **fields)
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Arrays by their names; static fields apart."""
+        names = [field.name for field in dataclasses.fields(self) if field.name not in _STATIC]
+        leaves = tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names)
+        return leaves, tuple(getattr(self, name) for name in _STATIC)
+
+    @classmethod
+    def tree_unflatten(cls, static: tuple[Any, ...], leaves: tuple[Any, ...]) -> "Context":
+        """The inverse of flattening, which checks nothing: transformations add and drop axes."""
+        new = object.__new__(cls)
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in _STATIC]
+        values = zip((*names, *_STATIC), (*leaves, *static), strict=True)
+        for name, value in values:
+            object.__setattr__(new, name, value)
+        return new
+
+
+_ARRAYS = tuple(
+    field.name
+    for field in dataclasses.fields(Context)
+    if field.name not in ("carry", "extras", *_STATIC)
+)
+
+
+@typed
+def _context(
+    sizes: Int[jax.ShapeDtypeStruct, "batch seq"] | None = None,
+    positions: Int[Array, "#batch seq"] | None = None,
+    valid: Bool[Array, "batch seq"] | None = None,
+    segment_ids: Int[Array, "batch seq"] | None = None,
+    token_type_ids: Int[Array, "batch seq"] | None = None,
+    tokens: Int[Array, "batch seq"] | None = None,
+    memory: Float[Array, "batch memory_seq memory_embed"] | None = None,
+    memory_valid: Bool[Array, "batch memory_seq"] | None = None,
+    memory_segment_ids: Int[Array, "batch memory_seq"] | None = None,
+    x0: Float[Array, "batch seq embed"] | None = None,
+    condition: Float[Array, "batch condition_embed"] | None = None,
+) -> None:
+    """Checks the arrays of a context against each other, and against the tokens."""
 
 
 class Coordinates(flax.struct.PyTreeNode):
@@ -92,7 +194,6 @@ class Coordinates(flax.struct.PyTreeNode):
     segment_ids: Int[Array, "batch seq"] | None = None
 
 
-@typed
 def locate(
     context: Context | None,
     batch: int,
@@ -102,27 +203,65 @@ def locate(
 ) -> Coordinates:
     """Place `seq` new tokens after `length` earlier ones, of which `num_tokens` are real.
 
+    A cache does not say where documents began: with an array `num_tokens` positions count through
+    them, which leaves distances within a document as they are.
+
     Raises:
         TypeError: an array in `context` that does not have the shape of the tokens.
     """
     context = Context() if context is None else context
-    tokens = jax.ShapeDtypeStruct((batch, seq), jnp.int32)
-    _context(tokens, context.valid, context.segment_ids, context.positions)
+    context.check(batch, seq)
     order = jnp.arange(seq, dtype=jnp.int32)[None]
-    counted = order
-    if context.valid is not None:
-        counted = jnp.maximum(jnp.cumsum(context.valid, axis=-1, dtype=jnp.int32) - 1, 0)
     positions = context.positions
     if positions is None:
-        positions = counted + jnp.reshape(num_tokens, (-1, 1))
+        if isinstance(num_tokens, int):
+            positions = count(seq, context.valid, context.segment_ids)
+        else:
+            positions = count(seq, context.valid) + num_tokens[:, None]
     return Coordinates(order + length, positions, context.valid, context.segment_ids)
 
 
 @typed
-def _context(
-    tokens: Int[jax.ShapeDtypeStruct, "batch seq"],
+def count(
+    seq: int,
+    valid: Bool[Array, "batch seq"] | None = None,
+    segment_ids: Int[Array, "batch seq"] | None = None,
+    last_segment: Int[Array, "batch"] | None = None,
+    num_tokens: Int[Array, "batch"] | None = None,
+) -> Int[Array, "#batch seq"]:
+    """Positions of `seq` tokens, anew in each document; padding is not counted.
+
+    Args:
+        seq: number of tokens.
+        valid: True for real tokens.
+        segment_ids: documents of the tokens, one after the other.
+        last_segment: document that earlier calls ended in.
+        num_tokens: real tokens of it in earlier calls.
+    """
+    index = jnp.arange(seq, dtype=jnp.int32)[None]
+    if valid is not None:
+        index = jnp.maximum(jnp.cumsum(valid, axis=-1, dtype=jnp.int32) - 1, 0)
+    before = 0 if num_tokens is None else num_tokens[:, None]
+    if segment_ids is None:
+        return index + before
+    last = segment_ids[:, :1].sum(axis=1) if last_segment is None else last_segment
+    begins = segment_ids != newest_before(segment_ids, valid, last)
+    begins = begins if valid is None else begins & valid
+    start = jnp.where(begins, jnp.broadcast_to(index, begins.shape), -before)
+    return index - jnp.maximum.accumulate(start, axis=1)
+
+
+@typed
+def newest_before(
+    tokens: Int[Array, "batch seq"],
     valid: Bool[Array, "batch seq"] | None,
-    segment_ids: Int[Array, "batch seq"] | None,
-    positions: Int[Array, "#batch seq"] | None,
-) -> None:
-    """Checks the arrays of a context against the shape of the tokens they come with."""
+    last: Int[Array, "batch"],
+) -> Int[Array, "batch seq"]:
+    """The newest real token before each; `last` is the one before all."""
+    known = jnp.concatenate([last[:, None], tokens], axis=1)
+    if valid is None:
+        return known[:, :-1]
+    index = jnp.arange(tokens.shape[1] + 1)[None]
+    index = jnp.where(jnp.pad(valid, ((0, 0), (1, 0)), constant_values=True), index, 0)
+    index = jnp.maximum.accumulate(index, axis=1)
+    return jnp.take_along_axis(known, index, axis=1)[:, :-1]

@@ -25,7 +25,7 @@ from blocks import (
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 4))
 LAYER = TransformerBlock(
-    attention=MultiHeadAttention(num_heads=2, transforms=(ValueResidual(),)), mlp=MLP(hidden=8)
+    attention=MultiHeadAttention(num_heads=2, values=(ValueResidual(),)), mlp=MLP(hidden=8)
 )
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Causal, Context, MultiHeadAttention
-from blocks.context import locate
+from blocks import Block, Causal, Context, MultiHeadAttention, Stack, TransformerBlock
+from blocks.context import count, locate
 
 
 def test_without_a_context_tokens_count_from_zero() -> None:
@@ -48,6 +49,65 @@ def test_documents_pass_through() -> None:
     np.testing.assert_array_equal(
         locate(Context(segment_ids=segment_ids), 1, 3).segment_ids, segment_ids
     )
+
+
+def test_positions_start_anew_in_each_document() -> None:
+    at = locate(Context(segment_ids=jnp.array([[4, 4, 4, 2, 2], [1, 2, 3, 3, 3]])), 2, 5)
+    np.testing.assert_array_equal(at.positions, [[0, 1, 2, 0, 1], [0, 0, 0, 1, 2]])
+
+
+def test_padding_inside_a_document_is_not_counted() -> None:
+    context = Context(
+        valid=jnp.array([[False, True, True, False, True, True]]),
+        segment_ids=jnp.array([[0, 5, 5, 0, 5, 6]]),
+    )
+    positions = np.asarray(locate(context, 1, 6).positions)
+    np.testing.assert_array_equal(positions[0, [1, 2, 4, 5]], [0, 1, 2, 0])
+
+
+def test_documents_go_on_over_calls() -> None:
+    at = count(
+        4,
+        segment_ids=jnp.array([[3, 3, 4, 4], [3, 3, 4, 4]]),
+        last_segment=jnp.array([3, 2]),
+        num_tokens=jnp.array([10, 10]),
+    )
+    np.testing.assert_array_equal(at, [[10, 11, 0, 1], [0, 1, 0, 1]])
+
+
+def test_numpy_arrays_are_taken() -> None:
+    assert isinstance(Context(valid=np.ones((1, 2), bool)).valid, jax.Array)
+
+
+def test_a_block_of_ones_own_is_given_an_array_of_its_own() -> None:
+    class Scaled(Block, kw_only=True):
+        @nn.compact
+        def __call__(
+            self, x: jax.Array, context: Context | None = None, deterministic: bool = True
+        ) -> jax.Array:
+            assert context is not None
+            return x * context.extras["volume"][:, None, None]
+
+    stack = Stack(block=TransformerBlock(attention=Scaled(), mlp=Scaled()), depth=2, scan=True)
+    context = Context(extras={"volume": jnp.array([0.0, 1.0])})
+    x = jnp.arange(24.0).reshape(2, 3, 4)
+    variables = stack.init(jax.random.key(0), x, context)
+    y = jax.jit(stack.apply)(variables, x, context)
+    np.testing.assert_array_equal(y[0], x[0])
+    assert (y[1] != x[1]).any()
+
+
+def test_transformations_may_add_an_axis_to_a_context() -> None:
+    contexts = [Context(valid=jnp.ones((2, 3), bool) & real) for real in (True, False)]
+    stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *contexts)
+    counts = jax.vmap(lambda context: locate(context, 2, 3).valid.sum())(stacked)
+    np.testing.assert_array_equal(counts, [6, 0])
+
+
+def test_a_context_prints_as_it_is_written() -> None:
+    context = Context(valid=jnp.ones((2, 3), bool), cache_size=4)
+    assert repr(context) == "Context(valid=bool[2,3], cache_size=4)"
+    assert repr(Context()) == "Context()"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Case:
         if not self._needs or not shape:
             return context
         context = context or Context()
-        if self.memory:
+        if self.memory and context.memory is None:
             memory = drawn(9, (1, self.memory, EMBED))
             context = context.replace(
                 memory=jnp.broadcast_to(memory, (shape[0], self.memory, EMBED))

@@ -134,8 +134,17 @@ def test_packed_documents_do_not_see_each_other(case: Case) -> None:
     row = x.reshape(1, BATCH * SEQ, *x.shape[2:])
     document = jnp.repeat(jnp.arange(BATCH), SEQ)[None]
     position = jnp.tile(jnp.arange(SEQ), BATCH)[None]
-    packed = jitted(case, variables, (row,), Context(positions=position, segment_ids=document))
-    alone = jitted(case, variables, (x,))
+    packed = Context(positions=position, segment_ids=document)
+    alone = Context()
+    if case.memory:  # each document has one of its own
+        memory = jnp.asarray(drawn(3, (BATCH, case.memory, EMBED)))
+        alone = alone.replace(memory=memory)
+        packed = packed.replace(
+            memory=memory.reshape(1, -1, EMBED),
+            memory_segment_ids=jnp.repeat(jnp.arange(BATCH), case.memory)[None],
+        )
+    packed = jitted(case, variables, (row,), packed)
+    alone = jitted(case, variables, (x,), alone)
     chex.assert_trees_all_close(packed.reshape(alone.shape), alone, rtol=2e-5, atol=2e-5)
 
 

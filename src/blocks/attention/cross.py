@@ -1,14 +1,12 @@
 """Cross-attention: queries from one sequence, keys and values from another."""
 
-import jax.numpy as jnp
-
 from blocks.attention.attention import Sides
 from blocks.attention.caches.memory import MemoryState
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.values import ValueEmbedding, ValueResidual
-from blocks.context import Context, Coordinates
-from blocks.core.typing import Array, Bool, Float, typed
+from blocks.context import Context, Coordinates, locate
+from blocks.core.typing import Array
 
 
 class CrossAttention(MultiHeadAttention, kw_only=True):
@@ -17,8 +15,8 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
     $$q = x W_q, \qquad k = m W_k, \qquad v = m W_v$$
 
     The rest is `MultiHeadAttention`, fields included; `mask` and `position` compare the tokens of
-    `x` with those of the memory. With a cache the memory is projected at the first call, and later
-    calls need not bring it.
+    `x` with those of the memory. With a cache the memory is kept for later calls that
+    bring none. In a packed batch each document has a memory of its own, by `memory_segment_ids`.
 
     Raises:
         ValueError: fields as in `MultiHeadAttention`, a `ValueResidual` or `ValueEmbedding`, or a
@@ -62,11 +60,13 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         memory = new = None
         if context.cache_size is not None and self.has_variable("cache", "memory"):
             memory = self.get_variable("cache", "memory")
-        if memory is None:
-            memory = new = self._memory(x, context, head_dim)
-        at = memory.locate(context, x.shape[1])
-        order = jnp.arange(memory.keys.shape[1], dtype=jnp.int32)[None]
-        key_at = Coordinates(order, order, memory.valid)
+        if memory is None or context.memory is not None:
+            memory = new = self._memory(x, context, head_dim, memory)
+        at = locate(context, *x.shape[:2])
+        if context.cache_size is not None:
+            at = memory.locate(context, x.shape[1])
+        key_at = memory.located()
+        _same_documents(at, key_at)
         inputs = AttentionInputs(x, context, deterministic, at, key_at)
         if new is not None:
             values, inputs = self._transform_values(new.values, inputs)
@@ -77,25 +77,31 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         query, key = self._transform_qk(query, memory.keys, inputs)
         return Sides(query, key, memory.values, key_at, inputs)
 
-    def _memory(self, x: Array, context: Context, head_dim: int) -> MemoryState:
+    def _memory(
+        self, x: Array, context: Context, head_dim: int, kept: MemoryState | None
+    ) -> MemoryState:
         if context.memory is None:
             raise ValueError(
                 "cross-attention has nothing to read; call with Context(memory=...), the output of "
                 "an encoder."
             )
-        _context(x, context.memory, context.memory_valid)
-        return MemoryState.empty(
+        memory = MemoryState.empty(
             len(x),
             keys=self._heads("key", context.memory, head_dim),
             values=self._heads("value", context.memory, head_dim),
             valid=context.memory_valid,
+            segment_ids=context.memory_segment_ids,
         )
+        if kept is not None:
+            memory = memory.replace(length=kept.length, num_tokens=kept.num_tokens)
+        return memory
 
 
-@typed
-def _context(
-    x: Float[Array, "batch seq embed"],
-    memory: Float[Array, "batch memory_seq memory_embed"],
-    memory_valid: Bool[Array, "batch memory_seq"] | None,
-) -> None:
-    """Checks the memory of a context against the batch that it comes with."""
+def _same_documents(query_at: Coordinates, key_at: Coordinates) -> None:
+    """Refuses documents that the tokens or the memory alone are told of."""
+    if (query_at.segment_ids is None) != (key_at.segment_ids is None):
+        missing = "segment_ids" if query_at.segment_ids is None else "memory_segment_ids"
+        raise ValueError(
+            f"{missing} of the call are missing: the memory is read document by document where "
+            "both are given; give both at the first call, and segment_ids at later ones."
+        )

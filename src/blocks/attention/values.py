@@ -1,7 +1,6 @@
 """Changes of values: bounds, the first layer's values, values of the tokens' own."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
@@ -9,7 +8,7 @@ from blocks.attention.qk import check_limit
 from blocks.carry import AndCarry
 from blocks.core.block import Block
 from blocks.core.initializers import Normal
-from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.embeddings.tokens import check_tokens
 
 _HALF = nn.initializers.constant(0.5)
@@ -139,7 +138,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
             raise ValueError(
                 "ValueEmbedding looks up tokens; call with Context(tokens=...), as CausalLM does."
             )
-        tokens = _context(jax.ShapeDtypeStruct(value.shape[:2], jnp.int32), inputs.context.tokens)
+        tokens = inputs.context.tokens
         check_tokens(tokens, self.vocab_size)
         shape = (self.vocab_size, *value.shape[2:])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
@@ -182,11 +181,3 @@ class ClipValue(ValueTransform, kw_only=True):
     ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
         """Bounds values."""
         return jnp.clip(value, -self.limit, self.limit)
-
-
-@typed
-def _context(
-    values: Int[jax.ShapeDtypeStruct, "batch seq"], tokens: Int[Array, "batch seq"]
-) -> Array:
-    """Checks a context's tokens against the values that they come with."""
-    return tokens

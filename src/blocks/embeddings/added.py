@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.context import Context
+from blocks.context import Context, newest_before
 from blocks.core.block import Block
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
@@ -54,8 +54,10 @@ class TokenTypes(Block, kw_only=True):
         self, tokens: Int[Array, "batch seq"], context: Context | None = None
     ) -> Float[Array, "batch seq {self.features}"]:
         """Gives the vector of each token's type."""
-        types = None if context is None else context.token_type_ids
-        types = jnp.zeros_like(tokens) if types is None else _fitting(tokens, types)
+        types = jnp.zeros_like(tokens)
+        if context is not None and context.token_type_ids is not None:
+            context.check(*tokens.shape)
+            types = context.token_type_ids
         check_values(
             (types >= 0).all() & (types < self.num_types).all(),
             "context.token_type_ids from {low} to {high} do not fit num_types={size}.",
@@ -121,7 +123,7 @@ class BigramHash(Block, kw_only=True):
             valid, segment_ids = context.valid, context.segment_ids
             if context.cache_size is not None:
                 last = self.variable("cache", "last", lambda: none)
-        before = _before(tokens, valid, none if last is None else last.value)
+        before = newest_before(tokens, valid, none if last is None else last.value)
         if last is not None and tokens.shape[1]:
             real = jnp.ones_like(tokens, bool) if valid is None else valid
             newest = jnp.where(real, tokens, before)[:, -1]
@@ -134,22 +136,3 @@ class BigramHash(Block, kw_only=True):
         mixed = (tokens.astype(jnp.uint32) * 36313) ^ (before.astype(jnp.uint32) * 27191)
         bucket = 1 + (mixed % (self.num_buckets - 1)).astype(jnp.int32)
         return table[jnp.where(before < 0, 0, bucket)]
-
-
-def _before(
-    tokens: Int[Array, "batch seq"], valid: Array | None, last: Int[Array, "batch"]
-) -> Int[Array, "batch seq"]:
-    """The newest real token before each; `last` is the one before all, -1 for none."""
-    known = jnp.concatenate([last[:, None], tokens], axis=1)
-    index = jnp.arange(tokens.shape[1] + 1)[None]
-    if valid is not None:
-        index = jnp.where(jnp.pad(valid, ((0, 0), (1, 0)), constant_values=True), index, 0)
-        index = jnp.maximum.accumulate(index, axis=1)
-        return jnp.take_along_axis(known, index, axis=1)[:, :-1]
-    return known[:, :-1]
-
-
-@typed
-def _fitting(tokens: Int[Array, "batch seq"], types: Int[Array, "batch seq"]) -> Array:
-    """Checks types against the tokens that they come with."""
-    return types

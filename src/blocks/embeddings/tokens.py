@@ -98,6 +98,8 @@ class TokenEmbedding(Block, kw_only=True):
     ) -> Float[Array, "batch seq {self.features}"]:
         """Embeds every token."""
         check_tokens(tokens, self.vocab_size)
+        if context is not None:
+            context.check(*tokens.shape)
         x = self._vectors(tokens)
         if self.embedding_scale != 1.0:
             x = x * jnp.asarray(self.embedding_scale, x.dtype)

@@ -73,6 +73,8 @@ class SkipStack(Block, kw_only=True):
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs all layers."""
+        if context is not None:
+            context.check(*x.shape[:2])
         pattern = self.block if isinstance(self.block, tuple) else (self.block,)
         run = runner(self.remat, deterministic)
         given, (context, carry) = context, carrying(context)

@@ -89,6 +89,8 @@ class Stack(Block, kw_only=True):
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
         """Runs all layers."""
+        if context is not None:
+            context.check(*x.shape[:2])
         pattern = self._pattern()
         # A scan already keeps the compiler from undoing the recomputation.
         run = runner(self.remat, deterministic, prevent_cse=not self._scans)

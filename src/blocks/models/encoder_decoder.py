@@ -82,8 +82,10 @@ class EncoderDecoder(Block, kw_only=True):
     ) -> Float[Array, "batch seq vocab"]:
         """Gives the logits of the token after each token.
 
-        `context.memory_valid` marks the real tokens of the source. With a cache the source is read
-        at the first call and left out of later ones; `encode` gives what it is read as.
+        `context.memory_valid` marks the real tokens of the source, `context.memory_segment_ids`
+        their documents, which the encoder keeps apart and the decoder reads one by one. With a
+        cache the source is read at the first call and left out of later ones; `encode` gives what
+        it is read as.
         """
         context = Context() if context is None else context
         if source is not None:
@@ -97,7 +99,13 @@ class EncoderDecoder(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch memory_seq memory_embed"]:
         """Gives the memory: what the encoder makes of the source."""
-        shared = Context(valid=None if context is None else context.memory_valid)
+        context = Context() if context is None else context
+        shared = Context(
+            valid=context.memory_valid,
+            segment_ids=context.memory_segment_ids,
+            condition=context.condition,
+            extras=context.extras,
+        )
         if self.encoder.embed is None and jnp.issubdtype(source.dtype, jnp.integer):
             source = self.decoder.embed(source, shared, deterministic)
         return self.encoder(source, shared, deterministic)

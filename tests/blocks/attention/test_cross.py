@@ -51,6 +51,23 @@ def test_a_memory_that_is_all_padding_gives_the_output_bias() -> None:
     )
 
 
+def test_documents_are_asked_for_where_a_kept_memory_has_them() -> None:
+    documents = jnp.zeros((2, 5), jnp.int32)
+    first = Context(
+        cache_size=9, memory=MEMORY, segment_ids=documents, memory_segment_ids=documents[:, :3]
+    )
+    _, cache = BLOCK.apply(VARIABLES, X, first, mutable=["cache"])
+    with pytest.raises(ValueError, match="segment_ids of the call are missing"):
+        BLOCK.apply({**VARIABLES, **cache}, X, Context(cache_size=9), mutable=["cache"])
+
+
+def test_a_memory_that_is_given_is_read() -> None:
+    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    again = Context(cache_size=9, memory=2 * MEMORY)
+    y, _ = BLOCK.apply({**VARIABLES, **cache}, X, again, mutable=["cache"])
+    chex.assert_trees_all_close(y, BLOCK.apply(VARIABLES, X, Context(memory=2 * MEMORY)), atol=1e-6)
+
+
 def test_a_cache_keeps_the_memory_of_the_first_call() -> None:
     whole = BLOCK.apply(VARIABLES, X, Context(memory=MEMORY))
     first, cache = BLOCK.apply(

@@ -40,7 +40,7 @@ def test_a_type_that_there_is_not_is_refused() -> None:
 
 
 def test_types_of_another_shape_are_refused() -> None:
-    with pytest.raises(TypeError, match="argument `types`"):
+    with pytest.raises(TypeError, match="argument `token_type_ids` of context"):
         TokenTypes(num_types=2, features=4).init(
             jax.random.key(0), TOKENS, Context(token_type_ids=TOKENS[:, :2])
         )

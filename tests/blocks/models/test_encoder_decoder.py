@@ -100,6 +100,49 @@ def test_decoding_reads_the_source_at_the_first_call_only() -> None:
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), whole, atol=1e-5)
 
 
+PACKED = Context(
+    segment_ids=jnp.array([[1, 1, 2, 2]]), memory_segment_ids=jnp.array([[1, 1, 1, 2, 2, 2]])
+)
+
+
+def test_a_document_does_not_read_the_source_of_another() -> None:
+    tokens, source = TOKENS[:1], SOURCE.reshape(1, 6)
+    before = MODEL.apply(VARIABLES, tokens, source, PACKED)
+    after = MODEL.apply(VARIABLES, tokens, source.at[:, 3:].set(0), PACKED)
+    chex.assert_trees_all_equal(before[:, :2], after[:, :2])
+    assert (jnp.abs(after - before)[:, 2:].max(axis=-1) > 1e-4).all()
+
+
+def test_documents_packed_together_are_what_they_are_alone() -> None:
+    packed = MODEL.apply(VARIABLES, TOKENS[:1], SOURCE.reshape(1, 6), PACKED)
+    alone = MODEL.apply(VARIABLES, TOKENS[0].reshape(2, 2), SOURCE)
+    chex.assert_trees_all_close(packed.reshape(alone.shape), alone, atol=1e-5)
+
+
+def test_a_cached_source_keeps_its_documents() -> None:
+    tokens, source = TOKENS[:1], SOURCE.reshape(1, 6)
+    cache, outputs = {}, []
+    for place in range(4):
+        context = Context(cache_size=4, segment_ids=PACKED.segment_ids[:, place : place + 1])
+        if place == 0:
+            context = context.replace(memory_segment_ids=PACKED.memory_segment_ids)
+        logits, cache = MODEL.apply(
+            {**VARIABLES, **cache},
+            tokens[:, place : place + 1],
+            source if place == 0 else None,
+            context,
+            mutable=["cache"],
+        )
+        outputs.append(logits)
+    whole = MODEL.apply(VARIABLES, tokens, source, PACKED)
+    chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), whole, atol=1e-5)
+
+
+def test_documents_of_the_source_are_asked_for() -> None:
+    with pytest.raises(ValueError, match="give memory_segment_ids too"):
+        MODEL.apply(VARIABLES, TOKENS, SOURCE, Context(segment_ids=TOKENS))
+
+
 def test_no_source_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to read"):
         MODEL.apply(VARIABLES, TOKENS)

@@ -6,42 +6,32 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, VALID, WIDE, X, mistake, shapes, stack
 
-from blocks import Context, CrossAttention, LastToken, MeanPool
+from blocks import Context, CrossAttention, LastToken
 
 CASES = (
     mistake(
         "Stack valid length",
         lambda: shapes(stack(), X, Context(valid=jnp.ones((2, 4), bool))),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "Stack: argument `valid` of context does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[2,4]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
     ),
     mistake(
-        "Stack valid dtype",
-        lambda: shapes(stack(), X, Context(valid=TOKENS)),
+        "Context valid dtype",
+        lambda: Context(valid=TOKENS),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "context: argument `valid` does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   i32[2,3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
         "  fix:      make it boolean: valid.astype(bool)",
     ),
     mistake(
         "Stack valid square",
         lambda: shapes(stack(), X, Context(valid=jnp.ones((3, 3), bool))),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "Stack: argument `valid` of context does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[3,3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
@@ -51,42 +41,31 @@ CASES = (
         ),
     ),
     mistake(
-        "Stack valid rank",
-        lambda: shapes(stack(), X, Context(valid=jnp.ones((2, 1, 1, 3), bool))),
+        "Context valid rank",
+        lambda: Context(valid=jnp.ones((2, 1, 1, 3), bool)),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "context: argument `valid` does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[2,1,1,3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
         (
             "  fix:      who sees whom is a field of attention, as mask=Causal(); padding "
             "comes as Context(valid=...)"
         ),
     ),
     mistake(
-        "Stack valid one row",
-        lambda: shapes(stack(), X, Context(valid=VALID[0])),
+        "Context valid one row",
+        lambda: Context(valid=VALID[0]),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "context: argument `valid` does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
         "  fix:      add the batch axis: valid[None]",
     ),
     mistake(
         "Stack valid batch",
         lambda: shapes(stack(), X, Context(valid=VALID[:1])),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "Stack: argument `valid` of context does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[1,3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
@@ -96,124 +75,47 @@ CASES = (
         "Stack valid turned",
         lambda: shapes(stack(), X, Context(valid=VALID.T)),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `valid` of context does "
-            "not fit its signature"
-        ),
+        "Stack: argument `valid` of context does not fit its signature",
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[3,2]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
         "  fix:      turn it round: valid.T",
     ),
     mistake(
-        "Stack segment_ids dtype",
-        lambda: shapes(stack(), X, Context(segment_ids=jnp.ones((2, 3)))),
+        "Context segment_ids dtype",
+        lambda: Context(segment_ids=jnp.ones((2, 3))),
         TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `segment_ids` of context does"
-            " not fit its signature"
-        ),
+        "context: argument `segment_ids` does not fit its signature",
         "  expected: Int[Array, 'batch seq'] | None",
         "  actual:   f32[2,3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
         "  fix:      give whole numbers: segment_ids.astype(jnp.int32)",
-    ),
-    mistake(
-        "Stack segment_ids one row",
-        lambda: shapes(stack(), X, Context(segment_ids=TOKENS[0])),
-        TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `segment_ids` of context does"
-            " not fit its signature"
-        ),
-        "  expected: Int[Array, 'batch seq'] | None",
-        "  actual:   i32[3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      add the batch axis: segment_ids[None]",
-    ),
-    mistake(
-        "Stack positions length",
-        lambda: shapes(stack(), X, Context(positions=jnp.zeros((2, 4), jnp.int32))),
-        TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `positions` of context "
-            "does not fit its signature"
-        ),
-        "  expected: Int[Array, '#batch seq'] | None",
-        "  actual:   i32[2,4]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-    ),
-    mistake(
-        "Stack positions dtype",
-        lambda: shapes(stack(), X, Context(positions=jnp.zeros((2, 3)))),
-        TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `positions` of context "
-            "does not fit its signature"
-        ),
-        "  expected: Int[Array, '#batch seq'] | None",
-        "  actual:   f32[2,3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      give whole numbers: positions.astype(jnp.int32)",
-    ),
-    mistake(
-        "Stack positions one row",
-        lambda: shapes(stack(), X, Context(positions=TOKENS[0])),
-        TypeError,
-        (
-            "MultiHeadAttention at `layer_0.attention`: argument `positions` of context "
-            "does not fit its signature"
-        ),
-        "  expected: Int[Array, '#batch seq'] | None",
-        "  actual:   i32[3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      add the batch axis: positions[None]",
-    ),
-    mistake(
-        "Stack scanned valid turned",
-        lambda: shapes(stack(scan=True), X, Context(valid=VALID.T)),
-        TypeError,
-        (
-            "MultiHeadAttention at `layers.attention`: argument `valid` of context does not"
-            " fit its signature"
-        ),
-        "  expected: Bool[Array, 'batch seq'] | None",
-        "  actual:   bool[3,2]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      turn it round: valid.T",
     ),
     mistake(
         "CrossAttention memory batch",
         lambda: shapes(CrossAttention(num_heads=2), X, Context(memory=jnp.ones((3, 4, 8)))),
         TypeError,
         "CrossAttention: argument `memory` of context does not fit its signature",
-        "  expected: Float[Array, 'batch memory_seq memory_embed']",
+        "  expected: Float[Array, 'batch memory_seq memory_embed'] | None",
         "  actual:   f32[3,4,8]",
-        "  with:     batch=2, seq=3, embed=8 (bound by the arguments before it)",
+        "  with:     batch=2, seq=3 (bound by the arguments before it)",
     ),
     mistake(
-        "CrossAttention memory rank",
-        lambda: shapes(CrossAttention(num_heads=2), X, Context(memory=X[0])),
+        "Context memory rank",
+        lambda: Context(memory=X[0]),
         TypeError,
-        "CrossAttention: argument `memory` of context does not fit its signature",
-        "  expected: Float[Array, 'batch memory_seq memory_embed']",
+        "context: argument `memory` does not fit its signature",
+        "  expected: Float[Array, 'batch memory_seq memory_embed'] | None",
         "  actual:   f32[3,8]",
-        "  with:     batch=2, seq=3, embed=8 (bound by the arguments before it)",
         "  fix:      add the batch axis: memory[None]",
     ),
     mistake(
-        "CrossAttention memory_valid length",
-        lambda: shapes(
-            CrossAttention(num_heads=2), X, Context(memory=WIDE[:, :2], memory_valid=VALID)
-        ),
+        "Context memory_valid length",
+        lambda: Context(memory=WIDE[:, :2], memory_valid=VALID),
         TypeError,
-        "CrossAttention: argument `memory_valid` of context does not fit its signature",
+        "context: argument `memory_valid` does not fit its signature",
         "  expected: Bool[Array, 'batch memory_seq'] | None",
         "  actual:   bool[2,3]",
-        (
-            "  with:     batch=2, seq=3, embed=8, memory_seq=2, memory_embed=16 (bound by "
-            "the arguments before it)"
-        ),
+        "  with:     batch=2, memory_seq=2, memory_embed=16 (bound by the arguments before it)",
     ),
     mistake(
         "LastToken valid length",
@@ -223,16 +125,6 @@ CASES = (
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[2,2]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
-    ),
-    mistake(
-        "MeanPool valid dtype",
-        lambda: shapes(MeanPool(), X, Context(valid=TOKENS)),
-        TypeError,
-        "MeanPool: argument `valid` of context does not fit its signature",
-        "  expected: Bool[Array, 'batch seq'] | None",
-        "  actual:   i32[2,3]",
-        "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      make it boolean: valid.astype(bool)",
     ),
     mistake(
         "Context cache_size 2",
@@ -246,7 +138,37 @@ CASES = (
         TypeError,
         (
             "Context: no field `maks`; there are positions, valid, segment_ids, token_type_ids,"
-            " tokens, memory, memory_valid, x0, condition, carry, streams, cache_size."
+            " tokens, memory, memory_valid, memory_segment_ids, x0, condition, carry, extras,"
+            " streams, cache_size."
         ),
+    ),
+    mistake(
+        "Context segment_ids of another length",
+        lambda: Context(valid=VALID, segment_ids=TOKENS[:, :2]),
+        TypeError,
+        "context: argument `segment_ids` does not fit its signature",
+        "  expected: Int[Array, 'batch seq'] | None",
+        "  actual:   i32[2,2]",
+        "  with:     batch=2, seq=3 (bound by the arguments before it)",
+    ),
+    mistake(
+        "Context documents without those of the memory",
+        lambda: Context(segment_ids=TOKENS, memory=X),
+        ValueError,
+        "Context: segment_ids without memory_segment_ids: each token reads the memory of its own "
+        "document; give memory_segment_ids too, or leave both out.",
+    ),
+    mistake(
+        "Context documents of the memory alone",
+        lambda: Context(memory_segment_ids=TOKENS, memory=X),
+        ValueError,
+        "Context: memory_segment_ids without segment_ids: each token reads the memory of its own "
+        "document; give segment_ids too, or leave both out.",
+    ),
+    mistake(
+        "Context extras",
+        lambda: Context(extras=X),
+        TypeError,
+        "Context: extras=f32[2,3,8] must be arrays by name; write extras={name: array}.",
     ),
 )

@@ -194,12 +194,6 @@ CASES = (
         "SigmoidRouter: num_groups=3 must divide num_experts=4.",
     ),
     mistake(
-        "ClampedGatedMLP limit",
-        lambda: ClampedGatedMLP(hidden=4, limit=0.0),
-        ValueError,
-        "ClampedGatedMLP: limit=0.0 must be positive; gpt-oss has 7.",
-    ),
-    mistake(
         "MixtureOfExperts experts",
         lambda: MixtureOfExperts(
             router=SoftmaxRouter(num_experts=2, top_k=1), experts=GatedMLP(hidden=4)

@@ -134,7 +134,8 @@ CASES = (
         TypeError,
         (
             "Context: no field `mask`; there are positions, valid, segment_ids, token_type_ids,"
-            " tokens, memory, memory_valid, x0, condition, carry, streams, cache_size."
+            " tokens, memory, memory_valid, memory_segment_ids, x0, condition, carry, extras,"
+            " streams, cache_size."
         ),
     ),
     mistake(

@@ -1,7 +1,8 @@
 """What cross-attention keeps: the other sequence, which does not grow."""
 
 from blocks.attention.caches.state import CacheState
-from blocks.core.typing import Array, Bool, Float
+from blocks.context import Context, Coordinates, locate
+from blocks.core.typing import Array, Bool, Float, Int
 
 
 class MemoryState(CacheState):
@@ -11,8 +12,15 @@ class MemoryState(CacheState):
         keys: one per token of the memory.
         values: likewise.
         valid: True for real tokens; None where all are.
+        segment_ids: document of each; None where there is one.
     """
 
     keys: Float[Array, "batch memory_seq kv_heads head_dim"]
     values: Float[Array, "batch memory_seq kv_heads value_dim"]
     valid: Bool[Array, "batch memory_seq"] | None
+    segment_ids: Int[Array, "batch memory_seq"] | None
+
+    def located(self) -> Coordinates:
+        """Where the tokens of the memory stand, anew in each document."""
+        context = Context(valid=self.valid, segment_ids=self.segment_ids)
+        return locate(context, *self.keys.shape[:2])
