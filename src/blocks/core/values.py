@@ -21,7 +21,7 @@ class Value(metaclass=Reporting):
     def __init_subclass__(cls, **options: Any) -> None:
         """Makes the subclass a frozen dataclass."""
         super().__init_subclass__(**options)
-        if "__post_init__" in vars(cls):
+        if "__post_init__" in vars(cls) and not is_ours(cls):
             raise TypeError(
                 f"{cls.__name__} defines `__post_init__`; define `check_fields(self)` instead, "
                 "which runs once the types of the fields are checked."

@@ -5,6 +5,7 @@ from typing import TypeAlias
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.typing import Array, Float, Int, typed
@@ -26,6 +27,9 @@ class Encoder(Block, kw_only=True):
         embed: from the input to vectors; None where the input is vectors already.
         stack: the layers; they may see ahead.
         norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
+
+    Raises:
+        ValueError: a call with a cache, where `embed` makes another number of tokens.
 
     Example:
         ```python
@@ -60,8 +64,17 @@ class Encoder(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch out_seq embed"]:
         """Gives a vector for each token of `inputs`."""
+        context = Context() if context is None else context
+        if inputs.ndim < 4:  # of an image, the tokens come of the embedding
+            context = count_tokens(self, context, *inputs.shape[:2])
         x = inputs if self.embed is None else self.embed(inputs, context, deterministic)
+        if context.cache_size is not None and x.shape[:2] != inputs.shape[:2]:
+            raise ValueError(
+                f"embed makes {x.shape[1]} tokens of inputs of shape {inputs.shape}, whose "
+                "positions a cache cannot count from call to call; leave cache_size out of the "
+                "context."
+            )
         tokens = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else None
-        context = (Context() if context is None else context).replace(x0=x, tokens=tokens)
+        context = context.replace(x0=x, tokens=tokens)
         x = self.stack(x, context, deterministic)
         return x if self.norm is None else self.norm(x)

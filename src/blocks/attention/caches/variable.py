@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.attention.caches.cache import Cache
+from blocks.attention.caches.simulation import check_cache
 from blocks.attention.caches.state import CacheState, KeyValueState
 from blocks.attention.masks import Mask
 from blocks.context import Context, Coordinates
@@ -61,7 +62,8 @@ def cache_variable(
     """Makes or finds the state of an attention block's cache; None where the call asks for none.
 
     Raises:
-        ValueError: a mask that can see ahead, or another `cache_size` or batch than before.
+        ValueError: a mask that can see ahead, or sees what the cache does not keep; another
+            `cache_size` or batch than before.
     """
     if context is None or context.cache_size is None:
         return None
@@ -72,6 +74,7 @@ def cache_variable(
         )
     batch, _, kv_heads, head_dim = key.shape
     size, lookback = context.cache_size, mask.lookback
+    check_cache(cache, mask, size)
 
     def start() -> CacheState:
         return cache.start(batch, size, kv_heads, head_dim, value.shape[-1], key.dtype, lookback)

@@ -1,13 +1,10 @@
 """Masks by what comes with the call: padding and documents; and all that hides a key, together."""
 
-import dataclasses
-
 from blocks.attention.masks.mask import Mask
 from blocks.context import Coordinates
 from blocks.core.typing import Array, Bool, typed
 
 
-@dataclasses.dataclass(frozen=True)
 class Padding(Mask):
     """Sees real tokens only: those that the call's `context.valid` marks.
 
@@ -27,7 +24,6 @@ class Padding(Mask):
         return key.valid[:, None, None, :]
 
 
-@dataclasses.dataclass(frozen=True)
 class Segments(Mask):
     """Sees tokens of its own document only, by the call's `context.segment_ids`.
 
@@ -50,7 +46,7 @@ class Segments(Mask):
 def visible(
     mask: Mask | None, query: Coordinates, key: Coordinates
 ) -> Bool[Array, "#batch 1 #q_seq kv_seq"] | None:
-    """Which keys may be seen: by the mask, by padding and by segment_ids. None where all may."""
+    """Which keys are visible: by the mask, by padding and by documents; None where all are."""
     rules = [] if mask is None else [mask]
     if key.valid is not None:
         rules.append(Padding())
@@ -58,7 +54,7 @@ def visible(
         rules.append(Segments())
     if not rules:
         return None
-    seen = rules[0](query, key)
+    result = rules[0](query, key)
     for rule in rules[1:]:
-        seen = seen & rule(query, key)
-    return seen
+        result = result & rule(query, key)
+    return result

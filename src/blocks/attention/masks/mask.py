@@ -4,17 +4,44 @@ A mask knows a rule, not an array: it is evaluated where tokens stand, so the sa
 whole sequence, a chunk of one, and a cache.
 """
 
-import dataclasses
-
+from blocks.attention.masks.probe import probe
 from blocks.context import Coordinates
-from blocks.core.errors.making import Reporting
 from blocks.core.errors.tracebacks import ending
-from blocks.core.fields import check_types
 from blocks.core.typing import Array, Bool
+from blocks.core.values import Value, is_ours
 
 
-class Mask(metaclass=Reporting):
-    """A rule for which query sees which key; `&`, `|` and `~` combine rules."""
+class Mask(Value):
+    """A rule for which query sees which key; `&`, `|` and `~` combine rules.
+
+    A mask of one's own is a subclass with fields and a `__call__`, and no decorator. When one is
+    made it is tried on a few tokens: what it gives must have the shape of a mask, and where it says
+    that it is `causal` or has a `lookback`, no query may see more.
+
+    Raises:
+        TypeError: a field that cannot hold its value, or a `__call__` that gives no mask.
+        ValueError: a query that sees what `causal` or `lookback` says it cannot.
+
+    Example:
+        ```python
+        >>> from blocks import Causal, Mask
+        >>> class Every(Mask):
+        ...     step: int = 2
+        ...
+        ...     def __call__(self, query, key):
+        ...         distance = query.positions[:, None, :, None] - key.positions[:, None, None, :]
+        ...         return distance % self.step == 0
+        >>> Causal() & Every(step=3)
+        (Causal() & Every(step=3))
+
+        ```
+    """
+
+    def __post_init__(self) -> None:
+        """Checks the fields, then what the mask says of itself."""
+        super().__post_init__()
+        if not is_ours(type(self)):
+            probe(self)
 
     @property
     def causal(self) -> bool:
@@ -31,10 +58,6 @@ class Mask(metaclass=Reporting):
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
         """True where the query may see the key."""
         raise TypeError(f"{type(self).__name__} defines no rule: give it a `__call__`.")
-
-    def __post_init__(self) -> None:
-        """Checks the fields."""
-        check_types(self, vars(self))
 
     @ending
     def __bool__(self) -> bool:
@@ -53,9 +76,8 @@ class Mask(metaclass=Reporting):
         return Not(self)
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class And(Mask):
-    """Sees what both masks let through."""
+    """Lets through what both masks do."""
 
     left: Mask
     right: Mask
@@ -82,9 +104,8 @@ class And(Mask):
         return self.left(query, key) & self.right(query, key)
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class Or(Mask):
-    """Sees what either mask lets through."""
+    """Lets through what either mask does."""
 
     left: Mask
     right: Mask
@@ -110,9 +131,8 @@ class Or(Mask):
         return self.left(query, key) | self.right(query, key)
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class Not(Mask):
-    """Sees what the mask hides."""
+    """Lets through what the mask hides."""
 
     mask: Mask
 

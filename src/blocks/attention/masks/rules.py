@@ -1,7 +1,5 @@
 """Masks by order and position: causal, windows, chunks, prefixes."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
 from blocks.attention.masks.mask import Mask
@@ -9,7 +7,6 @@ from blocks.context import Coordinates
 from blocks.core.typing import Array, Bool, typed
 
 
-@dataclasses.dataclass(frozen=True)
 class Causal(Mask):
     """Sees itself and what came before.
 
@@ -30,7 +27,6 @@ class Causal(Mask):
         return key.order[:, None, None, :] <= query.order[:, None, :, None]
 
 
-@dataclasses.dataclass(frozen=True)
 class SlidingWindow(Mask):
     """Sees the tokens less than `window` positions away, on both sides; `Causal() &` drops one.
 
@@ -46,8 +42,8 @@ class SlidingWindow(Mask):
 
     window: int
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_fields(self) -> None:
+        """Validate the window."""
         if self.window < 1:
             raise ValueError(f"window={self.window} must be at least 1, the token itself.")
 
@@ -65,7 +61,6 @@ class SlidingWindow(Mask):
         return jnp.abs(distance) < self.window
 
 
-@dataclasses.dataclass(frozen=True)
 class ChunkedLocal(Mask):
     """Sees the tokens of its own chunk: positions are cut into chunks of `size`.
 
@@ -82,8 +77,8 @@ class ChunkedLocal(Mask):
 
     size: int
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_fields(self) -> None:
+        """Validate the size."""
         if self.size < 1:
             raise ValueError(f"size={self.size} must be at least 1, the token itself.")
 
@@ -101,7 +96,6 @@ class ChunkedLocal(Mask):
         return chunk == key.positions[:, None, None, :] // self.size
 
 
-@dataclasses.dataclass(frozen=True)
 class Dilated(Mask):
     """Sees every `step`-th token, counted from itself in both directions.
 
@@ -117,8 +111,8 @@ class Dilated(Mask):
 
     step: int
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_fields(self) -> None:
+        """Validate the step."""
         if self.step < 1:
             raise ValueError(f"step={self.step} must be at least 1, which sees every token.")
 
@@ -131,7 +125,6 @@ class Dilated(Mask):
         return distance % self.step == 0
 
 
-@dataclasses.dataclass(frozen=True)
 class Prefix(Mask):
     """Sees the first `length` positions; `Prefix(n) | Causal()` is a prefix language model's mask.
 
@@ -147,8 +140,8 @@ class Prefix(Mask):
 
     length: int
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_fields(self) -> None:
+        """Validate the length."""
         if self.length < 0:
             raise ValueError(f"length={self.length} must be at least 0.")
 
@@ -160,7 +153,6 @@ class Prefix(Mask):
         return key.positions[:, None, None, :] < self.length
 
 
-@dataclasses.dataclass(frozen=True)
 class Bidirectional(Mask):
     """Sees everything; the same as no mask, said by name.
 

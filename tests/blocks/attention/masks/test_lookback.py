@@ -41,7 +41,7 @@ def farthest(mask: Mask) -> int:
     ],
     ids=str,
 )
-def test_the_reach_is_the_farthest_key_that_is_seen(mask: Mask) -> None:
+def test_the_lookback_is_the_farthest_key_that_is_seen(mask: Mask) -> None:
     assert mask.lookback == farthest(mask)
 
 
@@ -61,5 +61,5 @@ def test_the_reach_is_the_farthest_key_that_is_seen(mask: Mask) -> None:
     ],
     ids=str,
 )
-def test_what_sees_back_without_end_has_no_reach(mask: Mask) -> None:
+def test_what_sees_back_without_end_has_no_lookback(mask: Mask) -> None:
     assert mask.lookback is None

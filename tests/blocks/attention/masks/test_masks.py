@@ -43,10 +43,10 @@ def at(
 
 def table(mask: Mask, query: Coordinates, key: Coordinates) -> np.ndarray:
     """A mask's rule as a table of queries (rows) by keys (columns)."""
-    seen = np.asarray(mask(query, key))
-    assert seen.dtype == bool
+    visible = np.asarray(mask(query, key))
+    assert visible.dtype == bool
     q_seq, kv_seq = query.order.shape[1], key.order.shape[1]
-    return np.broadcast_to(seen, (1, 1, q_seq, kv_seq))[0, 0]
+    return np.broadcast_to(visible, (1, 1, q_seq, kv_seq))[0, 0]
 
 
 def rows(*lines: str) -> np.ndarray:
@@ -122,10 +122,10 @@ def test_masks_combine_over_a_batch() -> None:
     valid = jnp.array([[True, False, True], [True, True, False]])
     order = jnp.arange(3)[None]
     both = Coordinates(order, order, valid)
-    seen = np.asarray((Causal() & Padding())(both, both))
-    assert seen.shape == (2, 1, 3, 3)
-    np.testing.assert_array_equal(seen[0, 0], rows("x..", "x..", "x.x"))
-    np.testing.assert_array_equal(seen[1, 0], rows("x..", "xx.", "xx."))
+    result = np.asarray((Causal() & Padding())(both, both))
+    assert result.shape == (2, 1, 3, 3)
+    np.testing.assert_array_equal(result[0, 0], rows("x..", "x..", "x.x"))
+    np.testing.assert_array_equal(result[1, 0], rows("x..", "xx.", "xx."))
 
 
 leaves = st.one_of(
@@ -199,9 +199,9 @@ def test_no_rule_is_no_array() -> None:
 
 def test_padding_and_documents_come_with_the_call() -> None:
     where = at(valid=[False, True, True, True, True], segment_ids=[1, 1, 1, 2, 2])
-    seen = np.asarray(visible(Causal(), where, where))
+    with_mask = np.asarray(visible(Causal(), where, where))
     want = rows(".....", ".x...", ".xx..", "...x.", "...xx")
-    np.testing.assert_array_equal(seen[0, 0], want)
+    np.testing.assert_array_equal(with_mask[0, 0], want)
     without_mask = np.asarray(visible(None, where, where))
     np.testing.assert_array_equal(without_mask[0, 0], rows(*[".xx.."] * 3, *["...xx"] * 2))
 
@@ -230,7 +230,7 @@ def test_a_mask_without_a_rule_says_so() -> None:
         pass
 
     with pytest.raises(TypeError, match=r"Nothing defines no rule: give it a `__call__`\."):
-        Nothing()(at(), at())
+        Nothing()
 
 
 def test_what_are_no_coordinates_is_refused() -> None:

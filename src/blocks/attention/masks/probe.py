@@ -1,0 +1,113 @@
+"""Try a mask of one's own on a few tokens: what it gives, and what it says of itself."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from blocks.context import Coordinates
+
+# Queries and keys of different numbers, or a transposed result would pass.
+FEW_QUERIES, FEW_KEYS = 5, 7
+# Queries whose sight is compared with what the mask claims.
+QUERIES = 64
+# Farther back than this no claim is tried.
+FARTHEST = 2**16
+
+
+@functools.lru_cache(maxsize=1024)
+def probe(mask: Any) -> None:
+    """Refuse a mask that gives no mask, or sees more than it says.
+
+    Raises:
+        TypeError: a result of another shape or dtype, or a claim of the wrong type.
+        ValueError: a query that sees what `causal` or `lookback` says it cannot.
+    """
+    causal, lookback = mask.causal, mask.lookback
+    if not isinstance(causal, bool):
+        raise TypeError(f"`causal` must be True or False, and is {causal!r}.")
+    whole = isinstance(lookback, int) and not isinstance(lookback, bool) and lookback >= 0
+    if not (lookback is None or whole):
+        raise TypeError(f"`lookback` must be a number of tokens or None, and is {lookback!r}.")
+    with jax.ensure_compile_time_eval():
+        for documents in (True, False):
+            if _result(mask, tokens(FEW_QUERIES, documents), tokens(FEW_KEYS, documents)) is None:
+                continue
+            if causal:
+                _check_causal(mask, documents)
+            if lookback is not None:
+                _check_lookback(mask, min(lookback, FARTHEST), documents)
+
+
+def tokens(seq: int, documents: bool, start: int = 0) -> Coordinates:
+    """Tokens of two rows at successive positions; with `documents`, padding and documents too."""
+    order = start + jnp.arange(seq, dtype=jnp.int32)[None]
+    if not documents:
+        return Coordinates(order, order)
+    one_document = jnp.zeros((2, seq), jnp.int32)
+    return Coordinates(order, order, jnp.ones((2, seq), bool), one_document)
+
+
+def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> np.ndarray:
+    """Which keys (columns) each query (rows) sees, in any row of the batch."""
+    visible = np.asarray(jax.jit(lambda query, key: mask(query, key))(query, key))
+    shape = (visible.shape[0], query.order.shape[1], key.order.shape[1])
+    return np.broadcast_to(visible[:, 0], shape).any(axis=0)
+
+
+def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
+    """The shape and dtype of what a mask gives; None where it asks for what the call lacks."""
+    try:
+        result = jax.eval_shape(lambda query, key: mask(query, key), query, key)
+    except ValueError:
+        if query.segment_ids is not None:
+            raise
+        return None
+    q_seq, kv_seq = query.order.shape[1], key.order.shape[1]
+    shape = getattr(result, "shape", None)
+    fits = (
+        shape is not None
+        and len(shape) == 4
+        and shape[0] in (1, 2)
+        and shape[1] == 1
+        and shape[2] in (1, q_seq)
+        and shape[3] == kv_seq
+        and result.dtype == bool
+    )
+    if not fits:
+        actual = type(result).__name__ if shape is None else f"{result.dtype}{list(shape)}"
+        raise TypeError(
+            f"`__call__` gives no mask for {q_seq} queries and {kv_seq} keys of 2 rows\n"
+            f"  expected: bool[#batch, 1, #q_seq, kv_seq], as bool[2, 1, {q_seq}, {kv_seq}]\n"
+            f"  actual:   {actual}\n"
+            "  fix:      compare query.positions[:, None, :, None] with "
+            "key.positions[:, None, None, :]"
+        )
+    return result
+
+
+def _check_causal(mask: Any, documents: bool) -> None:
+    both = tokens(QUERIES, documents)
+    future = np.triu(visible_to(mask, both, both), 1)
+    if future.any():
+        query, key = np.argwhere(future)[0]
+        raise ValueError(
+            f"`causal` is True, but query {query} sees key {key}, which comes after it; say "
+            "False, and combine it as Causal() & ... where it must be causal."
+        )
+
+
+def _check_lookback(mask: Any, lookback: int, documents: bool) -> None:
+    query = tokens(QUERIES, documents, start=lookback + 1)
+    visible = visible_to(mask, query, tokens(lookback + 1 + QUERIES, documents))
+    distance = np.asarray(query.positions).T - np.arange(visible.shape[1])[None]
+    farther = visible & (distance > lookback)
+    if farther.any():
+        row, key = np.argwhere(farther)[0]
+        raise ValueError(
+            f"`lookback` is {lookback}, but the query at position {row + lookback + 1} sees the "
+            f"key at position {key}, {distance[row, key]} before it; say how far it sees, or None "
+            "where no number says."
+        )
