@@ -62,7 +62,12 @@ class ConvolutionStem(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch out_seq {self.features}"]:
-        """Shortens the signal; neither `context` nor `deterministic` is used."""
+        """Shortens the signal; `deterministic` is not used."""
+        if context is not None and context.cache_size is not None:
+            raise ValueError(
+                "ConvolutionStem reads a signal as a whole, and no cache keeps the end of one call "
+                "for the next; leave cache_size out of the context."
+            )
         for name, stride in {"first": 1, "second": 2}.items():
             x = gelu(self._convolve(name, stride, x))
         if self.position is None:

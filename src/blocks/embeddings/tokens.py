@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.checks import check_values
@@ -106,7 +107,8 @@ class TokenEmbedding(Block, kw_only=True):
         for block in self.added:
             x = x + block(tokens, context).astype(x.dtype)
         if self.position is not None:
-            x = self.position(x, locate(context, *tokens.shape).positions)
+            counted = count_tokens(self, context or Context(), *tokens.shape)
+            x = self.position(x, locate(counted, *tokens.shape).positions)
         if self.embedding_norm is not None:
             x = self.embedding_norm(x)
         return self.dropout(x, deterministic)

@@ -68,7 +68,8 @@ class Encoder(Block, kw_only=True):
         if inputs.ndim < 4:  # of an image, the tokens come of the embedding
             context = count_tokens(self, context, *inputs.shape[:2])
         x = inputs if self.embed is None else self.embed(inputs, context, deterministic)
-        if context.cache_size is not None and x.shape[:2] != inputs.shape[:2]:
+        same = inputs.ndim < 4 and x.shape[:2] == inputs.shape[:2]
+        if context.cache_size is not None and not same:
             raise ValueError(
                 f"embed makes {x.shape[1]} tokens of inputs of shape {inputs.shape}, whose "
                 "positions a cache cannot count from call to call; leave cache_size out of the "

@@ -93,9 +93,9 @@ def count_tokens(block: nn.Module, context: Context, batch: int, seq: int) -> Co
     """
     if context.cache_size is None:
         return context
-    counted = block.variable("cache", "num_tokens", CacheState.empty, batch)
-    at = counted.value.locate(context, seq)
-    counted.value = counted.value.counted(at)
+    before = block.get_variable("cache", "num_tokens") or CacheState.empty(batch)
+    at = before.locate(context, seq)
+    block.put_variable("cache", "num_tokens", before.counted(at))
     return context.replace(positions=at.positions)
 
 

@@ -120,9 +120,7 @@ def test_a_false_claim_to_be_causal_is_refused() -> None:
         def causal(self) -> bool:
             return True
 
-    match = (
-        r"Claims: `causal` is True, but query 0 sees key 3, which comes after it"
-    )
+    match = r"Claims: `causal` is True, but query 0 sees key 3, which comes after it"
     with pytest.raises(ValueError, match=match):
         Claims(3)
 
