@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from blocks.carry import Carry
+from blocks.core.errors.fixes import MASK
 from blocks.core.errors.making import Reporting
-from blocks.core.fields import shown
+from blocks.core.errors.words import shown
 from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
 
 _STATIC = ("streams", "cache_size")
@@ -152,6 +153,23 @@ class Context(metaclass=Reporting):
         for name, value in values:
             object.__setattr__(new, name, value)
         return new
+
+    @staticmethod
+    def instead_of(value: Any) -> str | None:
+        """The fix for what was given in the place of a context; errors of calls show it."""
+        if isinstance(value, dict):
+            return "write Context(**...), or Context(field=...)"
+        if not isinstance(value, jax.Array):
+            return None
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            return 'the key of dropout goes to apply: rngs={"dropout": key}'
+        if jnp.issubdtype(value.dtype, jnp.bool_):
+            padding = value.ndim == 2 and value.shape[0] != value.shape[1]
+            return "padding comes as Context(valid=...), True for real tokens" if padding else MASK
+        names = "memory" if value.ndim == 3 else "condition"
+        if jnp.issubdtype(value.dtype, jnp.integer):
+            names = "positions=...), Context(segment_ids=...) or Context(token_type_ids"
+        return f"give it a name: Context({names}=...)"
 
 
 _ARRAYS = tuple(

@@ -1,6 +1,7 @@
 """A case of the table of mistakes: what a user writes, and all that they are told."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,21 +40,39 @@ class Case:
         name: of the case; the first word is the block.
         call: what the user writes.
         kind: the exception.
-        text: the whole message.
+        parts: of the message, in their order.
+        whole: whether they are its lines, all of them.
     """
 
     name: str
     call: Callable[[], Any]
     kind: type[Exception]
-    text: str
+    parts: tuple[str, ...]
+    whole: bool
 
-    def __str__(self) -> str:
-        return self.name
+    def problem(self) -> str | None:
+        """What is told otherwise than it stands in the case; None where nothing is."""
+        try:
+            self.call()
+        except Exception as error:
+            kind, text = type(error), str(error)
+        else:
+            return f"{self.name}: nothing was raised"
+        pattern = ".*".join(re.escape(part) for part in self.parts)
+        right = text == "\n".join(self.parts) if self.whole else re.match(pattern, text, re.S)
+        if kind is self.kind and right:
+            return None
+        return "\n".join((f"{self.name}: {kind.__name__}", text, "instead of", *self.parts))
 
 
 def mistake(name: str, call: Callable[[], Any], kind: type[Exception], *lines: str) -> Case:
-    """A case, its message written line by line."""
-    return Case(name, call, kind, "\n".join(lines))
+    """A case, its message written whole, line by line."""
+    return Case(name, call, kind, lines, whole=True)
+
+
+def told(name: str, call: Callable[[], Any], kind: type[Exception], *parts: str) -> Case:
+    """A case, its message given by its start and further parts."""
+    return Case(name, call, kind, parts, whole=False)
 
 
 def shapes(block: nn.Module, *args: Any, **kwargs: Any) -> Any:

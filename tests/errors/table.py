@@ -1,57 +1,14 @@
-"""The table of mistakes: a list of cases for each family of blocks; a new family joins here."""
+"""The table of mistakes: the cases of all files in `families/`."""
 
-from errors.families import (
-    adapters,
-    attention,
-    attention_fields,
-    confusions,
-    containers,
-    context,
-    context_arrays,
-    embeddings,
-    handed,
-    heads,
-    layer_fields,
-    layers,
-    linear,
-    model_fields,
-    models,
-    moe,
-    places,
-    pointwise,
-    pointwise_fields,
-    positions,
-    residuals,
-    shared_call,
-    siblings,
-    slot_fields,
-    transforms,
-)
+import importlib
+import pkgutil
 
-CASES = (
-    *adapters.CASES,
-    *attention.CASES,
-    *attention_fields.CASES,
-    *confusions.CASES,
-    *containers.CASES,
-    *context.CASES,
-    *context_arrays.CASES,
-    *embeddings.CASES,
-    *handed.CASES,
-    *heads.CASES,
-    *layer_fields.CASES,
-    *layers.CASES,
-    *linear.CASES,
-    *model_fields.CASES,
-    *models.CASES,
-    *moe.CASES,
-    *places.CASES,
-    *pointwise.CASES,
-    *pointwise_fields.CASES,
-    *positions.CASES,
-    *residuals.CASES,
-    *shared_call.CASES,
-    *siblings.CASES,
-    *slot_fields.CASES,
-    *transforms.CASES,
-)
+from errors import families
+from errors.case import Case
+
+CASES: list[Case] = [
+    case
+    for file in pkgutil.iter_modules(families.__path__)
+    for case in importlib.import_module(f"errors.families.{file.name}").CASES
+]
+BLOCKS = sorted({case.name.split()[0] for case in CASES})

@@ -10,7 +10,7 @@ from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Coordinates
-from blocks.core.errors.numbers import divisors
+from blocks.core.errors.words import divisors
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.rms_norm import RMSNorm

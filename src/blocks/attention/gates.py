@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from blocks.attention.inputs import AttentionInputs
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Inner
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 
 
-class HeadTransform(Block, kw_only=True):
+class HeadTransform(Inner, Block, kw_only=True):
     """Base class for changes of what the heads give, before `out` mixes it."""
 
     def __call__(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from blocks.attention.attention import Attention
 from blocks.attention.qk import QKTransform
 from blocks.attention.values import ValueTransform
-from blocks.core.errors.numbers import divisors
+from blocks.core.errors.words import divisors
 from blocks.core.typing import Array, Initializer
 from blocks.linear import Linear
 

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.core.block import Block, fresh
-from blocks.core.slots import Norm, Template
+from blocks.core.slots import Inner, Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.rms_norm import RMSNorm
 
 
-class QKTransform(Block, kw_only=True):
+class QKTransform(Inner, Block, kw_only=True):
     """Base class for changes of queries and keys before their product.
 
     In `qk` its place is its order, and `position` comes last.

@@ -10,10 +10,11 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.carry import split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
+from blocks.core.slots import Inner
 from blocks.core.typing import Array, Float
 
 
-class ScoreModification(Block, kw_only=True):
+class ScoreModification(Inner, Block, kw_only=True):
     """Base class for changes of attention scores; its place in a tuple is its order.
 
     `parameters` makes what it learns, once per call of attention. `modify` is a pure function that

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from blocks.attention.inputs import AttentionInputs
 from blocks.core.block import Block
 from blocks.core.initializers import Normal
+from blocks.core.slots import Inner
 from blocks.core.typing import Array, Dtype, Float, Initializer
 
 
-class Sinks(Block, kw_only=True):
+class Sinks(Inner, Block, kw_only=True):
     """Base class for sinks: one further logit per head in the softmax, whose value is zero."""
 
     def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:

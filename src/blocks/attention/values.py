@@ -8,13 +8,14 @@ from blocks.attention.qk import check_limit
 from blocks.carry import AndCarry
 from blocks.core.block import Block
 from blocks.core.initializers import Normal
+from blocks.core.slots import Inner
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.embeddings.tokens import check_tokens
 
 _HALF = nn.initializers.constant(0.5)
 
 
-class ValueTransform(Block, kw_only=True):
+class ValueTransform(Inner, Block, kw_only=True):
     """Base class for changes of values before they are mixed, in the order of `values`."""
 
     def __call__(

@@ -22,7 +22,8 @@ import blocks.core.pickling  # noqa: F401  # registers itself
 from blocks.core.errors.location import running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
-from blocks.core.fields import check_types, copied_slots, shown
+from blocks.core.errors.words import shown
+from blocks.core.fields import check_types, copied_slots
 from blocks.core.parts import named, part_name
 from blocks.core.typing import of_jax
 

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import numbers
-import re
 import types
 import typing
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ import jax.numpy as jnp
 from beartype.door import is_bearable
 from flax.core import FrozenDict
 
-from blocks.core.errors.field_fixes import is_function, likely_fix
-from blocks.core.errors.fixes import alternatives
-from blocks.core.errors.places import elsewhere, role_of
-from blocks.core.slots import Called, Copied
+from blocks.core.errors.field_fixes import likely_fix
+from blocks.core.errors.places import elsewhere
+from blocks.core.errors.words import alternatives, misfit, readable, shown
+from blocks.core.slots import Called, Copied, Inner
 from blocks.core.typing import Draws, Floating
 
 
@@ -42,28 +41,23 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in values.items():
         hint = hints[name]
-        uncallable = None if hint.called is None else _uncallable(hint.called, value)
-        fits = _fits(value, hint.plain) and _placed(name, value, hint)
+        uncallable = None if hint.called is None else _uncallable(hint, hint.called, value)
+        fits = _fits(value, hint.plain) and _placed(value, hint)
         if hint.floating:
             fits = fits and _computes(value)
         if hint.draws:
             fits = fits and _draws(value)
         if not fits or uncallable is not None:
-            kinds, fields = alternatives(hint.plain), tuple(hints)
-            if uncallable is None:
-                expected, fix = _expected(hint), likely_fix(name, value, kinds, fields)
-            else:
-                assert hint.called is not None
-                expected = f"a block called as {name}({', '.join(hint.called.arguments)})"
-                fix = elsewhere(name, value, kinds, fields) or (
-                    f"Plain(block={shown(uncallable)}) calls a module with `x` alone"
-                )
-            raise TypeError(
-                f"field `{name}` cannot hold this\n"
-                f"  expected: {expected}\n"
-                f"  actual:   {shown(value)}{_call_of(uncallable)}"
-                + ("" if fix is None else f"\n  fix:      {fix}")
-            )
+            plain = {field: other.plain for field, other in hints.items()}
+            what, called = f"field `{name}` cannot hold this", hint.called
+            if uncallable is None or called is None:
+                fix = likely_fix(name, value, plain)
+                raise TypeError(misfit(what, _expected(hint), shown(value), fix))
+            expected = f"a block called as {name}({', '.join(called.arguments)})"
+            takes = list(inspect.signature(type(uncallable).__call__).parameters)[1:]
+            actual = f"{shown(value)}, called as ({', '.join(takes)})"
+            wrapped = f"Plain(block={shown(uncallable)}) calls a module with `x` alone"
+            raise TypeError(misfit(what, expected, actual, elsewhere(value, plain) or wrapped))
         checked[name] = value if is_bearable(value, hint.plain) else _tupled(value)
     return checked
 
@@ -174,28 +168,19 @@ def _parts(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def _placed(name: str, value: Any, hint: Hint) -> bool:
-    """Whether a slot for any block is free of what works inside attention only."""
-    if name == "block" or not (
-        nn.Module in alternatives(hint.plain) or hint.plain == tuple[nn.Module, ...]
-    ):
-        return True
-    return all(role_of(part) is None for part in _parts(value))
+def _placed(value: Any, hint: Hint) -> bool:
+    """Whether a slot for any block is free of parts that have slots of their own kind."""
+    anything = nn.Module in alternatives(hint.plain) or hint.plain == tuple[nn.Module, ...]
+    return hint.copied or not anything or not any(isinstance(p, Inner) for p in _parts(value))
 
 
-def _uncallable(called: Called, value: Any) -> nn.Module | None:
-    """The first part that does not take the arguments that its slot passes."""
+def _uncallable(hint: Hint, called: Called, value: Any) -> nn.Module | None:
+    """The first part that does not take what its slot passes, be it of another meaning."""
     for part in _parts(value):
-        if isinstance(part, nn.Module) and not called.fits(part):
+        inner = isinstance(part, Inner) and not hint.copied
+        if isinstance(part, nn.Module) and (inner or not called.fits(part)):
             return part
     return None
-
-
-def _call_of(part: nn.Module | None) -> str:
-    if part is None:
-        return ""
-    own = list(inspect.signature(type(part).__call__).parameters)[1:]
-    return f", called as ({', '.join(own)})"
 
 
 def _thawed(value: Any) -> Any:
@@ -210,28 +195,4 @@ def _tupled(value: Any) -> Any:
 def _expected(hint: Hint) -> str:
     if hint.floating:
         return "a floating point dtype" + " or None" * hint.optional
-    return _readable(hint.plain)
-
-
-def _readable(hint: Any) -> str:
-    """An annotation as it stands in the source."""
-    kinds = alternatives(hint)
-    if len(kinds) > 1:
-        return " | ".join(map(_readable, kinds))
-    text = hint.__name__ if inspect.isclass(hint) else str(hint)
-    return re.sub(r"[\w.]+\.(\w+)", r"\1", text.replace("NoneType", "None"))
-
-
-def shown(value: Any) -> str:
-    """A value as errors show it: an array by dtype and shape, as jaxtyping does."""
-    if isinstance(value, type):
-        return value.__name__
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
-        return f"{dtype}[{','.join(map(str, value.shape))}]"
-    if any(kind.__name__ == "CacheState" for kind in type(value).__mro__):
-        return f"{type(value).__name__}(...)"
-    if type(value).__repr__ is nn.Module.__repr__:  # of many lines
-        return f"{type(value).__name__}(...)"
-    text = f"the function {value.__name__}" if is_function(value) else repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return readable(hint.plain)

@@ -50,6 +50,10 @@ class Copied:
     """Marks a slot that its owner copies and never runs."""
 
 
+class Inner:
+    """Mixin of parts that only slots of their own kind take, as those inside attention."""
+
+
 Mixer: TypeAlias = Annotated[nn.Module, Called("x", "context", "deterministic")]
 Norm: TypeAlias = Annotated[nn.Module, Called("x")]
 Embedding: TypeAlias = Annotated[nn.Module, Called("tokens", "context", "deterministic")]

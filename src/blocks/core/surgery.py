@@ -7,7 +7,7 @@ import flax.linen as nn
 
 from blocks.core.block import fields_of, fresh, map_modules, modules_in
 from blocks.core.errors.location import reported
-from blocks.core.errors.making import nearest
+from blocks.core.errors.words import nearest
 
 M = TypeVar("M", bound=nn.Module)
 

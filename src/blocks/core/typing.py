@@ -21,18 +21,19 @@ point array of rank three with those axes.
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from beartype import beartype
-from jaxtyping import Array, Bool, Float, Int, Key, TypeCheckError, jaxtyped
+import jaxtyping
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from blocks.core.errors.arguments import explain, misses_an_argument
 from blocks.core.errors.collections import translate
 from blocks.core.errors.location import Running, report, running, where
+from blocks.core.errors.signatures import bind, check_arguments, check_result
 
 __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
 
@@ -57,13 +58,14 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
 
     Shapes and dtypes are static under `jit`, so the check leaves no operation behind. It stands
     innermost, below `@nn.compact`. On a block's method it also says where in the model an error
-    arose, whatever raised it; tracebacks of what blocks refuse end in the caller's line.
+    arose, whatever raised it; tracebacks of what blocks refuse end in the caller's line. Arrays of
+    numpy become arrays of JAX.
 
     Raises:
         TypeError: names the block, the argument, what its signature expects and what it got, and
             the fix where the mistake is a known one.
     """
-    checked = jaxtyped(function, typechecker=beartype)
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def wrapper(*given: P.args, **named: P.kwargs) -> R:
@@ -72,9 +74,9 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
         module = args[0] if args and isinstance(args[0], nn.Module) else None
         before = running.set(running.get() if module is None else Running(module, args))
         try:
-            return checked(*args, **kwargs)  # pyright: ignore[reportCallIssue]  # mapped
+            return _checked(function, signature, args, kwargs)
         except Exception as caught:
-            error = _refusal(caught, function, args, kwargs)
+            error = translate(caught) or caught
             if error is caught:
                 _report(error, function, module)
                 raise
@@ -82,7 +84,7 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
             running.reset(before)
         try:
             raise error
-        except Exception:  # a new error, with none behind it
+        except ValueError:  # in other words, with nothing behind it
             _report(error, function, module)
             raise
 
@@ -98,13 +100,20 @@ def of_jax(value: Any) -> Any:
     return jnp.asarray(value) if numpy and value.dtype.kind not in "OSUMm" else value
 
 
-def _refusal(
-    caught: Exception, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Exception:
-    """What to raise: the error itself, or one that says the same in words of this library."""
-    if isinstance(caught, TypeCheckError):
-        return TypeError(explain(function, args, kwargs, str(caught)))
-    return translate(caught) or misses_an_argument(caught, function, args, kwargs) or caught
+def _checked(
+    function: Callable[..., R],
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> R:
+    if jaxtyping.config.jaxtyping_disable:
+        return function(*args, **kwargs)
+    bound = bind(signature, args, kwargs)
+    with jaxtyping.jaxtyped("context"):  # within which axes of one name have one size
+        check_arguments(function, bound.arguments)
+        result = function(*bound.args, **bound.kwargs)
+        check_result(function, bound.arguments, result)
+    return result
 
 
 def _report(error: Exception, function: Callable[..., Any], module: nn.Module | None) -> None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block, fresh
-from blocks.core.errors.numbers import divisors
+from blocks.core.errors.words import divisors
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 from blocks.linear import Linear

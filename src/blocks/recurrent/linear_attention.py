@@ -9,7 +9,7 @@ from blocks.attention.multi_head import Biases
 from blocks.attention.qk import QKTransform
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block, fresh
-from blocks.core.errors.numbers import divisors
+from blocks.core.errors.words import divisors
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.introspection.leave import leave

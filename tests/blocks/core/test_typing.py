@@ -71,6 +71,7 @@ def test_a_wrong_result_is_the_functions_fault() -> None:
 @pytest.mark.parametrize(
     ("x", "actual"),
     [
+        (np.ones((2, 3), np.int32), "i32[2,3]"),
         (jnp.ones((2, 3), jnp.int32), "i32[2,3]"),
         (jnp.ones((2, 3), bool), "bool[2,3]"),
         (3.0, "3.0"),
@@ -164,3 +165,39 @@ def test_a_scanned_part_is_named_by_its_path() -> None:
     scanned = wrong.clone(stack=wrong.stack.clone(scan=True))
     with pytest.raises(TypeError, match=r"MultiHeadAttention at `stack\.layers\.attention`"):
         scanned.init(jax.random.key(0), jnp.zeros((2, 3), jnp.int32))
+
+
+def test_an_array_of_numpy_becomes_one_of_jax() -> None:
+    @typed
+    def kind(x: Float[Array, "a"], *more: Float[Array, "a"]) -> bool:
+        return isinstance(x, jax.Array)
+
+    assert kind(np.ones(3, np.float32))  # pyright: ignore
+
+
+def test_every_argument_of_any_number_is_checked() -> None:
+    @typed
+    def total(*parts: Float[Array, "a"]) -> Float[Array, "a"]:
+        return sum(parts, jnp.zeros(()))
+
+    with pytest.raises(TypeError, match="argument `parts` does not fit"):
+        total(jnp.ones(3), jnp.ones(2))
+
+
+def test_a_size_of_the_block_is_shown_as_a_number() -> None:
+    class Wide(Block, kw_only=True):
+        features: int
+
+        @typed
+        def __call__(self, x: Float[Array, "batch {self.features}"]) -> Float[Array, "batch"]:
+            return x[:, 0]
+
+    with pytest.raises(TypeError, match=r"expected: Float\[Array, 'batch 4'\]"):
+        Wide(features=4).apply({}, jnp.ones((2, 3)))
+
+
+def test_a_hint_that_only_type_checkers_see_is_not_checked() -> None:
+    def call(x: "Unseen") -> int:  # pyright: ignore
+        return 3
+
+    assert typed(call)(object()) == 3

@@ -4,7 +4,7 @@
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-from errors.case import mistake
+from errors.case import mistake, told
 
 from blocks import (
     AttentionHead,
@@ -12,7 +12,6 @@ from blocks import (
     ChunkedAttention,
     CrossAttention,
     CudnnAttention,
-    LearnedPositions,
     MultiHeadAttention,
     SoftCap,
 )
@@ -94,25 +93,13 @@ CASES = (
         "  fix:      write RoPE(...), a value instead of its name",
     ),
     mistake(
-        "MultiHeadAttention position 2",
-        lambda: MultiHeadAttention(num_heads=2, position=LearnedPositions(max_length=4)),
-        TypeError,
-        "MultiHeadAttention: field `position` cannot hold this",
-        "  expected: QKTransform | None",
-        "  actual:   LearnedPositions(max_length=4)",
-        ("  fix:      LearnedPositions is added to embeddings: TokenEmbedding(position=...)"),
-    ),
-    mistake(
         "MultiHeadAttention implementation",
         lambda: MultiHeadAttention(num_heads=2, implementation="flash"),
         TypeError,
         "MultiHeadAttention: field `implementation` cannot hold this",
         "  expected: Kernel",
         "  actual:   'flash'",
-        (
-            "  fix:      kernels are values: dot_product_attention, ChunkedAttention(), "
-            "CudnnAttention()"
-        ),
+        "  fix:      write a value instead of a name",
     ),
     mistake(
         "MultiHeadAttention scores",
@@ -122,15 +109,6 @@ CASES = (
         "  expected: tuple[ScoreModification, ...]",
         "  actual:   SoftCap(cap=1.0)",
         "  fix:      write it as a tuple, (...,)",
-    ),
-    mistake(
-        "MultiHeadAttention use_bias",
-        lambda: MultiHeadAttention(num_heads=2, use_bias={"key": False}),
-        TypeError,
-        "MultiHeadAttention: field `use_bias` cannot hold this",
-        "  expected: bool | Biases",
-        "  actual:   {'key': False}",
-        "  fix:      write Biases(key=False)",
     ),
     mistake(
         "MultiHeadAttention use_bias 2",
@@ -156,11 +134,11 @@ CASES = (
             "MultiHeadAttention(num_heads=...)."
         ),
     ),
-    mistake(
+    told(
         "AttentionHead head_dim",
         lambda: AttentionHead(head_dim=0),
         ValueError,
-        "AttentionHead: head_dim=0 must be at least 1; 64 is usual.",
+        "AttentionHead: head_dim=0 must be at least 1",
     ),
     mistake(
         "MultiHeadAttention implementation 2",
@@ -174,7 +152,7 @@ CASES = (
             "Auto(), which chooses."
         ),
     ),
-    mistake(
+    told(
         "CrossAttention num_heads",
         lambda: CrossAttention(num_heads=0),
         ValueError,

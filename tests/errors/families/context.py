@@ -6,7 +6,7 @@
 import jax.numpy as jnp
 from errors.case import ATTEND, KEY, TOKENS, VALID, X, mistake, shapes
 
-from blocks import Causal, Context, FirstToken
+from blocks import Causal, Context
 
 CASES = (
     mistake(
@@ -46,7 +46,10 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   Causal()",
-        ("  fix:      a mask is a field of attention, mask=Causal(); it comes with no call"),
+        (
+            "  fix:      Causal goes into mask=Causal() of MultiHeadAttention, "
+            "CrossAttention, DifferentialAttention, ..."
+        ),
     ),
     mistake(
         "MultiHeadAttention ids as context",
@@ -104,14 +107,5 @@ CASES = (
         "  expected: Context | None",
         "  actual:   Context",
         "  fix:      it is the class; write Context(...)",
-    ),
-    mistake(
-        "FirstToken padding as context",
-        lambda: shapes(FirstToken(), X, VALID),
-        TypeError,
-        "FirstToken: argument `context` does not fit its signature",
-        "  expected: Context | None",
-        "  actual:   bool[2,3]",
-        "  fix:      padding comes as Context(valid=...), True for real tokens",
     ),
 )

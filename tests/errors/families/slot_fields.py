@@ -3,7 +3,7 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
-from errors.case import mistake
+from errors.case import mistake, told
 
 from blocks import (
     ALiBi,
@@ -23,104 +23,99 @@ from blocks import (
     RoPE,
     SlidingWindow,
     SoftCap,
-    SoftmaxOne,
 )
 
 CASES = (
-    mistake(
+    told(
         "SlidingWindow window",
         lambda: SlidingWindow(0),
         ValueError,
         "SlidingWindow: window=0 must be at least 1, the token itself.",
     ),
-    mistake(
+    told(
         "SlidingWindow window 2",
         lambda: SlidingWindow(2.0),
         TypeError,
-        "SlidingWindow: field `window` cannot hold this",
-        "  expected: int",
-        "  actual:   2.0",
-        "  fix:      write 2",
+        "SlidingWindow: field `window`",
+        "write 2",
     ),
-    mistake(
+    told(
         "SlidingWindow windw",
         lambda: SlidingWindow(windw=3),
         TypeError,
-        "SlidingWindow: no field `windw`; did you mean `window`?",
+        "SlidingWindow: no field `windw`",
     ),
-    mistake(
+    told(
         "SlidingWindow window 3",
         lambda: SlidingWindow(),
         TypeError,
-        "SlidingWindow: the field `window` is missing; write SlidingWindow(window=...).",
+        "SlidingWindow: the field `window` is missing",
     ),
-    mistake(
+    told(
         "ChunkedLocal size",
         lambda: ChunkedLocal(0),
         ValueError,
         "ChunkedLocal: size=0 must be at least 1, the token itself.",
     ),
-    mistake(
+    told(
         "Dilated step",
         lambda: Dilated(0),
         ValueError,
         "Dilated: step=0 must be at least 1, which sees every token.",
     ),
-    mistake(
-        "Prefix length", lambda: Prefix(-1), ValueError, "Prefix: length=-1 must be at least 0."
+    told(
+        "Prefix length",
+        lambda: Prefix(-1),
+        ValueError,
+        "Prefix: length=-1 must be at least 0.",
     ),
-    mistake(
+    told(
         "Causal right",
         lambda: Causal() & 3,
         TypeError,
-        "And: field `right` cannot hold this",
-        "  expected: Mask",
-        "  actual:   3",
+        "And: field `right`",
+        "expected: Mask",
     ),
-    mistake(
+    told(
         "Causal and",
         lambda: Causal() and Causal(),
         TypeError,
         (
-            "a mask is neither true nor false: combine masks with `&`, `|` and `~` instead "
-            "of `and`, `or` and `not`."
+            "a mask is neither true nor false: combine masks with `&`, `|` and `~` instead of "
+            "`and`, `or` and `not`."
         ),
     ),
-    mistake(
+    told(
         "RoPE theta",
         lambda: RoPE(theta="1e4"),
         TypeError,
-        "RoPE: field `theta` cannot hold this",
-        "  expected: float",
-        "  actual:   '1e4'",
-        "  fix:      write 10000.0, without quotes",
+        "RoPE: field `theta`",
+        "write 10000.0, without quotes",
     ),
-    mistake(
+    told(
         "RoPE scaling",
         lambda: RoPE(scaling="yarn"),
         TypeError,
-        "RoPE: field `scaling` cannot hold this",
-        "  expected: RoPEScaling | None",
-        "  actual:   'yarn'",
-        "  fix:      write YaRN(...), a value instead of its name",
+        "RoPE: field `scaling`",
+        "write YaRN(...), a value instead of its name",
     ),
-    mistake(
+    told(
         "LinearScaling factor",
         lambda: LinearScaling(factor=0.0),
         ValueError,
         "LinearScaling: factor=0.0 must be positive.",
     ),
-    mistake(
+    told(
         "ChunkedAttention query_chunk",
         lambda: ChunkedAttention(query_chunk=0),
         ValueError,
-        "ChunkedAttention: query_chunk=0 must be at least 1; 512 is usual.",
+        "ChunkedAttention: query_chunk=0 must be at least 1",
     ),
-    mistake(
+    told(
         "Auto many",
         lambda: Auto(many=0),
         ValueError,
-        "Auto: many=0 must be at least 1; 524288 is usual.",
+        "Auto: many=0 must be at least 1",
     ),
     mistake(
         "Context cache_size",
@@ -138,54 +133,43 @@ CASES = (
             " streams, cache_size."
         ),
     ),
-    mistake(
+    told(
         "SoftCap cap",
         lambda: SoftCap(cap=0.0),
         ValueError,
-        "SoftCap: cap=0.0 must be positive; Gemma 2 has 50.",
+        "SoftCap: cap=0.0 must be positive",
     ),
-    mistake(
+    told(
         "RelativeBias num_buckets",
         lambda: RelativeBias(num_buckets=3),
         ValueError,
         "RelativeBias: num_buckets=3 must be even and at least 4.",
     ),
-    mistake(
+    told(
         "QKNorm norm",
         lambda: QKNorm(norm=None),
         TypeError,
-        "QKNorm: field `norm` cannot hold this",
-        "  expected: Module",
-        "  actual:   None",
+        "QKNorm: field `norm`",
+        "expected: Module",
     ),
-    mistake(
+    told(
         "LearnedSinks sinks_init",
         lambda: LearnedSinks(sinks_init=0.0),
         TypeError,
-        "LearnedSinks: field `sinks_init` cannot hold this",
-        "  expected: Callable[..., Array]",
-        "  actual:   0.0",
-        "  fix:      pass an initialiser, as Normal(0.0)",
+        "LearnedSinks: field `sinks_init`",
+        "pass an initialiser, as Normal(0.0)",
     ),
-    mistake(
+    told(
         "ALiBi slopes",
         lambda: ALiBi(slopes=2),
         TypeError,
-        "ALiBi: no field `slopes`; there is none.",
+        "ALiBi: no field `slopes`",
     ),
-    mistake(
+    told(
         "FullWidthQKNorm norm",
         lambda: FullWidthQKNorm(norm=RMSNorm),
         TypeError,
-        "FullWidthQKNorm: field `norm` cannot hold this",
-        "  expected: Module",
-        "  actual:   RMSNorm",
-        "  fix:      it is the class; write RMSNorm(...)",
-    ),
-    mistake(
-        "SoftmaxOne names",
-        lambda: SoftmaxOne(1),
-        TypeError,
-        "SoftmaxOne: fields are given by name; write SoftmaxOne().",
+        "FullWidthQKNorm: field `norm`",
+        "it is the class; write RMSNorm(...)",
     ),
 )

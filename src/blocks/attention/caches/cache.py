@@ -31,6 +31,15 @@ class Cache(Value):
     def check_mask(self, mask: Mask | None) -> None:
         """Raise `ValueError` for a mask that sees what the cache does not keep."""
 
+    @staticmethod
+    def instead_of(value: Any) -> str | None:
+        """The fix for what was given in the place of a cache; errors of fields show it."""
+        if isinstance(value, int):
+            return "a call turns caches on, Context(cache_size=...); the field says what they keep"
+        if isinstance(value, CacheState):
+            return "write the cache that made it, as KeyValueCache(); its state stays in variables"
+        return None
+
     def slots(self, size: int, lookback: int | None) -> int:
         """Slots for a call with `cache_size=size` and a mask of that `lookback`."""
         return size

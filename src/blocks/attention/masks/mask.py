@@ -4,6 +4,8 @@ A mask knows a rule, not an array: it is evaluated where tokens stand, so the sa
 whole sequence, a chunk of one, and a cache.
 """
 
+from typing import Any
+
 from blocks.attention.masks.probe import probe
 from blocks.context import Coordinates
 from blocks.core.errors.tracebacks import ending
@@ -58,6 +60,12 @@ class Mask(Value):
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
         """True where the query may see the key."""
         raise TypeError(f"{type(self).__name__} defines no rule: give it a `__call__`.")
+
+    @staticmethod
+    def instead_of(value: Any) -> str | None:
+        """The fix for what was given in the place of a mask; errors of fields show it."""
+        rule = "a mask is a rule, as Causal(); padding comes with the call, Context(valid=...)"
+        return rule if hasattr(value, "shape") else None
 
     @ending
     def __bool__(self) -> bool:

@@ -6,47 +6,35 @@ from flax import errors
 
 
 def translate(error: Exception) -> ValueError | None:
-    """The same in words of this library; None for other errors, and where Flax says it as well."""
-    text = _translated(error)
+    """The same in words of this library; None for other errors."""
+    quoted = re.findall(r'"(\w+)"', str(error))  # Flax keeps the names in its message alone
+    text = _translated(error, *quoted) if quoted else None
     return None if text is None else ValueError(text)
 
 
-def _translated(error: Exception) -> str | None:
-    text = str(error)
-    name = re.search(r'"(\w+)"', text)
-    collection = re.search(r'collection "(\w+)"', text)
-    if name is None:
-        return None
+def _translated(error: Exception, name: str, collection: str = "params", *_: str) -> str | None:
     match error:
         case errors.InvalidRngError():
-            stream = name[1]
-            other = ", or deterministic=True" if stream == "dropout" else ""
+            other = ", or deterministic=True" if name == "dropout" else ""
             return (
-                f"no random key for `{stream}`, which this call draws from\n"
-                f'  fix:      give one, rngs={{"{stream}": key}}{other}'
+                f"no random key for `{name}`, which this call draws from\n"
+                f'  fix:      give one, rngs={{"{name}": key}}{other}'
             )
-        case errors.ModifyScopeVariableError() if collection is not None:
-            return _unreturned(collection[1])
-        case errors.ScopeCollectionNotFound() if collection is not None:
-            if collection[1] != "params":
-                return _unreturned(collection[1])
+        case errors.ModifyScopeVariableError() | errors.ScopeCollectionNotFound():
+            if collection != "params":
+                return (
+                    f"this call writes the collection `{collection}`, and does not return it\n"
+                    f'  fix:      apply(..., mutable=["{collection}"]), which gives result and '
+                    "variables"
+                )
             return (
-                f"no parameter `{name[1]}`: the variables of this call hold none for this block\n"
+                f"no parameter `{name}`: the variables of this call hold none for this block\n"
                 '  fix:      pass what init returned, or {"params": params} where you kept those'
             )
         case errors.ScopeParamNotFoundError():
-            fix = "they are another model's: compare the fields of the two, or init anew"
-            if name[1].startswith("lora_"):
-                fix = (
-                    "an adapter adds it: init the adapted block, and put the weights you have into "
-                    "what that returns"
-                )
-            return f"no parameter `{name[1]}` among the variables of this call\n  fix:      {fix}"
+            return (
+                f"no parameter `{name}` among the variables of this call\n"
+                "  fix:      they are another model's, or an adapter adds it: init this model, "
+                "and put the weights you have into what that returns"
+            )
     return None
-
-
-def _unreturned(collection: str) -> str:
-    return (
-        f"this call writes the collection `{collection}`, and does not return it\n"
-        f'  fix:      apply(..., mutable=["{collection}"]), which gives result and variables'
-    )

@@ -1,174 +1,136 @@
-"""Values that a field cannot hold, each with the fix where the mistake is a known one."""
+"""Mistakes in fields that are recognised by what was given, each with its fix."""
 
 import difflib
 import functools
 import inspect
 import numbers
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 from beartype.door import is_bearable
 
-from blocks.core.errors.places import elsewhere
+from blocks.core.errors.places import elsewhere, told
+from blocks.core.errors.words import alternatives, is_array, is_function
 
 
-def likely_fix(
-    name: str, value: Any, kinds: tuple[Any, ...], fields: tuple[str, ...]
-) -> str | None:
-    """The fix for a field that can be one of `kinds`; None where nothing is recognised.
+class Mistake(NamedTuple):
+    """A value that a field cannot hold.
 
-    Args:
+    Attributes:
         name: of the field.
-        value: that it cannot hold.
-        kinds: that it can hold.
-        fields: names of all fields that there are.
+        value: that was given.
+        hint: annotation of the field.
+        hints: of all fields of the block.
     """
-    for recognise in (
-        _dtype,
-        _class,
-        _uncalled,
-        _several,
-        _number,
-        _cache,
-        _remat,
-        _text,
-        _array,
-        _maker,
-        _mapping,
-    ):
-        fix = recognise(name, value, kinds)
-        if fix is not None:
-            return fix
-    return elsewhere(name, value, kinds, fields)
+
+    name: str
+    value: Any
+    hint: Any
+    hints: dict[str, Any]
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """What the field can hold, one by one."""
+        return alternatives(self.hint)
+
+    def is_a(self, hint: Any) -> bool:
+        """Whether the field can hold all that an annotation says."""
+        return set(alternatives(hint)) <= set(self.kinds)
 
 
-def is_function(value: Any) -> bool:
-    """Whether a value is a function, compiled or not, and no class or block."""
-    named = callable(value) and hasattr(value, "__name__")
-    return named and not inspect.isclass(value) and not isinstance(value, nn.Module)
+def likely_fix(name: str, value: Any, hints: dict[str, Any]) -> str | None:
+    """The fix for a value that the field `name` cannot hold; None where nothing is recognised."""
+    mistake = Mistake(name, value, hints[name], hints)
+    return next(filter(None, (rule(mistake) for rule in _RULES)), None)
 
 
-def _class(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if inspect.isclass(value) and (
-        name == "implementation" or any(_below_kind(value, k) for k in kinds)
-    ):
-        return f"it is the class; write {value.__name__}(...)"
-    return None
-
-
-def _below_kind(value: type, kind: Any) -> bool:
-    try:
-        return issubclass(value, kind)
-    except TypeError:  # no class, or a protocol that compares values alone
-        return False
-
-
-def _dtype(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if not name.endswith("dtype"):
+def _dtype(m: Mistake) -> str | None:
+    if not m.is_a(jax.typing.DTypeLike):
         return None
     names = ("float32", "bfloat16", "float16", "float64")
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(m.value), names, n=1, cutoff=0.5)
     return f"write jnp.{near[0]}" if near else "write jnp.float32 or jnp.bfloat16"
 
 
-def _uncalled(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if not (name.endswith("_init") and inspect.isfunction(value)):
+def _class(m: Mistake) -> str | None:
+    if not inspect.isclass(m.value):
         return None
-    return f"it makes initialisers; call it, jax.nn.initializers.{value.__name__}()"
+    below = any(inspect.isclass(kind) and issubclass(m.value, kind) for kind in m.kinds)
+    called = Callable in {getattr(kind, "__origin__", None) for kind in m.kinds}
+    return f"it is the class; write {m.value.__name__}(...)" if below or not called else None
 
 
-def _several(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if any(is_bearable((value,), kind) for kind in kinds):
+def _several(m: Mistake) -> str | None:
+    if is_bearable((m.value,), m.hint):
         return "write it as a tuple, (...,)"
-    one = isinstance(value, (list, tuple)) and len(value) == 1
-    if one and any(is_bearable(value[0], kind) for kind in kinds):
+    one = isinstance(m.value, (list, tuple)) and len(m.value) == 1
+    if one and is_bearable(m.value[0], m.hint):
         return "it holds one value; write it without the brackets"
     return None
 
 
-def _number(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """Numbers as text or as floats, and switches that are no bools."""
-    if isinstance(value, bool):
+def _number(m: Mistake) -> str | None:
+    """Numbers as text, as floats or as arrays, and switches that are no bools."""
+    value = m.value
+    if isinstance(value, bool) or (bool in m.kinds and isinstance(value, str)):
         return None
-    if kinds[0] is bool and (value is None or isinstance(value, numbers.Integral)):
-        return f"write {bool(value)}" if value is not None else "write True or False"
-    if int in kinds and isinstance(value, numbers.Real) and float(value).is_integer():
-        return f"write {int(float(value))}"
-    if isinstance(value, str) and (int in kinds or float in kinds):
-        try:
-            number = float(value)
-        except ValueError:
-            return None
-        return f"write {int(number) if int in kinds else number}, without quotes"
-    return None
-
-
-def _cache(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """Something that turns caches on, or what one holds, where the rule of one stands."""
-    if name != "cache":
+    if m.kinds[0] is bool:
+        return f"write {bool(value)}" if isinstance(value, int) else "write True or False"
+    kind = next((kind for kind in (int, float) if kind in m.kinds), None)
+    if kind is None:
         return None
-    if isinstance(value, (bool, int)):
-        return "a call turns caches on, Context(cache_size=...); the field says what they keep"
-    if any(kind.__name__ == "CacheState" for kind in type(value).__mro__):
-        return "write the cache that made it, as KeyValueCache(); its state goes from call to call"
-    return None
-
-
-def _remat(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """What to keep for the backward pass, by a name."""
-    if name != "remat":
+    if is_array(value) and value.ndim == 0:
+        return f"a Python number: {kind.__name__}({m.name})"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
         return None
-    if isinstance(value, str):
-        if hasattr(jax.checkpoint_policies, value):
-            return f"pass the policy, jax.checkpoint_policies.{value}"
-        return "write True, which keeps nothing, or a policy of jax.checkpoint_policies"
-    if isinstance(value, (list, tuple)):
-        names = ", ".join(f'"{item}"' for item in value)
-        return f"pass the policy, jax.checkpoint_policies.save_only_these_names({names})"
-    return None
+    if kind is int and not number.is_integer():
+        return None
+    return f"write {kind(number)}" + ", without quotes" * isinstance(value, str)
 
 
-def _text(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
+def _initializer(m: Mistake) -> str | None:
+    """What is no function of a key, a shape and a dtype."""
+    if m.hint != Callable[..., jax.Array]:
+        return None
+    made = m.value if inspect.isfunction(m.value) else None
+    if isinstance(m.value, str):
+        made = getattr(jax.nn.initializers, m.value, None)
+    if made is not None:
+        call = "" if "key" in inspect.signature(made).parameters else "()"
+        return f"pass the initialiser, jax.nn.initializers.{made.__name__}{call}"
+    if isinstance(m.value, numbers.Real):
+        return f"pass an initialiser, as Normal({m.value})"
+    return "pass a function of key, shape and dtype, as Normal(0.02)"
+
+
+def _text(m: Mistake) -> str | None:
     """An algorithm by its name; here it is a value."""
-    if not isinstance(value, str):
+    if not isinstance(m.value, str):
         return None
-    if name.endswith("_init"):
-        maker = getattr(jax.nn.initializers, value, None)
-        if maker is None:
-            return "pass an initialiser, as Normal(0.02)"
-        call = "" if "key" in inspect.signature(maker).parameters else "()"
-        return f"pass the initialiser, jax.nn.initializers.{value}{call}"
-    if name == "implementation":
-        return "kernels are values: dot_product_attention, ChunkedAttention(), CudnnAttention()"
-    kind = _named(value, kinds, name)
+    kind = _named(m.value, m.name, m.kinds)
     if kind is not None:
         return f"write {kind.__name__}(...), a value instead of its name"
-    if name == "activation":
-        known = value if callable(getattr(jax.nn, value, None)) else None
-        return f"pass the function, {f'jax.nn.{known}' if known else 'as blocks.gelu'}"
-    if name.endswith("norm"):
-        return "write a block instead of a name, as LayerNorm() or RMSNorm()"
-    return None
+    for name, module in _FUNCTIONS.items():
+        if callable(getattr(module, m.value, None)):
+            return f"pass the function, {name}.{m.value}"
+    what = "block" if nn.Module in m.kinds else "value"
+    return f"write a {what} instead of a name"
 
 
-def _named(text: str, kinds: tuple[Any, ...], slot: str) -> type | None:
+def _named(text: str, slot: str, kinds: tuple[Any, ...]) -> type | None:
     """The class of that name, of the beginning of one, or of what a slot leaves out of it."""
     plain, slot = (name.replace("_", "").replace("-", "").lower() for name in (text, slot))
     known = {kind.__name__.lower(): kind for kind in _below(kinds)}
-    if plain in known:
-        return known[plain]
-    for start in (plain + slot, plain) if plain else ():
-        found = [kind for name, kind in known.items() if name.startswith(start)]
-        # Every block is a Module: there the beginning of a name says little.
-        if found and (len(found) == 1 or start != plain) and (start != plain or not _any(kinds)):
-            return found[0]
-    return None
-
-
-def _any(kinds: tuple[Any, ...]) -> bool:
-    return nn.Module in kinds
+    if plain in known or not plain:
+        return known.get(plain)
+    full = [kind for name, kind in known.items() if name.startswith(plain + slot)]
+    # Every block is a Module: there the beginning of a name says little.
+    some = [kind for name, kind in known.items() if name.startswith(plain)]
+    return (*full, *(some if len(some) == 1 and nn.Module not in kinds else ()), None)[0]
 
 
 def _below(kinds: tuple[Any, ...]) -> Iterator[type]:
@@ -178,35 +140,23 @@ def _below(kinds: tuple[Any, ...]) -> Iterator[type]:
             yield from _below(tuple(kind.__subclasses__()))
 
 
-def _array(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if not (hasattr(value, "ndim") and hasattr(value, "dtype")):
-        return None
-    if name == "mask":
-        return "a mask is a rule, as Causal(); padding comes with the call, Context(valid=...)"
-    if name.endswith("_init"):
-        return f"pass a function of key, shape and dtype: lambda key, shape, dtype: {name[:-5]}"
-    if value.ndim == 0 and (int in kinds or float in kinds):
-        return f"a Python number: {'int' if int in kinds else 'float'}({name})"
-    return None
-
-
-def _maker(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    """A function or a number in the place of a block, or of an initialiser."""
-    if name.endswith("_init") and isinstance(value, numbers.Real):
-        return f"pass an initialiser, as Normal({value})"
-    if name.endswith("_init") and isinstance(value, tuple):
-        return "pass a function such as Normal(0.02); it is told the shape"
-    module = any(inspect.isclass(kind) and issubclass(kind, nn.Module) for kind in kinds)
-    if module and (isinstance(value, functools.partial) or is_function(value)):
+def _function(m: Mistake) -> str | None:
+    """A function in the place of a block."""
+    block = any(inspect.isclass(kind) and issubclass(kind, nn.Module) for kind in m.kinds)
+    if block and (isinstance(m.value, functools.partial) or is_function(m.value)):
         return "the slot holds a block, not a function; if it makes one, call it"
     return None
 
 
-def _mapping(name: str, value: Any, kinds: tuple[Any, ...]) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    for kind in kinds:
-        if set(value) <= set(getattr(kind, "_fields", ())):
-            fields = ", ".join(f"{key}={item!r}" for key, item in value.items())
-            return f"write {kind.__name__}({fields})"
-    return None
+_FUNCTIONS = {"jax.checkpoint_policies": jax.checkpoint_policies, "jax.nn": jax.nn}
+_RULES = (
+    lambda m: told(m.value, m.hint),
+    _dtype,
+    _class,
+    _several,
+    _number,
+    _initializer,
+    _text,
+    _function,
+    lambda m: elsewhere(m.value, m.hints),
+)

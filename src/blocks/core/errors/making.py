@@ -1,11 +1,10 @@
 """What is refused when a value is made: it names the class, and ends in the line that makes it."""
 
 import dataclasses
-import difflib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from blocks.core.errors.location import here, report
+from blocks.core.errors.words import nearest
 
 
 def blame(error: Exception, cls: type, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
@@ -29,15 +28,6 @@ class Reporting(type):
             except Exception as error:
                 blame(error, cls, args, fields)
                 raise
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint at what was meant, for a name that is none of `names`."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"there are {', '.join(names)}." if names else "there is none."
 
 
 def _misnamed(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.core.errors.location import report
-from blocks.core.fields import shown
+from blocks.core.errors.words import is_array, misfit, shown
 from blocks.core.typing import of_jax
 
 P = ParamSpec("P")
@@ -55,12 +55,8 @@ def check_variables(method: str, variables: Any, args: tuple[Any, ...]) -> None:
         fix = f"they are swapped: {fix}"
     elif isinstance(variables, tuple) and any(isinstance(part, Mapping) for part in variables):
         fix = "init_with_output gives the result and the variables; pass the second"
-    raise TypeError(
-        f"argument `variables` of {method} does not fit\n"
-        "  expected: the collections that init returned\n"
-        f"  actual:   {shown(variables)}\n"
-        f"  fix:      {fix}"
-    )
+    what = f"argument `variables` of {method} does not fit"
+    raise TypeError(misfit(what, "the collections that init returned", shown(variables), fix))
 
 
 def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
@@ -76,15 +72,11 @@ def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
         fix = f"they are swapped: {fix}"
     elif isinstance(rngs, int):
         fix = f"make a key of it: jax.random.key({rngs})"
-    raise TypeError(
-        f"argument `rngs` of {method} does not fit\n"
-        "  expected: a random key, or a dict of them by name\n"
-        f"  actual:   {shown(rngs)}\n"
-        f"  fix:      {fix}"
-    )
+    what = f"argument `rngs` of {method} does not fit"
+    raise TypeError(misfit(what, "a random key, or a dict of them by name", shown(rngs), fix))
 
 
 def _is_key(value: Any) -> bool:
     """Whether it is a key, or the numbers of one as JAX's first keys were."""
-    dtype = getattr(value, "dtype", None)
-    return dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == jnp.uint32)
+    kinds = (jax.dtypes.prng_key, jnp.uint32)
+    return is_array(value) and any(jnp.issubdtype(value.dtype, kind) for kind in kinds)

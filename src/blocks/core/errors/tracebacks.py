@@ -5,39 +5,28 @@ the modes of JAX's switch: `JAX_TRACEBACK_FILTERING=off` shows everything, and I
 """
 
 import builtins
-import dis
 import functools
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
-import beartype
 import chex
 import flax
 import jax
-import jaxtyping
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
-_LIBRARIES = (
-    _HERE,
-    *(os.path.dirname(str(m.__file__)) + os.sep for m in (beartype, chex, flax, jax, jaxtyping)),
-)
+_LIBRARIES = (_HERE, *(os.path.dirname(str(m.__file__)) + os.sep for m in (chex, flax, jax)))
 
 
 def refused(error: BaseException) -> bool:
-    """Whether a `raise` of this library made the error; a bug or another library's error is not."""
-    last = error.__traceback__
-    if last is None:
-        return False
-    while last.tb_next is not None:
-        last = last.tb_next
-    code = last.tb_frame.f_code
-    by_statement = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return by_statement and code.co_filename.startswith(_HERE)
+    """Whether this library raised the error; a part's own and another library's are not."""
+    entries = list(_entries(error))
+    ours = entries and entries[-1].tb_frame.f_code.co_filename.startswith(_HERE)
+    return bool(ours) and type(error) in (TypeError, ValueError)
 
 
 def shorten(error: BaseException) -> None:
@@ -48,17 +37,13 @@ def shorten(error: BaseException) -> None:
     mode = jax.config.jax_traceback_filtering  # pyright: ignore[reportAttributeAccessIssue]
     if mode == "off":
         return
-    frames = []
-    entry = error.__traceback__
-    while entry is not None:
-        frames.append(entry)
-        entry = entry.tb_next
+    entries = list(_entries(error))
     if mode == "tracebackhide" or (mode == "auto" and hasattr(builtins, "get_ipython")):
-        for entry in filter(_internal, frames):
+        for entry in filter(_internal, entries):
             entry.tb_frame.f_locals["__tracebackhide__"] = True
         return
     kept = None
-    for entry in reversed(frames):
+    for entry in reversed(entries):
         if not _internal(entry):
             kept = types.TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     error.__traceback__ = kept
@@ -79,7 +64,14 @@ def ending(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def _entries(error: BaseException) -> Iterator[types.TracebackType]:
+    entry = error.__traceback__
+    while entry is not None:
+        yield entry
+        entry = entry.tb_next
+
+
 def _internal(entry: types.TracebackType) -> bool:
     code = entry.tb_frame.f_code
-    made = ("__create_fn__.", "__beartype")  # by dataclasses, by beartype
-    return code.co_filename.startswith(_LIBRARIES) or code.co_qualname.startswith(made)
+    written = code.co_qualname.startswith("__create_fn__.")  # by dataclasses
+    return written or code.co_filename.startswith(_LIBRARIES)

@@ -1,0 +1,80 @@
+"""How messages show values and annotations, and the lines that they are made of."""
+
+import difflib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+
+
+def misfit(
+    what: str, expected: str, actual: str, fix: str | None = None, axes: str | None = None
+) -> str:
+    """Lines that say what does not fit, what was expected, what came, and how to mend it."""
+    lines = [what, f"  expected: {expected}", f"  actual:   {actual}"]
+    lines += [f"  with:     {axes} (bound by the arguments before it)"] if axes else []
+    return "\n".join([*lines, *([f"  fix:      {fix}"] if fix else [])])
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: an array by dtype and shape, a function or class by its name."""
+    if is_array(value):
+        dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
+        return f"{dtype}[{','.join(map(str, value.shape))}]"
+    if isinstance(value, type):
+        return value.__name__
+    if type(value).__repr__ is nn.Module.__repr__:  # of many lines
+        return f"{type(value).__name__}(...)"
+    text = f"the function {value.__name__}" if is_function(value) else repr(value)
+    if isinstance(value, flax.struct.PyTreeNode) and len(text) > 100:  # of arrays
+        return f"{type(value).__name__}(...)"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def readable(hint: Any) -> str:
+    """An annotation as it stands in the source."""
+    kind, *others = alternatives(hint)
+    if others:
+        return " | ".join(map(readable, (kind, *others)))
+    text = kind.__name__ if inspect.isclass(kind) else str(kind)
+    return re.sub(r"[\w.]+\.(\w+)", r"\1", text.replace("NoneType", "None"))
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array of JAX or of numpy, traced or not."""
+    return isinstance(value, jax.Array) or hasattr(value, "__array_interface__")
+
+
+def is_function(value: Any) -> bool:
+    """Whether a value is a function, compiled or not, and no class or block."""
+    named = callable(value) and hasattr(value, "__name__")
+    return named and not inspect.isclass(value) and not isinstance(value, nn.Module)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint at what was meant, for a name that is none of `names`."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"there are {', '.join(names)}." if names else "there is none."
+
+
+def divisors(number: int) -> str:
+    """The divisors of a number, as a sentence lists them."""
+    found = [str(d) for d in range(1, number + 1) if number % d == 0]
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} or {found[-1]}"
