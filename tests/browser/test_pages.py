@@ -15,6 +15,10 @@ RULES = {
     "light": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
     "dark": {"type": "rule", "values": ["color-contrast"]},  # the others do not depend on it
 }
+# Colours change at once: halfway from light to dark they have no contrast.
+STILL = """const style = document.createElement("style");
+    style.textContent = "* {transition: none !important}";
+    document.head.append(style)"""
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +39,8 @@ def requests(driver) -> set[str]:
     }
 
 
-def violations(driver, axe: str, scheme: str) -> list[str]:
-    """What axe-core calls serious or critical."""
-    driver.execute_script(axe)
+def violations(driver, scheme: str) -> list[str]:
+    """What axe-core, which the page has loaded, calls serious or critical."""
     driver.set_script_timeout(60)
     # What passes need not be described, which takes as long as finding it.
     options = {"runOnly": RULES[scheme], "resultTypes": ["violations"]}
@@ -52,33 +55,30 @@ def violations(driver, axe: str, scheme: str) -> list[str]:
     ]
 
 
+def scheme_of(driver) -> str:
+    return driver.execute_script("return document.body.getAttribute('data-md-color-scheme')")
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_loads_without_an_error_or_a_request_elsewhere(page, browser, address):
+def test_a_page_is_silent_self_contained_and_open_to_all(page, browser, address, axe):
+    """One load serves both colour schemes and both widths, which a reader may change too."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     driver = browser.driver
     requests(driver)
     driver.get_log("browser")
     driver.get(f"{address}/{page}")
     assert driver.find_element("css selector", "h1").text
+    assert scheme_of(driver) == "default"
+    driver.execute_script(axe)
+    assert violations(driver, "light") == []
+    driver.execute_script(STILL)
+    browser.look("dark")
+    WebDriverWait(driver, 10, 0.02).until(lambda _: scheme_of(driver) == "slate")
+    assert violations(driver, "dark") == []
+    browser.look(width=360)
+    width = driver.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 360, "on a phone the page scrolls sideways"
     assert [row["message"] for row in driver.get_log("browser")] == []
     elsewhere = {url for url in requests(driver) if not url.startswith((address, "data:", "blob:"))}
-    assert elsewhere == set()
-
-
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_a_reader_out(page, scheme, browser, address, axe):
-    browser.look(scheme)
-    browser.driver.get(f"{address}/{page}")
-    scripted = browser.driver.execute_script(
-        "return document.body.getAttribute('data-md-color-scheme')"
-    )
-    assert scripted == {"light": "default", "dark": "slate"}[scheme]
-    assert violations(browser.driver, axe, scheme) == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_phone_scrolls_down_only(page, browser, address):
-    browser.look(width=360)
-    browser.driver.get(f"{address}/{page}")
-    width = browser.driver.execute_script("return document.documentElement.scrollWidth")
-    assert width <= 360
+    assert elsewhere == set(), "the page asks something of another site"
