@@ -164,6 +164,13 @@ def test_the_hosted_checks_run_all_of_the_checks_on_the_oldest_and_the_newest_py
     assert f"uv python install {PYTHONS[-1]} " in text
 
 
+def test_types_are_checked_on_the_oldest_and_the_newest_python():
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 'types_of tools "$python"' in text
+    assert 'types_of newest "$newest"' in text
+    assert SETTINGS["tool"]["basedpyright"]["pythonVersion"] == PYTHONS[0]
+
+
 @pytest.mark.slow
 def test_what_is_published_runs_where_nothing_else_is(tmp_path):
     """The wheel comes from the sdist, as `python -m build` makes it."""
