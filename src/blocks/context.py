@@ -217,12 +217,8 @@ def locate(
     batch: int,
     seq: int,
     length: Int[Array, ""] | int = 0,
-    num_tokens: Int[Array, "batch"] | int = 0,
 ) -> Coordinates:
-    """Place `seq` new tokens after `length` earlier ones, of which `num_tokens` are real.
-
-    A cache does not say where documents began: with an array `num_tokens` positions count through
-    them, which leaves distances within a document as they are.
+    """Place `seq` new tokens after `length` earlier ones.
 
     Raises:
         TypeError: an array in `context` that does not have the shape of the tokens.
@@ -232,10 +228,7 @@ def locate(
     order = jnp.arange(seq, dtype=jnp.int32)[None]
     positions = context.positions
     if positions is None:
-        if isinstance(num_tokens, int):
-            positions = count(seq, context.valid, context.segment_ids)
-        else:
-            positions = count(seq, context.valid) + num_tokens[:, None]
+        positions = count(seq, context.valid, context.segment_ids)
     return Coordinates(order + length, positions, context.valid, context.segment_ids)
 
 

@@ -34,14 +34,8 @@ def test_padding_is_not_counted() -> None:
 
 def test_given_positions_are_taken() -> None:
     positions = jnp.array([[7, 8, 0]])
-    at = locate(Context(positions=positions), 2, 3, 5, 5)
+    at = locate(Context(positions=positions), 2, 3, 5)
     np.testing.assert_array_equal(at.positions, positions)
-
-
-def test_tokens_after_others_count_on() -> None:
-    at = locate(None, 2, 2, length=jnp.int32(4), num_tokens=jnp.array([1, 4]))
-    np.testing.assert_array_equal(at.order, [[4, 5]])
-    np.testing.assert_array_equal(at.positions, [[1, 2], [4, 5]])
 
 
 def test_documents_pass_through() -> None:

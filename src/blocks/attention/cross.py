@@ -85,16 +85,13 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
                 "cross-attention has nothing to read; call with Context(memory=...), the output of "
                 "an encoder."
             )
-        memory = MemoryState.empty(
-            len(x),
-            keys=self._heads("key", context.memory, head_dim),
-            values=self._heads("value", context.memory, head_dim),
-            valid=context.memory_valid,
-            segment_ids=context.memory_segment_ids,
-        )
-        if kept is not None:
-            memory = memory.replace(length=kept.length, num_tokens=kept.num_tokens)
-        return memory
+        fields = {
+            "keys": self._heads("key", context.memory, head_dim),
+            "values": self._heads("value", context.memory, head_dim),
+            "valid": context.memory_valid,
+            "segment_ids": context.memory_segment_ids,
+        }
+        return MemoryState.empty(len(x), **fields) if kept is None else kept.replace(**fields)
 
 
 def _same_documents(query_at: Coordinates, key_at: Coordinates) -> None:

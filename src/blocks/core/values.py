@@ -27,16 +27,28 @@ class Value(metaclass=Reporting):
                 "which runs once the types of the fields are checked."
             )
         dataclasses.dataclass(frozen=True)(cls)
+        # Those of `Value` say what to do, and a decorator that is written anyway may add its own.
+        del cls.__setattr__, cls.__delattr__
 
     def __post_init__(self) -> None:
         """Checks the fields; a list becomes a tuple."""
-        for name, value in vars(self).items():
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+        compared = [field.name for field in dataclasses.fields(self) if field.compare]
+        for name in compared:
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         check_types(self, vars(self))
-        for name, value in vars(self).items():
-            _check_hash(name, value)
+        for name in compared:
+            _check_hash(name, getattr(self, name))
         self.check_fields()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"{type(self).__name__} is a value, whose `{name}` cannot be set in place; make "
+            f"another with dataclasses.replace(..., {name}={value!r})."
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is a value, whose `{name}` cannot be deleted.")
 
     def check_fields(self) -> None:
         """Raise `ValueError` where the fields do not fit together."""

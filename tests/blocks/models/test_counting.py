@@ -97,6 +97,17 @@ def test_padding_is_not_counted() -> None:
     np.testing.assert_allclose(got[valid], whole[valid], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["encoder", "container of one's own"])
+def test_a_document_goes_on_where_the_last_call_left_it(name: str) -> None:
+    model, documents = MODELS[name], jnp.array([[1, 1, 2, 2, 2, 3, 3], [1, 1, 1, 1, 1, 1, 2]])
+    variables = jax.tree.map(
+        lambda x: 10.0 * x if x.ndim == 2 else x, model.init(jax.random.key(1), TOKENS)
+    )
+    whole = model.apply(variables, TOKENS, Context(segment_ids=documents))
+    got, _ = called(model, variables, (3, 1, 3), segment_ids=documents)
+    np.testing.assert_allclose(got, whole, rtol=1e-4, atol=1e-4)
+
+
 def test_counts_are_chosen_with_the_rows() -> None:
     model = MODELS["container of one's own"]
     valid = jnp.ones((2, 7), bool).at[0, 1].set(False)

@@ -22,12 +22,12 @@ class RingState(KeyValueState):
 
     Attributes:
         newest: position of each row's last real token.
-        document: its document.
+        newest_document: its document.
         lookback: tokens before itself that a query can see.
     """
 
     newest: Int[Array, "batch"]
-    document: Int[Array, "batch"]
+    newest_document: Int[Array, "batch"]
     lookback: int = flax.struct.field(pytree_node=False)
 
 
@@ -94,7 +94,7 @@ class RingCache(KeyValueCache):
         """The state before any token."""
         plain = super().start(batch, size, kv_heads, head_dim, value_dim, dtype, lookback)
         first = jnp.full(batch, FIRST, jnp.int32)
-        more = {"newest": first, "document": first, "lookback": lookback}
+        more = {"newest": first, "newest_document": first, "lookback": lookback}
         return RingState(**vars(plain), **more)
 
     @typed
@@ -116,7 +116,7 @@ class RingCache(KeyValueCache):
         value = jnp.where((room & newest.in_order)[:, None, None, None], value, jnp.nan)
         new = (self.pack(key), self.pack(value), where)
         after = state.counted(at).holding(_written(state, new))
-        after = after.replace(newest=newest.position, document=newest.document)
+        after = after.replace(newest=newest.position, newest_document=newest.document)
         # The first of several queries still see what the last of the new tokens overwrite.
         seen = after if key.shape[1] == 1 else state.join(*new)
         keys, values = (self.unpack(kept, key.dtype) for kept in (seen.keys, seen.values))
@@ -156,7 +156,7 @@ class Newest(NamedTuple):
 def _newest(state: RingState, at: Places) -> Newest:
     """The last real token of each row after these, and whether they came in order."""
     positions = jnp.concatenate([state.newest[:, None], at.positions], axis=1)
-    segment_ids = jnp.concatenate([state.document[:, None], at.segment_ids], axis=1)
+    segment_ids = jnp.concatenate([state.newest_document[:, None], at.segment_ids], axis=1)
     # The last real token up to each place; place 0 is the last of the calls before.
     places = jnp.arange(1, positions.shape[1], dtype=jnp.int32)
     last = jax.lax.cummax(jnp.where(at.valid, places, 0), axis=1)

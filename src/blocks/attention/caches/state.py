@@ -6,7 +6,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.context import Context, Coordinates, locate
+from blocks.context import Context, Coordinates, count, locate
 from blocks.core.typing import Array, Bool, Int
 
 
@@ -19,26 +19,47 @@ class CacheState(flax.struct.PyTreeNode):
     Attributes:
         length: tokens so far, padding included; the same for all rows.
         num_tokens: real tokens of each row so far.
+        document: document of the last of them, 0 where none was told.
+        in_document: how many of them are of that document.
     """
 
     length: Int[Array, ""]
     num_tokens: Int[Array, "batch"]
+    document: Int[Array, "batch"]
+    in_document: Int[Array, "batch"]
 
     @classmethod
     def empty(cls, batch: int, **fields: Any) -> Self:
         """The state before any token, with the `fields` of a subclass."""
-        counts = {"length": jnp.zeros((), jnp.int32), "num_tokens": jnp.zeros(batch, jnp.int32)}
-        return cls(**counts, **fields)
+        none = jnp.zeros(batch, jnp.int32)
+        counts = {"num_tokens": none, "document": none, "in_document": none}
+        return cls(length=jnp.zeros((), jnp.int32), **counts, **fields)
 
     def locate(self, context: Context | None, seq: int) -> Coordinates:
         """Where `seq` new tokens stand, counted on from those so far."""
-        return locate(context, len(self.num_tokens), seq, self.length, self.num_tokens)
+        context = Context() if context is None else context
+        if context.positions is None:
+            context.check(len(self.num_tokens), seq)
+            context = context.replace(
+                positions=self._count(seq, context.valid, context.segment_ids)
+            )
+        return locate(context, len(self.num_tokens), seq, self.length)
 
     def counted(self, at: Coordinates) -> Self:
         """The state with the new tokens counted."""
         seq = at.order.shape[1]
         new = seq if at.valid is None else at.valid.sum(axis=-1, dtype=jnp.int32)
-        return self.replace(length=self.length + seq, num_tokens=self.num_tokens + new)
+        after = self.replace(length=self.length + seq, num_tokens=self.num_tokens + new)
+        if at.segment_ids is None:
+            return after.replace(in_document=self.in_document + new)
+        numbers = self._count(seq, at.valid, at.segment_ids) + 1
+        return after.replace(
+            document=_last(self.document, at.segment_ids, at.valid),
+            in_document=_last(self.in_document, numbers, at.valid),
+        )
+
+    def _count(self, seq: int, valid: Array | None, segment_ids: Array | None) -> Array:
+        return count(seq, valid, segment_ids, self.document, self.in_document)
 
     def select(self, rows: Int[Array, "rows"]) -> Self:
         """The state of some rows, in a new order."""
@@ -130,3 +151,12 @@ class KeyValueState(CacheState):
 
         keys, values, at = jax.tree.map(chosen, self.tokens)
         return self.holding((keys, values, at.replace(valid=at.valid & chosen(kept))))
+
+
+def _last(before: Array, x: Array, valid: Array | None) -> Array:
+    """The entry of each row's last real token, that of `before` where there is none."""
+    known = jnp.concatenate([before[:, None], jnp.broadcast_to(x, (len(before), x.shape[1]))], 1)
+    if valid is None:
+        return known[:, -1]
+    last = jnp.where(valid, jnp.arange(1, known.shape[1]), 0).max(axis=1, initial=0)
+    return jnp.take_along_axis(known, last[:, None], axis=1)[:, 0]

@@ -54,7 +54,7 @@ def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> np.ndarray:
     """Which keys (columns) each query (rows) sees, in any row of the batch."""
     visible = np.asarray(jax.jit(lambda query, key: mask(query, key))(query, key))
     shape = (visible.shape[0], query.order.shape[1], key.order.shape[1])
-    return np.broadcast_to(visible[:, 0], shape).any(axis=0)
+    return np.asarray(np.broadcast_to(visible[:, 0], shape).any(axis=0))
 
 
 def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:

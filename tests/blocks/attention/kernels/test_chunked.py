@@ -219,7 +219,6 @@ def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> 
     assert jnp.abs(tables[0]).max() > 1e-3
 
 
-@dataclasses.dataclass(frozen=True)
 class Counting(Mask):
     """A mask that knows how often it was asked, and so how often a call was traced."""
 

@@ -177,7 +177,7 @@ def test_it_may_be_made_under_jit() -> None:
 
 @pytest.mark.parametrize("kernel", [None, ChunkedAttention(query_chunk=2, key_chunk=2)], ids=str)
 def test_it_works_in_attention_with_a_cache(kernel: Any) -> None:
-    fields = {} if kernel is None else {"kernel": kernel}
+    fields = {} if kernel is None else {"implementation": kernel}
     block = MultiHeadAttention(num_heads=2, mask=Causal() & Every(3), **fields)
     x = jax.random.normal(jax.random.key(0), (2, 9, 8))
     variables = block.init(jax.random.key(1), x)
