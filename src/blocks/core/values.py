@@ -32,7 +32,7 @@ class Value(metaclass=Reporting):
 
     def __post_init__(self) -> None:
         """Checks the fields; a list becomes a tuple."""
-        compared = [field.name for field in dataclasses.fields(self) if field.compare]
+        compared = [field.name for field in _fields(self) if field.compare]
         for name in compared:
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -57,6 +57,10 @@ class Value(metaclass=Reporting):
 def is_ours(kind: type) -> bool:
     """Whether a class is one of this library, whose claims its tests bear out."""
     return kind.__module__.startswith("blocks.")
+
+
+def _fields(value: Any) -> tuple[dataclasses.Field, ...]:
+    return dataclasses.fields(value)
 
 
 def _check_hash(name: str, value: Any) -> None:
