@@ -143,13 +143,7 @@ class Attention(Block, kw_only=True):
     def _transform_qk(
         self, query: Array, key: Array, inputs: AttentionInputs
     ) -> tuple[Array, Array]:
-        last = () if self.position is None else (self.position,)
-        for transform in (*self.qk, *last):
-            changed = called(transform, transform, query, key, inputs)
-            query, key = (
-                _like(old, new, transform) for old, new in zip((query, key), changed, strict=True)
-            )
-        return query, key
+        return transform_qk(self.qk, self.position, query, key, inputs)
 
     def _attend(self, sides: Sides) -> tuple[Array, AttentionInputs]:
         """Run the kernel; what it gives may be one result per head or something to be merged."""
@@ -198,6 +192,22 @@ class Attention(Block, kw_only=True):
     def _widths(self) -> dict[str, Any]:
         """What is known of the widths of queries and values before any call."""
         return {}
+
+
+def transform_qk(
+    qk: tuple[QKTransform, ...],
+    position: QKTransform | None,
+    query: Array,
+    key: Array,
+    inputs: AttentionInputs,
+) -> tuple[Array, Array]:
+    """Apply the changes of queries and keys in order, and then that by position."""
+    for transform in qk if position is None else (*qk, position):
+        changed = called(transform, transform, query, key, inputs)
+        query, key = (
+            _like(old, new, transform) for old, new in zip((query, key), changed, strict=True)
+        )
+    return query, key
 
 
 def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:

@@ -1,4 +1,4 @@
-"""A short convolution: each token sees the few before it, feature by feature."""
+"""Short convolution over the last few tokens, feature by feature."""
 
 import math
 
@@ -10,7 +10,7 @@ from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import VarianceScaling
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
-from blocks.recurrent.state import RecurrentState
+from blocks.recurrent.state import recall, remember
 
 TORCH_UNIFORM = VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform")
 
@@ -21,12 +21,12 @@ def causal_convolution(
     kernel: Float[Array, "width channels"],
     segment_ids: Int[Array, "batch all_seq"] | None,
 ) -> Float[Array, "batch seq channels"]:
-    r"""Weighs each token and those before it: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
+    r"""Convolve each feature over the last few tokens: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
 
     Args:
         x: tokens, after the `width - 1` that came before them.
-        kernel: the last row weighs the token itself.
-        segment_ids: document of each token of `x`, which it sees alone; None where there is one.
+        kernel: weights $w$; the last row is that of the token itself.
+        segment_ids: document of each token of `x`, which it stays in; None where there is one.
     """
     width = kernel.shape[0]
     seq = x.shape[1] - width + 1
@@ -49,11 +49,11 @@ class ShortConvolution(Block, kw_only=True):
     keeps the last $w - 1$ of them.
 
     Attributes:
-        width: tokens $w$ that are seen, the token itself among them.
+        width: number $w$ of tokens, the token itself among them.
         use_bias: learn a bias $b$.
         dtype: of the computation; None infers it from input and parameters.
         param_dtype: of the parameters.
-        kernel_init: of the kernel, width x features.
+        kernel_init: initialiser of the weights, width x features.
 
     Raises:
         ValueError: a width below 1.
@@ -81,7 +81,7 @@ class ShortConvolution(Block, kw_only=True):
     kernel_init: Initializer = TORCH_UNIFORM
 
     def check_fields(self) -> None:
-        """Refuses a convolution over nothing."""
+        """Validate the width."""
         if self.width < 1:
             raise ValueError(f"width={self.width} must be at least 1, the token itself.")
 
@@ -93,7 +93,7 @@ class ShortConvolution(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq channels *more"]:
-        """Mixes every feature alone; `deterministic` is not used."""
+        """Convolve each feature independently; `deterministic` is not used."""
         kernel = self.param(
             "kernel", self.kernel_init, (self.width, *x.shape[2:]), self.param_dtype
         )
@@ -110,11 +110,8 @@ class ShortConvolution(Block, kw_only=True):
     def _mix(self, x: Array, kernel: Array, context: Context | None) -> Array:
         batch, seq, channels = x.shape
         back = self.width - 1
-        caching = context is not None and context.cache_size is not None
-        kept = self.get_variable("cache", "window") if caching else None
-        if kept is None:
-            kept = RecurrentState.start(batch, back, channels, kept=back, dtype=x.dtype)
-        at = kept.locate(context, seq)
+        past, at = recall(self, "window", context, batch, seq, kept=back)
+        window = jnp.zeros((batch, back, channels), x.dtype) if past.state is None else past.state
 
         # Real tokens first, in order, so that the tokens before a token are real.
         order = None if at.valid is None else jnp.argsort(~at.valid, axis=1, stable=True)
@@ -124,18 +121,18 @@ class ShortConvolution(Block, kw_only=True):
         if order is not None:
             x = jnp.take_along_axis(x, order[..., None], axis=1)
             segment_ids = jnp.take_along_axis(segment_ids, order, axis=1)
-        x = jnp.concatenate([kept.state.astype(x.dtype), x], axis=1)
-        segment_ids = jnp.concatenate([kept.segment_ids, segment_ids.astype(jnp.int32)], axis=1)
+        x = jnp.concatenate([window.astype(x.dtype), x], axis=1)
+        segment_ids = jnp.concatenate([past.segment_ids, segment_ids.astype(jnp.int32)], axis=1)
         mixed = causal_convolution(x, kernel, None if at.segment_ids is None else segment_ids)
 
-        if caching:
+        if context is not None and context.cache_size is not None:
             last = jnp.arange(back, dtype=jnp.int32)[None] + seq
             if at.valid is not None:
                 last = last - seq + at.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
             last = jnp.broadcast_to(last, (batch, back))
             window = jnp.take_along_axis(x, last[..., None], axis=1)
             segment_ids = jnp.take_along_axis(segment_ids, last, axis=1)
-            self.put_variable("cache", "window", kept.after(at, window, segment_ids))
+            remember(self, "window", context, past.after(at, window, segment_ids))
         if order is None:
             return mixed
         return jnp.take_along_axis(mixed, jnp.argsort(order, axis=1)[..., None], axis=1)

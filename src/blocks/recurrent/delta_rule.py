@@ -16,8 +16,8 @@ def gated_delta_rule(
     log_decay: Float[Array, "batch seq heads"],
     beta: Float[Array, "batch seq heads"],
     runs: Int[Array, "batch seq"],
-    state: Float[Array, "batch heads head_dim value_dim"],
-    chunk_size: int,
+    state: Float[Array, "batch heads head_dim value_dim"] | None = None,
+    chunk_size: int = 64,
 ) -> tuple[
     Float[Array, "batch seq heads value_dim"], Float[Array, "batch heads head_dim value_dim"]
 ]:
@@ -36,7 +36,7 @@ def gated_delta_rule(
         log_decay: $\log \alpha_t$, at most 0; 0 for padding.
         beta: share of the old value that is replaced; 0 for padding.
         runs: number of each token's document, 0 for the one that `state` holds.
-        state: of the tokens before.
+        state: of the tokens before; None where there are none.
         chunk_size: tokens that are solved at once.
 
     Returns:
@@ -46,7 +46,9 @@ def gated_delta_rule(
         Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.
         Yang et al., Parallelizing Linear Transformers with the Delta Rule, 2024, arXiv:2406.06484.
     """
-    seq = query.shape[1]
+    batch, seq, heads, head_dim = query.shape
+    if state is None:
+        state = jnp.zeros((batch, heads, head_dim, value.shape[-1]))
     size = max(1, min(chunk_size, seq))
     arrays = (query, key, value, log_decay[..., None], beta[..., None])
     # Heads before tokens, for products of matrices.

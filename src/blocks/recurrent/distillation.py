@@ -5,24 +5,23 @@ import operator
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.inputs import AttentionInputs
 from blocks.attention.kernels import masked_softmax
 from blocks.attention.masks import visible
-from blocks.context import Coordinates
 from blocks.core.typing import Array, Bool, Float, typed
 from blocks.introspection.leave import leave
 from blocks.recurrent.linear_attention import LinearAttention
 from blocks.recurrent.products import SMALLEST_SUM, linear_weights, products_of
-from blocks.recurrent.state import RecurrentState
 
 
 @typed
 def softmax_weights(
     query: Float[Array, "batch q_seq heads head_dim"],
     key: Float[Array, "batch kv_seq kv_heads head_dim"],
-    seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
+    visible: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
     r"""The weights of softmax attention, $\mathrm{softmax}(q^\top k / \sqrt{d})$, in float32."""
-    return masked_softmax(products_of(query, key) * query.shape[-1] ** -0.5, seen)
+    return masked_softmax(products_of(query, key) * query.shape[-1] ** -0.5, visible)
 
 
 @typed
@@ -72,8 +71,8 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         >>> teacher = HedgehogDistillation(num_heads=4, feature_map=Hedgehog(), mask=Causal())
         >>> x = jax.random.normal(jax.random.key(0), (1, 9, 32))
         >>> variables = teacher.init(jax.random.key(1), x)
-        >>> _, seen = teacher.apply(variables, x, mutable=["losses"])
-        >>> sorted(seen["losses"])
+        >>> _, state = teacher.apply(variables, x, mutable=["losses"])
+        >>> sorted(state["losses"])
         ['hedgehog']
 
         ```
@@ -82,16 +81,29 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         Zhang et al., The Hedgehog & the Porcupine, 2024, arXiv:2402.04347, section 4.
     """
 
-    def _mix(
-        self, query: Array, key: Array, value: Array, at: Coordinates, kept: RecurrentState | None
+    def check_cache(self) -> None:
+        """Refuse any cache."""
+        raise ValueError(
+            "HedgehogDistillation keeps no cache; decode with the LinearAttention that it trains."
+        )
+
+    def mix(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        runs: Array,
+        state: Array | None,
+        inputs: AttentionInputs,
     ) -> tuple[Array, None]:
-        """The heads' results by softmax."""
-        seen = visible(self.mask, at, at)
-        target = softmax_weights(query, key, seen)
+        """Average values by softmax, and report how far the feature maps are from it."""
+        at = inputs.query_at
+        mask = visible(self.mask, at, at)
+        target = softmax_weights(query, key, mask)
         leave(self, "attention_weights", lambda: target)
         features = self._features(*jax.lax.stop_gradient((query, key)))
         if not self.is_initializing():
-            weights = linear_weights(*features, seen)
+            weights = linear_weights(*features, mask)
             loss = hedgehog_loss(weights, target, at.valid)
             self.sow("losses", "hedgehog", loss, operator.add, lambda: jnp.zeros(()))
         batch, seq, kv_heads, value_dim = value.shape
@@ -99,10 +111,3 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         shared = target.astype(value.dtype).reshape(batch, kv_heads, group, seq, seq)
         mixed = jnp.einsum("bgrqs,bsgd->bqgrd", shared, value)
         return mixed.reshape(batch, seq, self.num_heads, value_dim), None
-
-    def _kept(self, context: object) -> None:
-        if getattr(context, "cache_size", None) is not None:
-            raise ValueError(
-                "HedgehogDistillation keeps no cache; decode with the LinearAttention that it "
-                "trains."
-            )

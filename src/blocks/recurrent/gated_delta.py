@@ -4,17 +4,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.inputs import AttentionInputs
 from blocks.context import Context
-from blocks.core.block import Block, fresh
-from blocks.core.errors.words import divisors
-from blocks.core.initializers import LECUN_NORMAL
-from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
-from blocks.linear import Linear
+from blocks.core.block import fresh
+from blocks.core.slots import Norm, Template
+from blocks.core.typing import Array, Dtype, Initializer, Key
 from blocks.norms.rms_norm import RMSNorm
-from blocks.recurrent.chunking import document_runs
 from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.delta_rule import gated_delta_rule
-from blocks.recurrent.state import RecurrentState
+from blocks.recurrent.mixer import RecurrentMixer
 
 
 def unit(x: Array) -> Array:
@@ -34,7 +32,7 @@ def small_steps(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.
     return jnp.log(jnp.expm1(jnp.exp(jax.random.uniform(key, shape, dtype, low, high))))
 
 
-class GatedDeltaNet(Block, kw_only=True):
+class GatedDeltaNet(RecurrentMixer, kw_only=True):
     r"""Keeps one matrix per head, which every token makes fade a little and then corrects.
 
     $$S_t = \alpha_t \left(I - \beta_t k_t k_t^\top\right) S_{t-1} + \beta_t k_t v_t^\top,
@@ -54,15 +52,9 @@ class GatedDeltaNet(Block, kw_only=True):
             `num_heads`.
         head_dim: features $d$ of a query and a key; None takes `embed / num_heads`.
         value_dim: features of a value; None takes `head_dim`. The paper has twice as many.
-        features: width of the result; None takes the input's.
         convolution: template of those after the projections to queries, keys and values; None for
             none.
         norm: of what a head reads, before the gate; all heads share it.
-        chunk_size: tokens computed at once; time and memory, not results.
-        dtype: of the projections; None infers it. The state is float32.
-        param_dtype: of the parameters.
-        kernel_init: of the kernels.
-        out_kernel_init: of the output projection; None takes `kernel_init`.
         rate_init: of $\log A$, one for each head.
         step_init: of $b$, likewise.
 
@@ -86,108 +78,70 @@ class GatedDeltaNet(Block, kw_only=True):
         Dao and Gu, Mamba-2, 2024, arXiv:2405.21060 (the decay and its start).
     """
 
-    num_heads: int
     num_key_heads: int | None = None
-    head_dim: int | None = None
     value_dim: int | None = None
-    features: int | None = None
-    convolution: ShortConvolution | None = ShortConvolution()
-    norm: nn.Module = RMSNorm()
-    chunk_size: int = 64
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
-    kernel_init: Initializer = LECUN_NORMAL
-    out_kernel_init: Initializer | None = None
+    convolution: Template[ShortConvolution | None] = ShortConvolution()
+    norm: Norm = RMSNorm()
     rate_init: Initializer = log_rates
     step_init: Initializer = small_steps
 
     def check_fields(self) -> None:
-        """Refuses heads that do not divide and sizes that cannot be."""
-        names = ("num_heads", "num_key_heads", "head_dim", "value_dim", "features", "chunk_size")
-        for name in names:
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name}={size} must be at least 1.")
-        if self.num_key_heads and self.num_heads % self.num_key_heads:
-            raise ValueError(
-                f"num_key_heads={self.num_key_heads} must divide num_heads={self.num_heads}; "
-                f"use {divisors(self.num_heads)}."
-            )
+        """Validate sizes and heads."""
+        super().check_fields()
+        self.check_sizes("num_key_heads", "value_dim", shared="num_key_heads")
 
-    @nn.compact
-    @typed
-    def __call__(
+    def project(self, x: Array, context: Context | None) -> tuple[Array, Array, Array]:
+        """Project, convolve and activate."""
+        head_dim = self.width(x.shape[-1])
+        keys = (self.num_key_heads or self.num_heads, head_dim)
+        values = (self.num_heads, self.value_dim or head_dim)
+        sizes = {"query": keys, "key": keys, "value": values}
+        query, key, value = (self._convolved(n, x, size, context) for n, size in sizes.items())
+        return query, key, value
+
+    def mix(
         self,
-        x: Float[Array, "batch seq embed"],
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq features"]:
-        """Mixes each token with what is left of those before it; `deterministic` is not used."""
-        if self.head_dim is None and x.shape[-1] % self.num_heads:
-            raise ValueError(
-                f"num_heads={self.num_heads} must divide embed={x.shape[-1]}; "
-                f"use {divisors(x.shape[-1])}, or give head_dim."
-            )
-        head_dim = self.head_dim or x.shape[-1] // self.num_heads
-        value_dim = self.value_dim or head_dim
-        key_heads = self.num_key_heads or self.num_heads
-        query = unit(self._mixed("query", x, (key_heads, head_dim), context)) * head_dim**-0.5
-        key = unit(self._mixed("key", x, (key_heads, head_dim), context))
-        value = self._mixed("value", x, (self.num_heads, value_dim), context)
-        query, key = (
-            jnp.repeat(part, self.num_heads // key_heads, axis=2) for part in (query, key)
-        )
+        query: Array,
+        key: Array,
+        value: Array,
+        runs: Array,
+        state: Array | None,
+        inputs: AttentionInputs,
+    ) -> tuple[Array, Array]:
+        """Read what is stored under queries, then norm and gate it."""
+        valid, group = inputs.query_at.valid, self.num_heads // query.shape[2]
+        query, key = (jnp.repeat(unit(part), group, axis=2) for part in (query, key))
+        log_decay, beta = self._decay(inputs.x), self._beta(inputs.x)
+        if valid is not None:  # padding neither writes nor lets fade
+            log_decay, beta = (jnp.where(valid[..., None], g, 0.0) for g in (log_decay, beta))
+        query = query * query.shape[-1] ** -0.5
+        arrays = (query, key, value, log_decay, beta, runs, state)
+        read, state = gated_delta_rule(*arrays, chunk_size=self.chunk_size)
+        return self.norm(read.astype(value.dtype)) * self._gate(inputs.x, value), state
 
-        read = self._read(x, query, key, value, context).astype(value.dtype)
-        gate = jax.nn.silu(self._project("gate", x, (self.num_heads, value_dim)))
-        gated = self.norm(read) * gate
-        return self._project("out", gated, (self.features or x.shape[-1],), axes=2)
-
-    def _read(
-        self, x: Array, query: Array, key: Array, value: Array, context: Context | None
-    ) -> Array:
-        batch, seq = x.shape[:2]
-        caching = context is not None and context.cache_size is not None
-        kept = self.get_variable("cache", "recurrent") if caching else None
-        if kept is None:
-            kept = RecurrentState.start(batch, *key.shape[2:], value.shape[-1])
-        at = kept.locate(context, seq)
-        runs, segment_ids = document_runs(at, batch, kept.segment_ids)
-        log_decay, beta = self._gates(x)
-        if at.valid is not None:  # padding neither writes nor lets fade
-            log_decay, beta = (jnp.where(at.valid[..., None], g, 0.0) for g in (log_decay, beta))
-        arrays = (query, key, value, log_decay, beta, runs, kept.state)
-        read, state = gated_delta_rule(*arrays, self.chunk_size)
-        if caching:
-            self.put_variable("cache", "recurrent", kept.after(at, state, segment_ids))
-        return read
-
-    def _gates(self, x: Array) -> tuple[Array, Array]:
-        """Logarithm of the decay, and the share that is replaced, in float32."""
+    def _decay(self, x: Array) -> Array:
+        r"""Logarithm of the decay $\alpha$ of each head, in float32."""
         heads = (self.num_heads,)
         rate = self.param("log_rate", self.rate_init, heads, self.param_dtype)
         step = self.param("step", self.step_init, heads, self.param_dtype)
         rate, step = (g.astype(jnp.float32)[None, None] for g in (rate, step))
-        decay = self._project("decay", x, heads).astype(jnp.float32)
-        beta = self._project("beta", x, heads).astype(jnp.float32)
-        return -jnp.exp(rate) * jax.nn.softplus(decay + step), jax.nn.sigmoid(beta)
+        return -jnp.exp(rate) * jax.nn.softplus(self._float32("decay", x) + step)
 
-    def _mixed(
+    def _beta(self, x: Array) -> Array:
+        """The share of the old value that is replaced, in float32."""
+        return jax.nn.sigmoid(self._float32("beta", x))
+
+    def _float32(self, name: str, x: Array) -> Array:
+        return self.linear(name, (self.num_heads,))(x).astype(jnp.float32)
+
+    def _gate(self, x: Array, value: Array) -> Array:
+        """The factor on what each head reads."""
+        return jax.nn.silu(self.linear("gate", value.shape[2:])(x))
+
+    def _convolved(
         self, name: str, x: Array, features: tuple[int, ...], context: Context | None
     ) -> Array:
-        x = self._project(name, x, features)
+        x = self.linear(name, features)(x)
         if self.convolution is not None:
             x = fresh(self.convolution, name=f"{name}_convolution")(x, context)
         return jax.nn.silu(x)
-
-    def _project(self, name: str, x: Array, features: tuple[int, ...], axes: int = 1) -> Array:
-        own = self.out_kernel_init if name == "out" else None
-        return Linear(
-            features=features,
-            axes=axes,
-            use_bias=False,
-            dtype=self.dtype,
-            param_dtype=self.param_dtype,
-            kernel_init=own or self.kernel_init,
-            name=name,
-        )(x)

@@ -17,8 +17,8 @@ def causal_sums(
     key: Float[Array, "batch seq kv_heads features"],
     value: Float[Array, "batch seq kv_heads value_dim"],
     runs: Int[Array, "batch seq"],
-    state: Float[Array, "batch kv_heads features value_dim"],
-    chunk_size: int,
+    state: Float[Array, "batch kv_heads features value_dim"] | None = None,
+    chunk_size: int = 64,
     itself: bool = True,
 ) -> tuple[
     Float[Array, "batch seq heads value_dim"], Float[Array, "batch kv_heads features value_dim"]
@@ -35,7 +35,7 @@ def causal_sums(
         key: features of keys.
         value: what is summed; zeros where a token must leave no trace.
         runs: number of each token's document, 0 for the one that `state` holds.
-        state: of the tokens before.
+        state: of the tokens before; None where there are none.
         chunk_size: tokens whose products are computed at once.
         itself: a token's own value is in its sum.
 
@@ -43,7 +43,9 @@ def causal_sums(
         The sums, and the state after the last token.
     """
     batch, seq, heads, features = query.shape
-    kv_heads = key.shape[2]
+    kv_heads, value_dim = value.shape[2:]
+    if state is None:
+        state = jnp.zeros((batch, kv_heads, features, value_dim))
     size = max(1, min(chunk_size, seq))
     query = query.reshape(batch, seq, kv_heads, heads // kv_heads, features)
     arrays = [split(x.astype(jnp.float32), size) for x in (query, key, value)]
@@ -62,7 +64,7 @@ def causal_sums(
     state, sums = jax.lax.scan(
         step, state.astype(jnp.float32), (*arrays, *link(runs, size, itself))
     )
-    return join(sums, seq).reshape(batch, seq, heads, value.shape[-1]), state
+    return join(sums, seq).reshape(batch, seq, heads, value_dim), state
 
 
 @typed
@@ -86,10 +88,9 @@ def full_sums(
     kv_heads, value_dim = value.shape[2:]
     if runs is not None:
         # What came before, and what comes after by reading backwards.
-        none = jnp.zeros((batch, kv_heads, features, value_dim), jnp.float32)
-        before = causal_sums(query, key, value, runs, none, chunk_size)[0]
+        before = causal_sums(query, key, value, runs, None, chunk_size)[0]
         query, key, value, runs = (jnp.flip(x, axis=1) for x in (query, key, value, runs))
-        after = causal_sums(query, key, value, runs, none, chunk_size, itself=False)[0]
+        after = causal_sums(query, key, value, runs, None, chunk_size, itself=False)[0]
         return before + jnp.flip(after, axis=1)
     query, key, value = (x.astype(jnp.float32) for x in (query, key, value))
     query = query.reshape(batch, seq, kv_heads, heads // kv_heads, features)
@@ -110,7 +111,7 @@ def counted(
 def averaged(
     sums: Float[Array, "batch seq heads value_dim_and_one"],
 ) -> Float[Array, "batch seq heads value_dim"]:
-    """Sums of counted values, divided by their last; zeros where nothing was seen."""
+    """Sums of counted values, divided by their last; zeros where nothing was visible."""
     return sums[..., :-1] / jnp.maximum(sums[..., -1:], SMALLEST_SUM)
 
 
@@ -118,11 +119,11 @@ def averaged(
 def linear_weights(
     query: Float[Array, "batch q_seq heads features"],
     key: Float[Array, "batch kv_seq kv_heads features"],
-    seen: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
+    visible: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
     r"""The weights that linear attention never writes out: $\phi(q)^\top \phi(k)$ by their sum."""
     products = products_of(query, key)
-    products = products if seen is None else jnp.where(seen, products, 0.0)
+    products = products if visible is None else jnp.where(visible, products, 0.0)
     return products / jnp.maximum(products.sum(axis=-1, keepdims=True), SMALLEST_SUM)
 
 

@@ -88,9 +88,9 @@ def test_decays_too_strong_for_an_exponential_stay_finite() -> None:
 
 
 def test_values_may_be_wider_and_convolutions_left_out() -> None:
-    block = GatedDeltaNet(num_heads=2, head_dim=3, value_dim=5, features=7, convolution=None)
+    block = GatedDeltaNet(num_heads=2, head_dim=3, value_dim=5, convolution=None)
     shapes = jax.eval_shape(block.init_with_output, jax.random.key(0), jnp.ones((1, 4, 8)))
-    assert shapes[0].shape == (1, 4, 7)
+    assert shapes[0].shape == (1, 4, 8)
     assert not [name for name in shapes[1]["params"] if "convolution" in name]
 
 

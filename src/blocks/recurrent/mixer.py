@@ -1,0 +1,147 @@
+"""The one recurrent mixer, of which linear attention and the delta rule are what differs.
+
+Every call projects, transforms queries and keys, reads and writes the state, and projects back.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.attention import transform_qk
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.qk import QKTransform
+from blocks.context import Context
+from blocks.core.block import Block
+from blocks.core.errors.words import divisors
+from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.linear import Linear
+from blocks.recurrent.chunking import document_runs
+from blocks.recurrent.state import recall, remember
+
+
+class RecurrentMixer(Block, kw_only=True):
+    """Base class for mixers whose past is a state of fixed size.
+
+    A kind defines `project`, which gives queries, keys and values, and `mix`, which reads the state
+    and writes it. Documents and padding of the call, and the cache, are handled here.
+
+    Attributes:
+        num_heads: query heads.
+        head_dim: features of a head; None takes `embed / num_heads`.
+        qk: changes of queries and keys, in order, as `(QKNorm(),)`.
+        position: change of queries and keys by their position, as `RoPE()`, after those in `qk`.
+        chunk_size: tokens computed at once; time and memory, not results.
+        dtype: of the projections; None infers it. The state is float32.
+        param_dtype: of the parameters.
+        kernel_init: of the projections' weights.
+        out_kernel_init: of the output projection's; None takes `kernel_init`.
+
+    Raises:
+        ValueError: a size below 1, or heads that do not divide.
+    """
+
+    num_heads: int
+    head_dim: int | None = None
+    qk: tuple[QKTransform, ...] = ()
+    position: QKTransform | None = None
+    chunk_size: int = 64
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    kernel_init: Initializer = LECUN_NORMAL
+    out_kernel_init: Initializer | None = None
+
+    def check_fields(self) -> None:
+        """Validate sizes."""
+        self.check_sizes("num_heads", "head_dim", "chunk_size")
+
+    def check_sizes(self, *names: str, shared: str | None = None) -> None:
+        """Validate sizes by name, and that a field of `shared` heads divides `num_heads`."""
+        for name in names:
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"{name}={size} must be at least 1.")
+        heads = shared and getattr(self, shared)
+        if heads and self.num_heads % heads:
+            raise ValueError(
+                f"{shared}={heads} must divide num_heads={self.num_heads}; "
+                f"use {divisors(self.num_heads)}."
+            )
+
+    def check_cache(self) -> None:
+        """Raise `ValueError` where the block cannot go on from earlier calls."""
+
+    @nn.compact
+    @typed
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq embed"]:
+        """Mix within `x`, and with the tokens of earlier calls where a cache is on."""
+        batch, seq, embed = x.shape
+        if context is not None and context.cache_size is not None:
+            self.check_cache()
+        query, key, value = self.project(x, context)
+        past, at = recall(self, "recurrent", context, batch, seq)
+        inputs = AttentionInputs(x, context or Context(), deterministic, at, at)
+        query, key = transform_qk(self.qk, self.position, query, key, inputs)
+        runs, segment_ids = document_runs(at, batch, past.segment_ids)
+        mixed, state = self.mix(query, key, value, runs, past.state, inputs)
+        remember(self, "recurrent", context, past.after(at, state, segment_ids))
+        return self.linear("out", (embed,), axes=2)(mixed.astype(value.dtype))
+
+    def project(
+        self, x: Float[Array, "batch seq embed"], context: Context | None
+    ) -> tuple[
+        Float[Array, "batch seq heads head_dim"],
+        Float[Array, "batch seq kv_heads head_dim"],
+        Float[Array, "batch seq kv_heads value_dim"],
+    ]:
+        """Compute queries, keys and values."""
+        raise TypeError(f"{type(self).__name__} projects nothing: give it a method `project`.")
+
+    def mix(
+        self,
+        query: Float[Array, "batch seq heads head_dim"],
+        key: Float[Array, "batch seq kv_heads head_dim"],
+        value: Float[Array, "batch seq kv_heads value_dim"],
+        runs: Int[Array, "batch seq"],
+        state: Float[Array, "batch *state"] | None,
+        inputs: AttentionInputs,
+    ) -> tuple[Float[Array, "batch seq heads value_dim"], Float[Array, "batch *state"] | None]:
+        """Compute what the heads give, and the state after the last token.
+
+        Args:
+            query: after `qk` and `position`.
+            key: likewise.
+            value: as projected.
+            runs: number of each token's document, 0 for the one that `state` holds.
+            state: of the tokens before; None where there are none.
+            inputs: what is known of the call.
+        """
+        raise TypeError(f"{type(self).__name__} mixes nothing: give it a method `mix`.")
+
+    def linear(
+        self, name: str, features: tuple[int, ...], axes: int = 1, use_bias: bool = False
+    ) -> Linear:
+        """Make one of the projections, with parameters under `name`."""
+        own = self.out_kernel_init if name == "out" else None
+        return Linear(
+            features=features,
+            axes=axes,
+            use_bias=use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=own or self.kernel_init,
+            name=name,
+        )
+
+    def width(self, embed: int) -> int:
+        """Features of a head, for an input of width `embed`."""
+        if self.head_dim is None and embed % self.num_heads:
+            raise ValueError(
+                f"num_heads={self.num_heads} must divide embed={embed}; "
+                f"use {divisors(embed)}, or give head_dim."
+            )
+        return self.head_dim or embed // self.num_heads
