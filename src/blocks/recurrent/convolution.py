@@ -21,7 +21,7 @@ def causal_convolution(
     kernel: Float[Array, "width channels"],
     segment_ids: Int[Array, "batch all_seq"] | None,
 ) -> Float[Array, "batch seq channels"]:
-    r"""Convolve each feature over the last few tokens: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
+    r"""Convolve each feature with its past: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
 
     Args:
         x: tokens, after the `width - 1` that came before them.

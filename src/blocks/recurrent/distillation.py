@@ -5,12 +5,12 @@ import operator
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.inputs import AttentionInputs
 from blocks.attention.kernels import masked_softmax
 from blocks.attention.masks import visible
 from blocks.core.typing import Array, Bool, Float, typed
 from blocks.introspection.leave import leave
 from blocks.recurrent.linear_attention import LinearAttention
+from blocks.recurrent.mixer import RecurrentInputs
 from blocks.recurrent.products import SMALLEST_SUM, linear_weights, products_of
 
 
@@ -88,13 +88,7 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         )
 
     def mix(
-        self,
-        query: Array,
-        key: Array,
-        value: Array,
-        runs: Array,
-        state: Array | None,
-        inputs: AttentionInputs,
+        self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, None]:
         """Average values by softmax, and report how far the feature maps are from it."""
         at = inputs.query_at

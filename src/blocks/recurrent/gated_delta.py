@@ -1,10 +1,8 @@
 """Gated DeltaNet: linear attention whose state forgets, and corrects what it holds."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks.attention.inputs import AttentionInputs
 from blocks.context import Context
 from blocks.core.block import fresh
 from blocks.core.slots import Norm, Template
@@ -12,7 +10,7 @@ from blocks.core.typing import Array, Dtype, Initializer, Key
 from blocks.norms.rms_norm import RMSNorm
 from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.delta_rule import gated_delta_rule
-from blocks.recurrent.mixer import RecurrentMixer
+from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 
 
 def unit(x: Array) -> Array:
@@ -100,13 +98,7 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         return query, key, value
 
     def mix(
-        self,
-        query: Array,
-        key: Array,
-        value: Array,
-        runs: Array,
-        state: Array | None,
-        inputs: AttentionInputs,
+        self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, Array]:
         """Read what is stored under queries, then norm and gate it."""
         valid, group = inputs.query_at.valid, self.num_heads // query.shape[2]
@@ -114,9 +106,8 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         log_decay, beta = self._decay(inputs.x), self._beta(inputs.x)
         if valid is not None:  # padding neither writes nor lets fade
             log_decay, beta = (jnp.where(valid[..., None], g, 0.0) for g in (log_decay, beta))
-        query = query * query.shape[-1] ** -0.5
-        arrays = (query, key, value, log_decay, beta, runs, state)
-        read, state = gated_delta_rule(*arrays, chunk_size=self.chunk_size)
+        arrays = (query * query.shape[-1] ** -0.5, key, value, log_decay, beta)
+        read, state = gated_delta_rule(*arrays, inputs.runs, inputs.state, self.chunk_size)
         return self.norm(read.astype(value.dtype)) * self._gate(inputs.x, value), state
 
     def _decay(self, x: Array) -> Array:

@@ -1,6 +1,5 @@
 """Linear attention: the softmax replaced by products of features, the past by a state."""
 
-from blocks.attention.inputs import AttentionInputs
 from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
 from blocks.context import Context
@@ -10,7 +9,7 @@ from blocks.core.typing import Array
 from blocks.introspection.leave import leave
 from blocks.linear import Linear
 from blocks.recurrent.features import EluFeatures, FeatureMap
-from blocks.recurrent.mixer import RecurrentMixer
+from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 from blocks.recurrent.products import averaged, causal_sums, counted, full_sums, linear_weights
 
 
@@ -88,16 +87,11 @@ class LinearAttention(RecurrentMixer, kw_only=True):
         head_dim = self.width(x.shape[-1])
         kv_heads = self.num_kv_heads or self.num_heads
         query = self.linear("query", (self.num_heads, head_dim))(x)
-        return query, *(self.linear(n, (kv_heads, head_dim))(x) for n in ("key", "value"))
+        key, value = (self.linear(n, (kv_heads, head_dim))(x) for n in ("key", "value"))
+        return query, key, value
 
     def mix(
-        self,
-        query: Array,
-        key: Array,
-        value: Array,
-        runs: Array,
-        state: Array | None,
-        inputs: AttentionInputs,
+        self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, Array | None]:
         """Average values, weighed by products of features."""
         at = inputs.query_at
@@ -107,9 +101,10 @@ class LinearAttention(RecurrentMixer, kw_only=True):
             leave(self, "attention_weights", lambda: linear_weights(query, key, mask))
         values = counted(value, at.valid)
         if self.sees_ahead:
-            documents = None if at.segment_ids is None else runs
-            return averaged(full_sums(query, key, values, documents, self.chunk_size)), None
-        sums, state = causal_sums(query, key, values, runs, state, self.chunk_size)
+            runs = None if at.segment_ids is None else inputs.runs
+            return averaged(full_sums(query, key, values, runs, self.chunk_size)), None
+        past = inputs.runs, inputs.state
+        sums, state = causal_sums(query, key, values, *past, self.chunk_size)
         return averaged(sums), state
 
     def linear(

@@ -19,6 +19,18 @@ from blocks.recurrent.chunking import document_runs
 from blocks.recurrent.state import recall, remember
 
 
+class RecurrentInputs(AttentionInputs):
+    """What a recurrent mixer knows of the call besides, and of the tokens before.
+
+    Attributes:
+        runs: number of each token's document, 0 for the one that `state` holds.
+        state: of the tokens before; None where there are none.
+    """
+
+    runs: Int[Array, "batch seq"]
+    state: Float[Array, "batch *state"] | None
+
+
 class RecurrentMixer(Block, kw_only=True):
     """Base class for mixers whose past is a state of fixed size.
 
@@ -84,10 +96,11 @@ class RecurrentMixer(Block, kw_only=True):
             self.check_cache()
         query, key, value = self.project(x, context)
         past, at = recall(self, "recurrent", context, batch, seq)
-        inputs = AttentionInputs(x, context or Context(), deterministic, at, at)
-        query, key = transform_qk(self.qk, self.position, query, key, inputs)
         runs, segment_ids = document_runs(at, batch, past.segment_ids)
-        mixed, state = self.mix(query, key, value, runs, past.state, inputs)
+        call = context or Context()
+        inputs = RecurrentInputs(x, call, deterministic, at, at, runs=runs, state=past.state)
+        query, key = transform_qk(self.qk, self.position, query, key, inputs)
+        mixed, state = self.mix(query, key, value, inputs)
         remember(self, "recurrent", context, past.after(at, state, segment_ids))
         return self.linear("out", (embed,), axes=2)(mixed.astype(value.dtype))
 
@@ -106,20 +119,9 @@ class RecurrentMixer(Block, kw_only=True):
         query: Float[Array, "batch seq heads head_dim"],
         key: Float[Array, "batch seq kv_heads head_dim"],
         value: Float[Array, "batch seq kv_heads value_dim"],
-        runs: Int[Array, "batch seq"],
-        state: Float[Array, "batch *state"] | None,
-        inputs: AttentionInputs,
+        inputs: RecurrentInputs,
     ) -> tuple[Float[Array, "batch seq heads value_dim"], Float[Array, "batch *state"] | None]:
-        """Compute what the heads give, and the state after the last token.
-
-        Args:
-            query: after `qk` and `position`.
-            key: likewise.
-            value: as projected.
-            runs: number of each token's document, 0 for the one that `state` holds.
-            state: of the tokens before; None where there are none.
-            inputs: what is known of the call.
-        """
+        """Compute what the heads give, and the state after the last token."""
         raise TypeError(f"{type(self).__name__} mixes nothing: give it a method `mix`.")
 
     def linear(

@@ -52,9 +52,7 @@ def test_chunks_give_what_the_quadratic_formula_gives(causal: bool, chunk_size: 
         runs, _ = document_runs(at, 2, jnp.zeros((2, 1), jnp.int32))
         if not causal:
             return averaged(full_sums(query, key, values, runs, chunk_size))
-        return averaged(
-            causal_sums(query, key, values, runs, None, chunk_size)[0]
-        )
+        return averaged(causal_sums(query, key, values, runs, None, chunk_size)[0])
 
     got = ours(query, key, value)
     for b, t, h in np.ndindex(2, 9, 4):

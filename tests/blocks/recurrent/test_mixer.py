@@ -18,7 +18,7 @@ from blocks import (
     override,
 )
 from blocks.attention.inputs import AttentionInputs
-from blocks.recurrent.mixer import RecurrentMixer
+from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 from blocks.recurrent.products import averaged, causal_sums, counted
 
 X = jax.random.normal(jax.random.key(0), (2, 9, 8))
@@ -38,12 +38,11 @@ class RunningMean(RecurrentMixer, kw_only=True):
         query: jax.Array,
         key: jax.Array,
         value: jax.Array,
-        runs: jax.Array,
-        state: jax.Array | None,
-        inputs: AttentionInputs,
+        inputs: RecurrentInputs,
     ) -> tuple[jax.Array, jax.Array]:
         value, one = counted(value, inputs.query_at.valid), jnp.ones_like(query)
-        sums, state = causal_sums(one, one, value, runs, state, self.chunk_size)
+        past = inputs.runs, inputs.state
+        sums, state = causal_sums(one, one, value, *past, self.chunk_size)
         return averaged(sums), state
 
 
