@@ -48,9 +48,9 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
     }
 
 
-def shapes(block: type) -> str:
-    """The table of what a block takes and gives, from the signature of its call."""
-    call = inspect.unwrap(block.__call__)
+def shapes(block: Any) -> str:
+    """The table of what a block, or one of its methods, takes and gives, from the signature."""
+    call = inspect.unwrap(block.__call__ if inspect.isclass(block) else block)
     hints = typing.get_type_hints(call, include_extras=True)
     rows = ["| | type | shape |", "| --- | --- | --- |"]
     for name, hint in hints.items():

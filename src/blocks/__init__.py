@@ -37,11 +37,10 @@ from blocks.attention.masks import (
     Prefix,
     Segments,
     SlidingWindow,
-    visible,
 )
 from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.attention.qk import ClipQK, FullWidthQKNorm, QKNorm, QKTransform
-from blocks.attention.scores import Modification, ScoreModification, SoftCap
+from blocks.attention.scores import ScoreModification, SoftCap
 from blocks.attention.sinks import LearnedSinks, Sinks, SoftmaxOne
 from blocks.attention.talking_heads import TalkingHeadsAttention
 from blocks.attention.values import ClipValue, ValueEmbedding, ValueResidual, ValueTransform
@@ -186,7 +185,6 @@ __all__ = [
     "MaskedLMHead",
     "MeanPool",
     "MixtureOfExperts",
-    "Modification",
     "MultiHeadAttention",
     "MultiTokenLM",
     "NTKScaling",
@@ -268,5 +266,4 @@ __all__ = [
     "stack_layers",
     "summary",
     "unstack_layers",
-    "visible",
 ]

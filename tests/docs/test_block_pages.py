@@ -38,6 +38,7 @@ BASES = {
     "Residual",
     "Router",
     "ScoreModification",
+    "Sinks",
     "ValueTransform",
 }
 PAGES = {

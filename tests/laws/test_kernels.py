@@ -24,7 +24,6 @@ from blocks import (
     Kernel,
     KernelCall,
     Mask,
-    Modification,
     RelativeBias,
     ScoreModification,
     SlidingWindow,
@@ -32,6 +31,7 @@ from blocks import (
     Support,
     dot_product_attention,
 )
+from blocks.attention import Modification
 from blocks.attention.kernels import support_of
 from blocks.attention.kernels.cudnn import fused_attention
 

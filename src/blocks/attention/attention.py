@@ -27,6 +27,7 @@ from blocks.attention.observed import observed
 from blocks.attention.qk import QKTransform
 from blocks.attention.scores import Modification, ScoreModification, bind
 from blocks.attention.sinks import Sinks
+from blocks.attention.trial import check_chunks
 from blocks.attention.values import ValueTransform
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
@@ -151,6 +152,15 @@ class Attention(Block, kw_only=True):
         modifications: list[Modification] = []
         for part in self.scores:
             modification, context = called(part, bind, part, self.num_heads, inputs)
+            called(
+                part,
+                check_chunks,
+                modification,
+                len(query),
+                self.num_heads,
+                inputs.query_at,
+                key_at,
+            )
             modifications.append(modification)
             inputs = inputs.replace(context=context)
         sinks = self.sinks and called(self.sinks, self.sinks.logits, self.num_heads, inputs)
@@ -170,6 +180,12 @@ class Attention(Block, kw_only=True):
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
+        shape = (*query.shape[:2], self.num_heads, value.shape[-1])
+        if mixed.shape != shape:
+            raise ValueError(
+                f"implementation={self.implementation} returned shape {mixed.shape}; a kernel "
+                f"returns batch x q_seq x heads x value_dim, {shape} here."
+            )
         return mixed.astype(value.dtype), inputs
 
     def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:

@@ -10,6 +10,7 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.carry import split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
+from blocks.core.errors.location import report, running, where
 from blocks.core.slots import Inner
 from blocks.core.typing import Array, Float
 
@@ -69,7 +70,12 @@ class Modification(flax.struct.PyTreeNode):
         Raises:
             ValueError: scores of another shape come back.
         """
-        modified = self.block.modify(scores, self.parameters, query_at, key_at)
+        try:
+            modified = self.block.modify(scores, self.parameters, query_at, key_at)
+        except Exception as error:
+            call, kind = running.get(), type(self.block).__name__
+            report(error, kind, kind if call is None else f"{kind} of {where(call.module)}")
+            raise
         if modified.shape != scores.shape:
             raise ValueError(
                 f"{self.block} makes scores of shape {modified.shape} from {scores.shape}; give "

@@ -61,7 +61,7 @@ def attention_weights(
 ) -> dict[str, Float[Array, "batch heads q_seq kv_seq"]]:
     """The weights that every attention layer gives to values, by the layer's path.
 
-    They are those that the layer used, whatever its kernel, position, mask, score changes and
+    They are those that the layer used, whatever its kernel, position, mask, score modifications and
     sinks: what the mask hides has none, and a row sums to 1, less where there are sinks. Linear
     attention has them within one call, none to tokens of a cache; `GatedDeltaNet` has none. Layers
     of a scan are listed one by one, as those of a loop. A call that does not ask computes and keeps

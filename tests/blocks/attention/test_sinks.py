@@ -8,13 +8,13 @@ import pytest
 from blocks import (
     Context,
     LearnedSinks,
-    Modification,
     MultiHeadAttention,
     Sinks,
     SoftCap,
     SoftmaxOne,
     dot_product_attention,
 )
+from blocks.attention import Modification
 from blocks.attention.kernels import masked_softmax
 from blocks.context import locate
 

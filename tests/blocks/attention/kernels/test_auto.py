@@ -13,11 +13,11 @@ from blocks import (
     Coordinates,
     CudnnAttention,
     KernelCall,
-    Modification,
     MultiHeadAttention,
     SoftCap,
     dot_product_attention,
 )
+from blocks.attention import Modification
 from blocks.attention.kernels import auto, support
 
 LONG = {"heads": 8, "q_seq": 4096, "kv_seq": 4096, "head_dim": 64}

@@ -11,12 +11,12 @@ import pytest
 from blocks import (
     Causal,
     Coordinates,
-    Modification,
     ScoreModification,
     SlidingWindow,
     SoftCap,
     dot_product_attention,
 )
+from blocks.attention import Modification
 from blocks.attention.kernels import dropout, masked_softmax
 
 
