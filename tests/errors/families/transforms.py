@@ -122,6 +122,7 @@ CASES = (
         "ScoreModification without one",
         lambda: shapes(attends(scores=(SilentScores(),)), X),
         TypeError,
-        "MultiHeadAttention: SilentScores changes nothing: give it a method `modify`.",
+        "SilentScores of MultiHeadAttention: SilentScores changes nothing: give it a method "
+        "`modify`.",
     ),
 )
