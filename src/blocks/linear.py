@@ -23,7 +23,8 @@ class Linear(Block, kw_only=True):
         use_bias: learn a bias $b$.
         dtype: of the product; None infers it from input and parameters.
         param_dtype: of the parameters.
-        kernel_init: of $W$, drawn as a matrix of inputs x outputs.
+        kernel_init: initialiser of $W$, which is drawn as a matrix of inputs x outputs.
+        bias_init: initialiser of $b$.
 
     Raises:
         ValueError: a size below 1, or an input without features.
@@ -48,6 +49,7 @@ class Linear(Block, kw_only=True):
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
+    bias_init: Initializer = nn.initializers.zeros
 
     def check_fields(self) -> None:
         """Refuses axes without entries."""
@@ -72,7 +74,7 @@ class Linear(Block, kw_only=True):
         kernel = self.param("kernel", draw)
         bias = None
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, self.features, self.param_dtype)
+            bias = self.param("bias", self.bias_init, self.features, self.param_dtype)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         # As one matrix product: with leading axes apart, the CPU compiler copies transposed
         # activations for the kernel's gradient, which made an MLP's backward pass twice as slow.

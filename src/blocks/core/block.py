@@ -143,6 +143,23 @@ class Block(nn.Module, kw_only=True):
         parts = iter(bound)
         super()._register_submodules(name, map_modules(val, lambda _: next(parts)))
 
+    @nn.nowrap
+    def _call_wrapped_method(self, fun: Any, args: Any, kwargs: Any) -> Any:
+        """Run a method; Linen takes it that only modules with weights have any.
+
+        Raises:
+            TypeError: a call of a block that has no weights yet.
+        """
+        if self.scope is not None:
+            return super()._call_wrapped_method(fun, args, kwargs)
+        if hasattr(fun, "compact"):
+            raise TypeError(
+                f"{type(self).__name__} is a value and holds no weights; make them, variables = "
+                "model.init(key, ...), and call it with them, model.apply(variables, ...)."
+            )
+        return fun(self, *args, **kwargs)
+
+    @nn.nowrap
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse to set a field in place: a block is a value.
 
@@ -156,6 +173,7 @@ class Block(nn.Module, kw_only=True):
             )
         super().__setattr__(name, value)
 
+    @nn.nowrap
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """Copy the value; what it holds is immutable, and stays."""
         return self.clone(parent=None, name=self.name)

@@ -11,6 +11,7 @@ from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.slots import Layers
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
+from blocks.layers.drawing import LayerParameters
 from blocks.layers.stack import carrying, runner
 
 
@@ -80,11 +81,13 @@ class SkipStack(Block, kw_only=True):
         given, (context, carry) = context, carrying(context)
         half = self.depth // 2
         weights = self.param("skip_weights", self.weight_init, (half,), self.param_dtype)
+        parameters = LayerParameters(self, pattern, self.depth)
         saved = []
         for index in range(self.depth):
             skip = index - (self.depth - half)
             if skip >= 0:
                 x = x + weights[skip].astype(x.dtype) * saved.pop()
+            parameters.draw(index, x, carry, context, deterministic)
             layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
             x, carry = run(layer, x, carry, context)
             if index < half:

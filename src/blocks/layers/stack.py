@@ -14,6 +14,7 @@ from blocks.core.errors.location import reported
 from blocks.core.slots import Layers
 from blocks.core.typing import Array, Float, typed
 from blocks.introspection.leave import leave
+from blocks.layers.drawing import LayerParameters
 
 
 class Stack(Block, kw_only=True):
@@ -97,7 +98,9 @@ class Stack(Block, kw_only=True):
         given, (context, carry) = context, carrying(context)
 
         if not self._scans:
+            parameters = LayerParameters(self, pattern, self.depth)
             for index in range(self.depth):
+                parameters.draw(index, x, carry, context, deterministic)
                 layer = fresh(pattern[index % len(pattern)], name=f"layer_{index}")
                 x, carry = run(layer, x, carry, context)
             return join_carry(x, context.replace(carry=carry), given)

@@ -265,3 +265,18 @@ def test_shared_layers_must_be_whole_repeats() -> None:
     message = r"depth=3 must be a multiple of the pattern's 2 blocks to share; use 2\."
     with pytest.raises(ValueError, match=message):
         Stack(block=(WIDE, GATED), depth=3, shared=True)
+
+
+def test_a_loop_draws_its_layers_by_as_many_programs_whatever_its_depth() -> None:
+    def draws(depth: int) -> int:
+        stack = Stack(block=transformer(), depth=depth)
+        text = jax.jit(stack.init).lower(jax.random.key(0), jnp.ones((1, 2, 8))).as_text()
+        return text.count("chlo.erf")
+
+    assert draws(8) == draws(2) > 0
+
+
+def test_layers_of_a_loop_start_apart() -> None:
+    params = Stack(block=transformer(), depth=3).init(jax.random.key(0), jnp.ones((1, 2, 8)))["params"]
+    kernels = {tuple(own["mlp"]["up"]["kernel"].ravel().tolist()) for own in params.values()}
+    assert len(kernels) == 3

@@ -1,0 +1,54 @@
+"""Drawing the parameters of a loop's layers: one program for all layers of a kind."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from blocks.carry import Carry
+from blocks.context import Context
+from blocks.core.typing import Array
+
+
+class LayerParameters:
+    """The parameters of layers that run one after the other, as `init` draws them.
+
+    XLA compiles a random-number program for each parameter of each layer far longer than the layers
+    themselves. Layers of one place in the pattern, that earlier layers left the same for, are drawn
+    by one program, for all of them at once.
+    """
+
+    def __init__(self, owner: nn.Module, pattern: tuple[nn.Module, ...], depth: int) -> None:
+        self.owner = owner
+        self.pattern = pattern
+        self.depth = depth
+        self.drawn: dict[Any, tuple[int, Any]] = {}
+
+    def draw(
+        self, index: int, x: Array, carry: Carry, context: Context, deterministic: bool
+    ) -> None:
+        """Put the parameters of layer `index` into its owner's scope, when they are made."""
+        scope = self.owner.scope
+        if scope is None or not self.owner.is_initializing():
+            return
+        place, repeat = index % len(self.pattern), len(self.pattern)
+        kind = (place, *sorted(carry))
+        if kind not in self.drawn:
+            layers = len(range(index, self.depth, repeat))
+            block = self.pattern[place]
+            others = {name: jax.random.key(0) for name in scope.rngs}
+
+            def one(key: Array) -> Any:
+                given = context.replace(carry=carry)
+                variables = block.init({**others, "params": key}, x, given, deterministic)
+                return variables.get("params", {})
+
+            try:
+                keys = jax.random.split(self.owner.make_rng("params"), layers)
+                self.drawn[kind] = index, jax.jit(lambda keys: jax.lax.map(one, keys))(keys)
+            except Exception:  # what is wrong with the layer, its own call says at its place
+                self.drawn[kind] = index, {}
+        first, stacked = self.drawn[kind]
+        params = jax.tree.map(lambda leaf: leaf[(index - first) // repeat], stacked)
+        if params:
+            scope.put_variable("params", f"layer_{index}", params)
