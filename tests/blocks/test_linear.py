@@ -79,3 +79,9 @@ def test_no_tokens_give_no_tokens() -> None:
 def test_integers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"Linear: argument `x`.*\n.*Float.*\n  actual:   i32"):
         Linear(features=(3,)).init(jax.random.key(0), jnp.ones((2, 4), jnp.int32))
+
+
+def test_a_bias_starts_as_its_initialiser_says() -> None:
+    linear = Linear(features=(3,), bias_init=jax.nn.initializers.constant(2.0))
+    params = linear.init(jax.random.key(0), jnp.ones((1, 4)))["params"]
+    np.testing.assert_array_equal(params["bias"], [2.0, 2.0, 2.0])

@@ -364,3 +364,24 @@ def test_the_class_shows_a_default_part() -> None:
         norm: nn.Module
 
     assert Required(attention=attention(), mlp=MLP(hidden=4)).norm == LayerNorm()
+
+
+def test_tabulate_lists_a_model_and_a_module_of_ones_own_around_one() -> None:
+    class Outer(nn.Module):
+        inner: nn.Module
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.inner(x)
+
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    assert "stack/layers_0/attention/query" in model().tabulate(
+        jax.random.key(0), tokens, console_kwargs={"width": 200}
+    )
+    assert "inner/mlp/up" in Outer(inner=transformer()).tabulate(
+        jax.random.key(0), X, console_kwargs={"width": 200}
+    )
+
+
+def test_a_value_that_is_called_says_where_weights_come_from() -> None:
+    with pytest.raises(TypeError, match=r"holds no weights; make them, variables = model\.init"):
+        transformer()(X)

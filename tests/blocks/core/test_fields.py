@@ -192,7 +192,7 @@ def test_a_list_is_the_tuple_that_it_means() -> None:
     assert hash(listed) == hash(tupled)
 
 
-@pytest.mark.parametrize("part", [nn.Dense(8), RoPE()])
+@pytest.mark.parametrize("part", [nn.Dense(8), RMSNorm()])
 def test_a_part_that_its_slot_could_not_call_is_refused(part: nn.Module) -> None:
     match = (
         r"`mlp` cannot hold this\n  expected: a block called as mlp\(x, context, deterministic\)"

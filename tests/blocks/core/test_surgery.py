@@ -17,8 +17,10 @@ from blocks import (
     LayerNorm,
     LMHead,
     MultiHeadAttention,
+    QKNorm,
     RMSNorm,
     RoPE,
+    SkipStack,
     SoftCap,
     Stack,
     TokenEmbedding,
@@ -50,8 +52,8 @@ def model() -> CausalLM:
 def test_find_gives_paths_into_tuples() -> None:
     found = find(model(), SoftCap)
     assert found == {
-        "stack.block_0.attention.scores_0": SoftCap(cap=5.0),
-        "stack.block_1.attention.scores_0": SoftCap(cap=5.0),
+        "stack.block_0.attention.soft_cap": SoftCap(cap=5.0),
+        "stack.block_1.attention.soft_cap": SoftCap(cap=5.0),
     }
     assert list(find(model(), GatedMLP)) == ["stack.block_1.mlp"]
 
@@ -85,9 +87,9 @@ def test_override_sets_several_fields_and_keeps_the_others() -> None:
 
 
 def test_override_may_put_in_a_part() -> None:
-    changed = override(model(), norm=LayerNorm(use_bias=False))
+    changed = override(model(), TransformerBlock, norm=LayerNorm(use_bias=False))
     norms = find(changed, LayerNorm)
-    assert set(norms) == {"norm", "stack.block_0.norm", "stack.block_1.norm"}
+    assert set(norms) == {"stack.block_0.norm", "stack.block_1.norm"}
     assert {norm.use_bias for norm in norms.values()} == {False}
 
 
@@ -195,7 +197,7 @@ def test_parts_that_are_no_blocks_are_changed_too() -> None:
 
 def test_a_block_in_the_place_of_its_class_is_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"kind=LayerNorm\(\) is no class of blocks; write LayerNorm"
+        TypeError, match=r"kind=LayerNorm\(\) is not a class of blocks; write the class, LayerNorm"
     ):
         find(LayerNorm(), LayerNorm())
 
@@ -203,3 +205,52 @@ def test_a_block_in_the_place_of_its_class_is_refused() -> None:
 def test_a_block_in_the_place_of_the_function_is_refused() -> None:
     with pytest.raises(TypeError, match=r"write lambda old: RMSNorm\(\.\.\.\)"):
         replace(LayerNorm(), LayerNorm, RMSNorm())
+
+
+def test_a_size_of_several_kinds_is_refused_with_the_kinds() -> None:
+    steps = Stack(block=Stack(block=layer(MLP(hidden=6)), depth=2), depth=3)
+    assert [part.depth for part in find(override(steps, depth=5), Stack).values()] == [5, 5]
+    mixed = SkipStack(block=Stack(block=layer(MLP(hidden=6)), depth=2), depth=4)
+    with pytest.raises(ValueError, match=r"`depth` is a field of SkipStack and Stack; say which"):
+        override(mixed, depth=2)
+    changed = override(mixed, Stack, depth=3)
+    assert [part.depth for part in find(changed, Stack).values()] == [3]
+    assert [part.depth for part in find(changed, SkipStack).values()] == [4]
+
+
+def test_the_norm_of_queries_and_keys_is_not_the_norm_of_the_layer() -> None:
+    attention = MultiHeadAttention(num_heads=2, qk=(QKNorm(),))
+    block = TransformerBlock(attention=attention, mlp=MLP(hidden=4))
+    with pytest.raises(ValueError, match=r"`norm` is a field of QKNorm and TransformerBlock"):
+        override(block, norm=RMSNorm(epsilon=1.0))
+    changed = override(block, TransformerBlock, norm=RMSNorm(epsilon=1.0))
+    assert find(changed, QKNorm)["attention.qk_norm"] == QKNorm()
+
+
+def test_a_tied_head_keeps_no_vocabulary_of_its_own() -> None:
+    changed = override(model(), vocab_size=9)
+    assert changed.embed.vocab_size == 9
+    assert changed.head == LMHead(tied=True)
+
+
+def test_a_kind_without_the_field_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no Stack has a field `hidden`; "):
+        override(model(), Stack, hidden=2)
+    with pytest.raises(ValueError, match=r"no part of CausalLM is a QKNorm; it has "):
+        override(model(), QKNorm, norm=RMSNorm())
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: override(MLP, hidden=2), r"of override must be a block; MLP is the class"),
+        (lambda: override("mlp", hidden=2), r"got 'mlp'; the model comes first"),
+        (lambda: find(MLP, MLP(hidden=2)), r"of find must be a block; MLP is the class"),
+        (lambda: find(model(), "MLP"), r"kind='MLP' is not a class of blocks; write the class"),
+        (lambda: replace(LayerNorm, model(), RMSNorm), r"of replace must be a block; LayerNorm"),
+        (lambda: replace(model(), MLP, GatedMLP), r"got the class GatedMLP; write lambda old"),
+    ],
+)
+def test_what_is_given_in_the_wrong_place_is_told(call: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call()

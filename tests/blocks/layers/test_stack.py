@@ -269,14 +269,14 @@ def test_shared_layers_must_be_whole_repeats() -> None:
 
 def test_a_loop_draws_its_layers_by_as_many_programs_whatever_its_depth() -> None:
     def draws(depth: int) -> int:
-        stack = Stack(block=transformer(), depth=depth)
-        text = jax.jit(stack.init).lower(jax.random.key(0), jnp.ones((1, 2, 8))).as_text()
+        stack = Stack(block=WIDE, depth=depth)
+        text = jax.jit(stack.init).lower(jax.random.key(0), X).as_text()
         return text.count("chlo.erf")
 
     assert draws(8) == draws(2) > 0
 
 
 def test_layers_of_a_loop_start_apart() -> None:
-    params = Stack(block=transformer(), depth=3).init(jax.random.key(0), jnp.ones((1, 2, 8)))["params"]
-    kernels = {tuple(own["mlp"]["up"]["kernel"].ravel().tolist()) for own in params.values()}
+    params = Stack(block=WIDE, depth=3).init(jax.random.key(0), X)["params"]
+    kernels = {tuple(own["up"]["kernel"].ravel().tolist()) for own in params.values()}
     assert len(kernels) == 3
