@@ -8,7 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from blocks.introspection.leave import SHARE
@@ -86,8 +86,9 @@ def _product(equation: Any) -> int:
 def _inner(equation: Any) -> Iterator[Jaxpr]:
     for value in equation.params.values():
         for inner in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(inner, (Jaxpr, ClosedJaxpr)):
-                yield inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner
+            jaxpr = getattr(inner, "jaxpr", inner)  # a closed one holds one
+            if isinstance(jaxpr, Jaxpr):
+                yield jaxpr
 
 
 def merged(path: Path, parts: dict[Path, nn.Module]) -> Path:

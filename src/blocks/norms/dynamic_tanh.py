@@ -8,6 +8,17 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.norms.affine import affine
 
 
+@typed
+def dynamic_tanh(
+    x: Float[Array, "*batch embed"],
+    slope: Float[Array, ""],
+    scale: Float[Array, "embed"],
+    bias: Float[Array, "embed"],
+) -> Float[Array, "*batch embed"]:
+    """The bound in float32, scaled and shifted by feature."""
+    return affine(jnp.tanh(slope.astype(jnp.float32) * x.astype(jnp.float32)), scale, bias)
+
+
 class DynamicTanh(Block, kw_only=True):
     r"""Stands where a norm would, but bounds each feature alone: no mean, no variance.
 
@@ -47,5 +58,4 @@ class DynamicTanh(Block, kw_only=True):
         slope = self.param("slope", self.slope_init, (), self.param_dtype)
         scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)
         bias = self.param("bias", self.bias_init, (x.shape[-1],), self.param_dtype)
-        bounded = jnp.tanh(slope.astype(jnp.float32) * x.astype(jnp.float32))
-        return affine(bounded, scale, bias).astype(self.dtype or x.dtype)
+        return dynamic_tanh(x, slope, scale, bias).astype(self.dtype or x.dtype)

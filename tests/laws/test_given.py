@@ -1,0 +1,51 @@
+"""The law of what a call is given: a block that mixes tokens uses it or refuses it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from laws.case import BATCH, SEQ, Case, run
+from laws.cases import CASES
+
+from blocks import Context
+
+LAST = jnp.broadcast_to(jnp.arange(SEQ) >= SEQ - 2, (BATCH, SEQ))  # the last tokens
+MIXING = [case for case in CASES if case.mixes and not case.heavy]
+
+
+def differs(case: Case, left: Context, right: Context) -> bool:
+    """Whether two contexts give the last token another result; True where one is refused."""
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    try:
+        results = [run(case, variables, arguments, context) for context in (left, right)]
+    except ValueError:
+        return True
+    one, other = (np.asarray(jax.tree.leaves(result)[0])[:, -1] for result in results)
+    return not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("case", MIXING, ids=str)
+def test_padding_and_documents_are_not_dropped(case: Case) -> None:
+    whole, everything = LAST.astype(jnp.int32) * 0, jnp.ones_like(LAST)
+    dropped = []
+    if not differs(case, Context(valid=LAST), Context(valid=everything)):
+        dropped.append("valid")
+    documents = {"left": LAST.astype(jnp.int32), "right": whole}
+    if case.memory:
+        memory = jnp.arange(case.memory) >= case.memory // 2
+        memory = jnp.broadcast_to(memory, (BATCH, case.memory))
+        if not differs(
+            case, Context(memory_valid=memory), Context(memory_valid=jnp.ones_like(memory))
+        ):
+            dropped.append("memory_valid")
+        several, one = memory.astype(jnp.int32), memory.astype(jnp.int32) * 0
+        both = (
+            Context(segment_ids=whole + 1, memory_segment_ids=several),
+            Context(segment_ids=whole, memory_segment_ids=one),
+        )
+        if not differs(case, *both):
+            dropped.append("memory_segment_ids")
+    elif not differs(case, *(Context(segment_ids=ids) for ids in documents.values())):
+        dropped.append("segment_ids")
+    assert dropped == [], f"{case.name} is given {', '.join(dropped)} and drops it in silence"
