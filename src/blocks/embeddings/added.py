@@ -43,7 +43,7 @@ class TokenTypes(Block, kw_only=True):
     embedding_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses sizes that cannot be."""
+        """Validate sizes."""
         for name in ("num_types", "features"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
@@ -103,7 +103,7 @@ class BigramHash(Block, kw_only=True):
     embedding_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses sizes that cannot be."""
+        """Validate sizes."""
         if self.num_buckets < 2:
             raise ValueError(f"num_buckets={self.num_buckets} must be at least 2.")
         if self.features < 1:

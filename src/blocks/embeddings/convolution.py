@@ -50,7 +50,7 @@ class ConvolutionStem(Block, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses a width that cannot be."""
+        """Validate the width."""
         if self.features < 1:
             raise ValueError(f"features={self.features} must be at least 1.")
 

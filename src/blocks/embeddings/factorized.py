@@ -41,7 +41,7 @@ class FactorizedEmbedding(TokenEmbedding, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses sizes that cannot be."""
+        """Validate sizes."""
         super().check_fields()
         if self.inner < 1:
             raise ValueError(f"inner={self.inner} must be at least 1; ALBERT has 128.")

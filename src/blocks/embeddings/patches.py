@@ -58,7 +58,7 @@ class PatchEmbedding(Block, kw_only=True):
     tokens_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses sizes and rates that cannot be."""
+        """Validate sizes and rates."""
         for name, least in {"size": 1, "features": 1, "extra_tokens": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")

@@ -13,7 +13,7 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 def check_tokens(tokens: Int[Array, "batch seq"], vocab_size: int) -> None:
-    """Refuses token ids that a table has no row for; see `check_values`."""
+    """Validate token ids against the size of the table; see `check_values`."""
     limits = jnp.iinfo(tokens.dtype)  # where minimum and maximum of no tokens start
     check_values(
         (tokens >= 0).all() & (tokens < vocab_size).all(),
@@ -77,7 +77,7 @@ class TokenEmbedding(Block, kw_only=True):
     embedding_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses sizes and rates that cannot be."""
+        """Validate sizes and rates."""
         for name in ("vocab_size", "features"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")

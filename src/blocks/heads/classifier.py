@@ -47,7 +47,7 @@ class ClassifierHead(Block, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses sizes and rates that cannot be."""
+        """Validate sizes and rates."""
         if self.num_classes < 1:
             raise ValueError(f"num_classes={self.num_classes} must be at least 1.")
         if not 0.0 <= self.dropout_rate < 1.0:

@@ -53,7 +53,7 @@ class LMHead(Block, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses a head without weights, and one with two kinds of them."""
+        """Validate the size of the vocabulary, which a tied head takes from the embedding."""
         if self.tied and self.vocab_size is not None:
             raise ValueError(
                 f"vocab_size={self.vocab_size} contradicts tied=True, which takes the size of the "

@@ -11,7 +11,7 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
 class Pooler(Block, kw_only=True):
-    """What a pooler is: one vector from all of a sequence, padding left out."""
+    """Base class for poolers: one vector from all tokens of a sequence, without padding."""
 
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None

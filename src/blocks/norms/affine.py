@@ -6,7 +6,7 @@ from blocks.core.typing import Array
 
 
 def affine(x: Array, scale: Array | None, bias: Array | None) -> Array:
-    """Multiplies and shifts the last axis, in float32."""
+    """Multiply and shift the last axis, in float32."""
 
     # Leading axes are written out because the library runs under rank promotion "raise".
     def widen(vector: Array) -> Array:

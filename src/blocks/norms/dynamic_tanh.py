@@ -1,4 +1,4 @@
-"""DynamicTanh: bounds features one by one, without statistics."""
+"""DynamicTanh: an elementwise replacement of a norm."""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,7 +20,7 @@ def dynamic_tanh(
 
 
 class DynamicTanh(Block, kw_only=True):
-    r"""Stands where a norm would, but bounds each feature alone: no mean, no variance.
+    r"""Elementwise replacement of a norm by a scaled tanh, without statistics.
 
     $$y = \tanh(\alpha x) \odot \gamma + \beta$$
 
@@ -54,7 +54,7 @@ class DynamicTanh(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-        """Bounds every feature of `x`."""
+        """Bound every feature of `x`."""
         slope = self.param("slope", self.slope_init, (), self.param_dtype)
         scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)
         bias = self.param("bias", self.bias_init, (x.shape[-1],), self.param_dtype)

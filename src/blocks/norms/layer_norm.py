@@ -16,7 +16,7 @@ def layer_norm(
     bias: Float[Array, "embed"] | None = None,
     epsilon: float = 1e-5,
 ) -> Float[Array, "*batch embed"]:
-    r"""Centres and scales each token: $(x - \bar x) / \sqrt{\mathrm{var}(x) + \epsilon}$."""
+    r"""Centre and scale each token: $(x - \bar x) / \sqrt{\mathrm{var}(x) + \epsilon}$."""
     dtype = x.dtype
     x = x.astype(jnp.float32)
     centred = x - x.mean(axis=-1, keepdims=True)
@@ -61,7 +61,7 @@ class LayerNorm(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-        """Normalises every token of `x`."""
+        """Normalise every token of `x`."""
         scale = bias = None
         if self.use_scale:
             scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)

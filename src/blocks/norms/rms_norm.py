@@ -17,7 +17,7 @@ def rms_norm(
     scale: Float[Array, "embed"] | None = None,
     epsilon: float = 1e-6,
 ) -> Float[Array, "*batch embed"]:
-    r"""Scales each token to unit root mean square: $x / \sqrt{\overline{x^2} + \epsilon}$."""
+    r"""Scale each token to unit root mean square: $x / \sqrt{\overline{x^2} + \epsilon}$."""
     dtype = x.dtype
     x = x.astype(jnp.float32)
     mean_square = jnp.square(x).mean(axis=-1, keepdims=True)
@@ -62,7 +62,7 @@ class RMSNorm(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-        """Normalises every token of `x`."""
+        """Normalise every token of `x`."""
         scale = None
         if self.use_scale:
             scale = self.param("scale", self._init, (x.shape[-1],), self.param_dtype)

@@ -12,7 +12,7 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 def scale_norm(
     x: Float[Array, "*batch embed"], length: Float[Array, ""], epsilon: float = 1e-5
 ) -> Float[Array, "*batch embed"]:
-    r"""Scales each token to `length`: $g\,x / \max(\lVert x \rVert, \epsilon)$."""
+    r"""Scale each token to `length`: $g\,x / \max(\lVert x \rVert, \epsilon)$."""
     wide = x.astype(jnp.float32)
     square = jnp.square(wide).sum(axis=-1, keepdims=True)
     # The maximum of squares: the root alone has no gradient where a token is zero.
@@ -53,7 +53,7 @@ class ScaleNorm(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-        """Normalises every token of `x`."""
+        """Normalise every token of `x`."""
         init = self.length_init or nn.initializers.constant(x.shape[-1] ** 0.5)
         length = self.param("length", init, (), self.param_dtype)
         return scale_norm(x, length, self.epsilon).astype(self.dtype or x.dtype)

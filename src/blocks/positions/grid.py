@@ -49,7 +49,7 @@ class GridPositions(Block, kw_only=True):
     embedding_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses a grid without places."""
+        """Validate the size of the grid."""
         for name in ("rows", "columns"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
@@ -93,7 +93,7 @@ class SinusoidalGrid(Block, kw_only=True):
     max_wavelength: float = 10_000.0
 
     def check_fields(self) -> None:
-        """Refuses a base without a logarithm."""
+        """Validate the base."""
         if self.max_wavelength <= 0:
             raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
 

@@ -45,7 +45,7 @@ class LearnedPositions(Block, kw_only=True):
     embedding_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses a table without rows."""
+        """Validate the size of the table."""
         if self.max_length < 1:
             raise ValueError(f"max_length={self.max_length} must be at least 1.")
         if self.offset < 0:

@@ -69,7 +69,7 @@ class RelativeBias(ScoreModification, kw_only=True):
     bias_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Refuses buckets that leave nothing to the logarithm."""
+        """Validate the number of buckets and the largest distance."""
         if self.num_buckets < 4 or self.num_buckets % 2:
             raise ValueError(f"num_buckets={self.num_buckets} must be even and at least 4.")
         exact = self.num_buckets // (4 if self.bidirectional else 2)

@@ -78,7 +78,7 @@ class RoPE(QKTransform, kw_only=True):
     scaling: RoPEScaling | None = None
 
     def check_fields(self) -> None:
-        """Refuses a base without a logarithm and a share that is none."""
+        """Validate the base and the fraction of rotated features."""
         if self.theta <= 0:
             raise ValueError(f"theta={self.theta} must be positive; 10_000 is usual.")
         if not 0.0 < self.fraction <= 1.0:

@@ -51,7 +51,7 @@ class SinusoidalPositions(Block, kw_only=True):
     dtype: Dtype | None = None
 
     def check_fields(self) -> None:
-        """Refuses a base without a logarithm."""
+        """Validate the base."""
         if self.max_wavelength <= 0:
             raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
 

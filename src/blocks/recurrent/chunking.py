@@ -1,4 +1,4 @@
-"""Sequences in chunks and documents: which tokens a state is handed on between."""
+"""Chunks and documents of a sequence: between which tokens the state is carried."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from blocks.core.typing import Array, Bool, Int, typed
 def document_runs(
     at: Coordinates, batch: int, last: Int[Array, "batch 1"]
 ) -> tuple[Int[Array, "batch seq"], Int[Array, "batch 1"]]:
-    """Numbers the documents of new tokens in order, 0 for the one that went on before them.
+    """Number the documents of new tokens in order, 0 for the one that continues from before.
 
     Padding belongs to the document before it, so that it ends none. A document that comes back
     after another would find nothing of itself, and is refused.
@@ -48,7 +48,7 @@ def document_runs(
 
 
 def _check_pieces(segment_ids: Int[Array, "batch seq"]) -> None:
-    """Refuses a row whose numbers change more often than it has numbers."""
+    """Refuse rows in which a document comes back after another."""
 
     def changes(x: Array) -> Array:
         return (x[:, 1:] != x[:, :-1]).sum(axis=1)
@@ -63,7 +63,7 @@ def _check_pieces(segment_ids: Int[Array, "batch seq"]) -> None:
 
 
 class Links(NamedTuple):
-    """Who hands on to whom, by chunk.
+    """Connections between tokens and states, by chunk.
 
     Attributes:
         within: query token (first) may know of key token (second): not later, same document.
@@ -80,7 +80,7 @@ class Links(NamedTuple):
 
 @typed
 def link(runs: Int[Array, "batch seq"], size: int, itself: bool = True) -> Links:
-    """Links the tokens of each chunk with each other, `itself` too, and with states around it."""
+    """Compute the connections of each chunk; `itself` lets a token read itself."""
     runs = split(runs, size, mode="edge")
     before = jnp.concatenate([jnp.zeros_like(runs[:1, :, -1]), runs[:-1, :, -1]])
     same = runs[..., :, None] == runs[..., None, :]

@@ -41,7 +41,7 @@ def causal_convolution(
 
 
 class ShortConvolution(Block, kw_only=True):
-    r"""Mixes each feature over the last few tokens of its document.
+    r"""Causal convolution of each feature over the last few tokens of its document.
 
     $$y_t = b + \sum_{j=0}^{w-1} w_{w-1-j} \odot x_{t-j}$$
 

@@ -21,7 +21,7 @@ def gated_delta_rule(
 ) -> tuple[
     Float[Array, "batch seq heads value_dim"], Float[Array, "batch heads head_dim value_dim"]
 ]:
-    r"""Reads $y_t = S_t^\top q_t$ from a state that each token corrects, in float32.
+    r"""Read $y_t = S_t^\top q_t$ from a state that each token corrects, in float32.
 
     $$S_t = \alpha_t \left(I - \beta_t k_t k_t^\top\right) S_{t-1} + \beta_t k_t v_t^\top$$
 

@@ -30,7 +30,7 @@ def hedgehog_loss(
     target: Float[Array, "batch heads q_seq kv_seq"],
     valid: Bool[Array, "batch q_seq"] | None = None,
 ) -> Float[Array, ""]:
-    r"""How badly the weights of linear attention tell those of a softmax.
+    r"""Cross-entropy between attention weights of a softmax and those of linear attention.
 
     $$-\sum_s a_{ts} \log \hat a_{ts}$$
 

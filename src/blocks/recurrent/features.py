@@ -1,4 +1,4 @@
-"""Feature maps: what linear attention makes of queries and keys before their product."""
+"""Feature maps of queries and keys in linear attention."""
 
 import flax.linen as nn
 import jax
@@ -9,17 +9,17 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
 
 class FeatureMap(Block, kw_only=True):
-    """Features of queries or keys whose products are weights: none of them negative."""
+    """Base class for feature maps of queries and keys, whose products are never negative."""
 
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads features"]:
-        """Maps each head of each token alone; in float32, as a softmax would be."""
+        """Map each head of each token, in float32 as a softmax would be."""
         raise TypeError(f"{type(self).__name__} has no features: give it a `__call__`.")
 
 
 class EluFeatures(FeatureMap, kw_only=True):
-    r"""Nothing learned: $\phi(x) = \mathrm{elu}(x) + 1$.
+    r"""Feature map without parameters: $\phi(x) = \mathrm{elu}(x) + 1$.
 
     Weights come out flat, whatever the softmax they stand for.
 
@@ -40,12 +40,12 @@ class EluFeatures(FeatureMap, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads head_dim"]:
-        """Maps every feature alone."""
+        """Map each feature independently."""
         return jax.nn.elu(x.astype(jnp.float32)) + 1.0
 
 
 class TaylorFeatures(FeatureMap, kw_only=True):
-    r"""Nothing learned: the exponential to second order, with $1 + d + d^2$ features.
+    r"""Taylor expansion of the exponential to second order, with $1 + d + d^2$ features.
 
     $$\phi(q)^\top \phi(k) = 1 + s + \tfrac{1}{2} s^2 \approx e^s, \qquad s = q^\top k / \sqrt{d}$$
 
@@ -68,7 +68,7 @@ class TaylorFeatures(FeatureMap, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads features"]:
-        """Puts a one, the features and all their products side by side."""
+        """Concatenate a one, the features and all their products."""
         x = x.astype(jnp.float32) * x.shape[-1] ** -0.25
         pairs = x[..., :, None] * x[..., None, :] * 2**-0.5
         return jnp.concatenate(
@@ -87,7 +87,7 @@ def identity(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.flo
 
 
 class Hedgehog(FeatureMap, kw_only=True):
-    r"""Learned for each head, so that products weigh as a softmax's weights do.
+    r"""Learned feature map whose products imitate the weights of a softmax.
 
     $$\phi(x) = \left[\mathrm{softmax}(x W),\; \mathrm{softmax}(-x W)\right]$$
 
@@ -124,7 +124,7 @@ class Hedgehog(FeatureMap, kw_only=True):
     kernel_init: Initializer = identity
 
     def check_fields(self) -> None:
-        """Refuses a map to nothing."""
+        """Validate the number of features."""
         if self.features is not None and self.features < 1:
             raise ValueError(f"features={self.features} must be at least 1; head_dim is usual.")
 
@@ -133,7 +133,7 @@ class Hedgehog(FeatureMap, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads features"]:
-        """Maps each head by its own matrix."""
+        """Map each head by weights of its own."""
         heads, head_dim = x.shape[2:]
         shape = (heads, head_dim, self.features or head_dim)
         kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)

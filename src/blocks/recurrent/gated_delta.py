@@ -31,7 +31,7 @@ def small_steps(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.
 
 
 class GatedDeltaNet(RecurrentMixer, kw_only=True):
-    r"""Keeps one matrix per head, which every token makes fade a little and then corrects.
+    r"""Gated delta rule: one matrix per head that decays and is corrected by every token.
 
     $$S_t = \alpha_t \left(I - \beta_t k_t k_t^\top\right) S_{t-1} + \beta_t k_t v_t^\top,
     \qquad y_t = \left(\mathrm{norm}(S_t^\top q_t) \odot \mathrm{silu}(x_t W_g)\right) W_o$$

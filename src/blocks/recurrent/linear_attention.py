@@ -14,7 +14,7 @@ from blocks.recurrent.products import averaged, causal_sums, counted, full_sums,
 
 
 class LinearAttention(RecurrentMixer, kw_only=True):
-    r"""Weighs by products of features, which a state of fixed size can sum up.
+    r"""Attention by products of features, whose past is a state of fixed size.
 
     $$y_t = \frac{\sum_{s \le t} \phi(q_t)^\top \phi(k_s)\, v_s}
     {\sum_{s \le t} \phi(q_t)^\top \phi(k_s)} = \frac{\phi(q_t)^\top S_t}{\phi(q_t)^\top z_t},

@@ -23,7 +23,7 @@ def causal_sums(
 ) -> tuple[
     Float[Array, "batch seq heads value_dim"], Float[Array, "batch kv_heads features value_dim"]
 ]:
-    r"""Sums values weighted by products of features: $y_t = q_t^\top S_t$, in float32.
+    r"""Sum values weighted by products of features: $y_t = q_t^\top S_t$, in float32.
 
     $$S_t = S_{t-1} + k_t v_t^\top$$
 
@@ -75,7 +75,7 @@ def full_sums(
     runs: Int[Array, "batch seq"] | None,
     chunk_size: int,
 ) -> Float[Array, "batch seq heads value_dim"]:
-    r"""Sums the values of all tokens, later ones too: $y_t = q_t^\top \sum_s k_s v_s^\top$.
+    r"""Sum the values of all tokens, later ones included: $y_t = q_t^\top \sum_s k_s v_s^\top$.
 
     Args:
         query: features of queries; query heads share key heads in consecutive groups.
@@ -102,7 +102,7 @@ def full_sums(
 def counted(
     value: Float[Array, "batch seq kv_heads value_dim"], valid: Bool[Array, "batch seq"] | None
 ) -> Float[Array, "batch seq kv_heads value_dim_and_one"]:
-    """Values with a 1 added to each, whose sum is the sum of weights; zeros for padding."""
+    """Append a 1 to each value, so that sums count weights too; zeros for padding."""
     value = jnp.concatenate([value, jnp.ones_like(value[..., :1])], axis=-1)
     return value if valid is None else jnp.where(valid[..., None, None], value, 0.0)
 
@@ -111,7 +111,7 @@ def counted(
 def averaged(
     sums: Float[Array, "batch seq heads value_dim_and_one"],
 ) -> Float[Array, "batch seq heads value_dim"]:
-    """Sums of counted values, divided by their last; zeros where nothing was visible."""
+    """Divide sums of counted values by the sum of weights; zeros where that is empty."""
     return sums[..., :-1] / jnp.maximum(sums[..., -1:], SMALLEST_SUM)
 
 
@@ -121,7 +121,7 @@ def linear_weights(
     key: Float[Array, "batch kv_seq kv_heads features"],
     visible: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
-    r"""The weights that linear attention never writes out: $\phi(q)^\top \phi(k)$ by their sum."""
+    r"""Attention weights of linear attention, $\phi(q)^\top \phi(k)$ over their sum."""
     products = products_of(query, key)
     products = products if visible is None else jnp.where(visible, products, 0.0)
     return products / jnp.maximum(products.sum(axis=-1, keepdims=True), SMALLEST_SUM)
