@@ -9,8 +9,8 @@ from _build.pages import ROOT
 
 PAGE = ROOT / "docs/learn/from_pytorch.md"
 CODE = re.compile(r"`([^`]+)`")
-# Not code that runs by itself: operators, names of parameters, and a Linen class for comparison.
-WORDS = {"&", "\\|", "~", "kernel", "query/kernel", "out/kernel", "scale", "bias", "embedding"}
+# Not code that runs by itself: names of parameters, and what stands inside other code.
+WORDS = {"kernel", "query/kernel", "out/kernel", "scale", "bias", "embedding"}
 WORDS |= {"jax.grad", "weight.T"}
 
 
