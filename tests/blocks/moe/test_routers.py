@@ -79,10 +79,11 @@ def test_a_router_draws_from_a_stream_of_its_own_and_is_quiet_when_deterministic
     assert float(jnp.abs(noisy - plain).max()) > 0.01
 
 
-def test_a_noisy_router_works_in_the_layers_of_a_model() -> None:
+@pytest.mark.parametrize("scan", [False, True])
+def test_a_noisy_router_works_in_the_layers_of_a_model(scan: bool) -> None:
     attention = MultiHeadAttention(num_heads=2, mask=Causal())
     layer = TransformerBlock(attention=attention, mlp=mixture(NoisyRouter(num_experts=4, top_k=2)))
-    stack, x = Stack(block=layer, depth=2), tokens(2, 6)
+    stack, x = Stack(block=layer, depth=2, scan=scan), tokens(2, 6)
     variables = stack.init(jax.random.key(1), x)
     rngs = {"router": jax.random.key(2)}
     quiet, noisy = (stack.apply(variables, x, None, d, rngs=rngs) for d in (True, False))
