@@ -43,7 +43,7 @@ class OutputGate(HeadTransform, kw_only=True):
         >>> from blocks import Causal, MultiHeadAttention, OutputGate
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal(), gate=OutputGate())
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)))
-        >>> variables["params"]["gate"]["kernel"].shape
+        >>> variables["params"]["gate"]["projection"]["kernel"].shape
         (8, 2, 4)
 
         ```
