@@ -80,8 +80,8 @@ def test_another_theta_turns_otherwise_in_the_same_process() -> None:
 
 def test_a_bound_of_logits_leaves_hidden_states_alone() -> None:
     table = jax.random.normal(jax.random.key(1), (7, 8))
-    plain = LMHead(tied=True).apply({}, 10.0 * X, table)
-    capped = LMHead(tied=True, logit_cap=2.0).apply({}, 10.0 * X, table)
+    plain = LMHead(tied=True).apply({}, 10.0 * X, table=table)
+    capped = LMHead(tied=True, logit_cap=2.0).apply({}, 10.0 * X, table=table)
     np.testing.assert_allclose(capped, 2.0 * jnp.tanh(plain / 2.0), rtol=1e-5, atol=1e-6)
 
 

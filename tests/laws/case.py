@@ -33,6 +33,7 @@ class Case:
         heavy: its laws take more than 8 s of CPU in all (`pytest -n 0 tests/laws -k NAME`); only
             those in `ALWAYS` of `tests/conftest.py` then run without asking for slow tests.
         condition: is steered by a condition.
+        table: its second array is the table of an embedding.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Case:
     memory: int = 0
     pools: bool = False
     condition: bool = False
+    table: bool = False
     heavy: bool = False
 
     def arguments(self, seed: int = 0, batch: int = BATCH, seq: int = SEQ) -> tuple[Any, ...]:
@@ -73,6 +75,8 @@ class Case:
 
     def call(self, *arguments: Any) -> tuple[Any, ...]:
         """The arrays, and the context where the block needs one."""
+        if self.table:
+            return arguments[0], None, True, *arguments[1:]
         return (*arguments, self.context(arguments[0].shape)) if self._needs else arguments
 
     def init(self, *arguments: Any) -> Any:
@@ -133,6 +137,9 @@ def run(
     """Calls a block on its arrays and, where it takes them, context and determinism."""
     context = case.context(arguments[0].shape, context)
     shared = (context, deterministic) if case.shared else ()
+    if case.table:
+        arguments, table = arguments[:1], {"table": arguments[1]}
+        options = {**options, **table}
     return case.block.apply(variables, *arguments, *shared, **options)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from laws.case import BATCH, SEQ, Case, gradients, jitted, run
 from laws.cases import CASES, FAMILIES
-from laws.families.heads import with_table
 from laws.references import reference
 from laws.snapshot import FOLDER, snapshot
 
@@ -94,7 +93,7 @@ def test_a_wrong_width_is_refused(case: Case) -> None:
     # Twice the width: the heads of attention divide it as they did the right one.
     wide = jnp.concatenate([arguments[0]] * 2, axis=-1)
     # A table that comes with the call fixes the width before any parameter does.
-    what = "its signature" if case.inputs is with_table else r"the parameter `\w+`"
+    what = "its signature" if case.table else r"the parameter `\w+`"
     match = rf"argument `\w+` does not fit {what}\n  expected: .*\n  actual: "
     with pytest.raises(TypeError, match=match):
         run(case, variables, (wide, *arguments[1:]))
@@ -190,7 +189,10 @@ def test_equal_values_make_equal_parameters(case: Case) -> None:
     assert twin == case.block
     # The same operations on the same key: no need to compile and run them.
     key = jax.random.key(3)
-    ours, theirs = (jax.make_jaxpr(block.init)(key, *arguments) for block in (case.block, twin))
+    ours, theirs = (
+        jax.make_jaxpr(lambda key, block=block: block.init(key, *arguments))(key)
+        for block in (case.block, twin)
+    )
     assert str(ours) == str(theirs)
     chex.assert_trees_all_equal(ours.consts, theirs.consts)
 

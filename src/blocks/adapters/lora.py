@@ -73,10 +73,32 @@ class LoRA(Block, kw_only=True):
                     f"{', '.join(twice)} already; leave them to one of the two."
                 )
 
-    @nn.compact
     @typed
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Runs the block: takes what it takes, and gives what it gives."""
+        result, names = self._run("__call__", *arguments, **options)
+        if self.is_mutable_collection("params"):
+            self._check_targets(names)
+        return result
+
+    def embedded(self, *arguments: Any, **options: Any) -> Any:
+        """What a model's layers start from, where the block is a model."""
+        return self._run("embedded", *arguments, **options)[0]
+
+    def hidden(self, *arguments: Any, **options: Any) -> Any:
+        """What a model's head reads, where the block is a model."""
+        return self._run("hidden", *arguments, **options)[0]
+
+    def logits(self, *arguments: Any, **options: Any) -> Any:
+        """What a model's head makes of it, where the block is a model."""
+        return self._run("logits", *arguments, **options)[0]
+
+    def table(self) -> Any:
+        """The table of an embedding, where the block is one."""
+        return self._run("table")[0]
+
+    def _run(self, method: str, *arguments: Any, **options: Any) -> tuple[Any, set[Any]]:
+        """Runs a method of the block; also gives the names of its linear maps."""
         names = set()
 
         def adapt(call: Any, arguments: Any, options: Any, at: Any) -> Any:
@@ -93,12 +115,9 @@ class LoRA(Block, kw_only=True):
         assert self.scope is not None
         block = fresh(self.block).clone(parent=self.scope.rewound())
         with nn.intercept_methods(adapt):
-            result = block(*arguments, **options)
-        if self.is_mutable_collection("params"):
-            self._check_targets(names)
-        return result
+            return getattr(block, method)(*arguments, **options), names
 
-    def _check_targets(self, names: set[str]) -> None:
+    def _check_targets(self, names: set[Any]) -> None:
         for target in self.targets:
             if target not in names:
                 near = difflib.get_close_matches(target, sorted(names), n=1)

@@ -51,7 +51,10 @@ class TokenTypes(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(
-        self, tokens: Int[Array, "batch seq"], context: Context | None = None
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Gives the vector of each token's type."""
         types = jnp.zeros_like(tokens)
@@ -112,7 +115,10 @@ class BigramHash(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(
-        self, tokens: Int[Array, "batch seq"], context: Context | None = None
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Gives the vector of each token with the real token before it."""
         shape = (self.num_buckets, self.features)

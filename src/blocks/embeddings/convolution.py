@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import AbsolutePosition
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 from blocks.mlp.activations import gelu
@@ -26,7 +27,7 @@ class ConvolutionStem(Block, kw_only=True):
         kernel_init: of the kernels.
 
     Raises:
-        ValueError: a width below 1.
+        ValueError: a width below 1, or a call with documents or a cache.
 
     Example:
         ```python
@@ -44,7 +45,7 @@ class ConvolutionStem(Block, kw_only=True):
     """
 
     features: int
-    position: nn.Module | None = None
+    position: AbsolutePosition | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -62,17 +63,28 @@ class ConvolutionStem(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch out_seq {self.features}"]:
-        """Shortens the signal; `deterministic` is not used."""
-        if context is not None and context.cache_size is not None:
+        """Shortens the signal; `context` is of the tokens that come out."""
+        context = Context() if context is None else context
+        if context.cache_size is not None:
             raise ValueError(
                 "ConvolutionStem reads a signal as a whole, and no cache keeps the end of one call "
                 "for the next; leave cache_size out of the context."
             )
+        if context.segment_ids is not None:
+            raise ValueError(
+                "segment_ids of the context: ConvolutionStem mixes neighbours, of any document; "
+                "give it whole signals, one a row."
+            )
+        out_seq = (x.shape[1] + 1) // 2
+        context.check(len(x), out_seq)
         for name, stride in {"first": 1, "second": 2}.items():
+            if context.valid is not None:  # padding is as zeros beyond the ends
+                real = jnp.repeat(context.valid, 2, axis=1)[:, : x.shape[1], None]
+                x = jnp.where(real, x, 0.0)
             x = gelu(self._convolve(name, stride, x))
         if self.position is None:
             return x
-        return self.position(x, locate(None, *x.shape[:2]).positions)
+        return self.position(x, locate(context, len(x), out_seq).positions).astype(x.dtype)
 
     def _convolve(self, name: str, stride: int, x: Array) -> Array:
         # As one matrix product of the three steps under the kernel, side by side.

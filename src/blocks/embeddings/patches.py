@@ -73,7 +73,7 @@ class PatchEmbedding(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
-        """Embeds every patch; `context` is not used."""
+        """Embeds every patch; `context` is of the tokens that come out."""
         batch, height, width, channels = images.shape
         rows, columns = height // self.size, width // self.size
         if (height, width) != (rows * self.size, columns * self.size) or 0 in (rows, columns):
@@ -96,7 +96,7 @@ class PatchEmbedding(Block, kw_only=True):
             name="patches",
         )(patches)
         if self.position is not None:
-            x = self.position(x)
+            x = self.position(x).astype(x.dtype)
         x = x.reshape(batch, rows * columns, self.features)
         if self.extra_tokens:
             shape = (self.extra_tokens, self.features)

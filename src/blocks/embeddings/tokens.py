@@ -9,6 +9,7 @@ from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
+from blocks.core.slots import AbsolutePosition, Added, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
@@ -35,8 +36,8 @@ class TokenEmbedding(Block, kw_only=True):
         features: width of a vector.
         position: absolute positions to add, `LearnedPositions` or `SinusoidalPositions`; None
             where attention knows positions itself.
-        added: blocks whose vectors $A_i$ are added, called on token ids and context: `TokenTypes`,
-            `BigramHash`.
+        added: blocks whose vectors $A_i$ are added, called on token ids, context and determinism:
+            `TokenTypes`, `BigramHash`.
         embedding_scale: what the table's vectors are multiplied with $s$; Gemma takes the root of
             the width.
         embedding_norm: of the sum, as in BERT; None for none.
@@ -67,10 +68,10 @@ class TokenEmbedding(Block, kw_only=True):
 
     vocab_size: int
     features: int
-    position: nn.Module | None = None
-    added: tuple[nn.Module, ...] = ()
+    position: AbsolutePosition | None = None
+    added: tuple[Added, ...] = ()
     embedding_scale: float = 1.0
-    embedding_norm: nn.Module | None = None
+    embedding_norm: Norm | None = None
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -105,12 +106,12 @@ class TokenEmbedding(Block, kw_only=True):
         if self.embedding_scale != 1.0:
             x = x * jnp.asarray(self.embedding_scale, x.dtype)
         for block in self.added:
-            x = x + block(tokens, context).astype(x.dtype)
+            x = x + block(tokens, context, deterministic).astype(x.dtype)
         if self.position is not None:
             counted = count_tokens(self, context or Context(), *tokens.shape)
-            x = self.position(x, locate(counted, *tokens.shape).positions)
+            x = self.position(x, locate(counted, *tokens.shape).positions).astype(x.dtype)
         if self.embedding_norm is not None:
-            x = self.embedding_norm(x)
+            x = self.embedding_norm(x).astype(x.dtype)
         return self.dropout(x, deterministic)
 
     def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:

@@ -100,7 +100,12 @@ class ValueHead(Block, kw_only=True):
 
     @nn.compact
     @typed
-    def __call__(self, x: Float[Array, "batch seq embed"]) -> Float[Array, "batch seq"]:
+    def __call__(
+        self,
+        x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq"]:
         """Values every token."""
         values = Linear(
             features=(1,),

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -33,7 +34,7 @@ class LMHead(Block, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks import LMHead
         >>> x, table = jnp.ones((1, 3, 8)), jnp.ones((65, 8))
-        >>> LMHead(tied=True).apply({}, x, table).shape
+        >>> LMHead(tied=True).apply({}, x, table=table).shape
         (1, 3, 65)
 
         ```
@@ -71,6 +72,8 @@ class LMHead(Block, kw_only=True):
     def __call__(
         self,
         x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
         table: Float[Array, "vocab embed"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
         """Scores the vocabulary at every token; `table` is used where the head is tied."""
@@ -80,7 +83,9 @@ class LMHead(Block, kw_only=True):
         elif table is not None:
             kernel = table.T
         else:
-            raise ValueError("tied=True needs the embedding's table; call with head(x, table).")
+            raise ValueError(
+                "tied=True needs the embedding's table; call with head(x, table=table)."
+            )
         x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
         logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
         if self.use_bias:

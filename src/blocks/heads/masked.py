@@ -5,9 +5,10 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.slots import Head, Norm
 from blocks.core.typing import Array, Dtype, Float, typed
-from blocks.heads.language import LMHead
 from blocks.linear import Linear
 from blocks.mlp.activations import gelu
 from blocks.norms.layer_norm import LayerNorm
@@ -31,7 +32,7 @@ class MaskedLMHead(Block, kw_only=True):
         >>> from blocks import LMHead, MaskedLMHead
         >>> head = MaskedLMHead(head=LMHead(tied=True, use_bias=True))
         >>> x, table = jnp.ones((1, 3, 8)), jnp.ones((65, 8))
-        >>> head.init_with_output(jax.random.key(0), x, table)[0].shape
+        >>> head.init_with_output(jax.random.key(0), x, table=table)[0].shape
         (1, 3, 65)
 
         ```
@@ -40,9 +41,9 @@ class MaskedLMHead(Block, kw_only=True):
         Devlin et al., BERT, 2018, arXiv:1810.04805.
     """
 
-    head: LMHead
+    head: Head
     activation: Callable[[Array], Array] = gelu
-    norm: nn.Module = LayerNorm()
+    norm: Norm = LayerNorm()
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
@@ -51,10 +52,14 @@ class MaskedLMHead(Block, kw_only=True):
     def __call__(
         self,
         x: Float[Array, "batch seq embed"],
+        context: Context | None = None,
+        deterministic: bool = True,
         table: Float[Array, "vocab embed"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
         """Scores the vocabulary at every token; `table` is used where the head is tied."""
         h = Linear(
             features=(x.shape[-1],), dtype=self.dtype, param_dtype=self.param_dtype, name="dense"
         )(x)
-        return self.head(self.norm(self.activation(h)), table)
+        h = self.norm(self.activation(h)).astype(h.dtype)
+        tied = {} if table is None else {"table": table}
+        return self.head(h, context, deterministic, **tied)

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.kernels.reference import masked_softmax
-from blocks.context import Context, locate
+from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -21,7 +21,7 @@ class Pooler(Block, kw_only=True):
 
 
 class FirstToken(Pooler, kw_only=True):
-    """Takes the first token, as the class token of BERT and of vision transformers.
+    """Takes the first real token, as the class token of BERT and of vision transformers.
 
     References:
         Devlin et al., BERT, 2018, arXiv:1810.04805.
@@ -31,8 +31,11 @@ class FirstToken(Pooler, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Takes token 0 of each row, padding or not."""
-        return x[:, 0]
+        """Takes the first token of each row that is not padding."""
+        if context is None or (context.valid is None and context.segment_ids is None):
+            return x[:, 0]
+        first = jnp.argmax(_valid(x, context), axis=1)
+        return jnp.take_along_axis(x, first[:, None, None], axis=1)[:, 0]
 
 
 class LastToken(Pooler, kw_only=True):
@@ -96,6 +99,16 @@ class AttentionPool(Pooler, kw_only=True):
 
 
 def _valid(x: Array, context: Context | None) -> Array:
-    """Which tokens are real."""
-    valid = locate(context, *x.shape[:2]).valid
-    return jnp.ones(x.shape[:2], bool) if valid is None else valid
+    """Which tokens are real.
+
+    Raises:
+        ValueError: a call with documents, which one vector for a row would mix.
+    """
+    context = Context() if context is None else context
+    context.check(*x.shape[:2])
+    if context.segment_ids is not None:
+        raise ValueError(
+            "segment_ids of the context: one vector of a row would mix its documents; pool rows of "
+            "one document each."
+        )
+    return jnp.ones(x.shape[:2], bool) if context.valid is None else context.valid

@@ -1,5 +1,7 @@
 """The transformer block: attention and an MLP in a residual layout."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 from jax.ad_checkpoint import checkpoint_name
 
@@ -79,12 +81,13 @@ class TransformerBlock(Block, kw_only=True):
                 nonlocal after
                 y, after = split_carry(part(h, after, deterministic), after)
                 # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
-                return checkpoint_name(drop(y, deterministic), name)
+                return checkpoint_name(drop(y.astype(x.dtype), deterministic), name)
 
             return run
 
-        def norm(name: str) -> nn.Module:
-            return fresh(self.norm, parent=self, name=name)
+        def norm(name: str) -> Callable[[Array], Array]:
+            made = fresh(self.norm, parent=self, name=name)
+            return lambda h: made(h).astype(h.dtype)
 
         names = ["attention", "cross_attention", "mlp"]
         sublayers = {name: sublayer(name) for name in names if getattr(self, name) is not None}

@@ -2,13 +2,11 @@
 
 import flax.linen as nn
 
-from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, Int, typed
-from blocks.embeddings.tokens import TokenEmbedding
-from blocks.heads.language import LMHead
+from blocks.models.parts import Model
 
 
 def refuse_foresight(part: nn.Module, name: str, owner: str) -> None:
@@ -26,20 +24,20 @@ def refuse_foresight(part: nn.Module, name: str, owner: str) -> None:
             )
 
 
-class CausalLM(Block, kw_only=True):
+class CausalLM(Model, kw_only=True):
     r"""A language model: the distribution of each token given the ones before it.
 
     $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}) =
     \mathrm{softmax}(\mathrm{head}(\mathrm{norm}(\mathrm{stack}(\mathrm{embed}(\mathrm{token})))))$$
 
     Attributes:
-        embed: from token ids to vectors.
+        embed: from token ids, or vectors of one's own, to vectors; None where vectors come in.
         stack: the layers; none of them may see ahead.
         norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
         head: from vectors to logits.
 
     Raises:
-        ValueError: a layer that can see ahead; the message names it.
+        ValueError: a layer that can see ahead, which the message names, or no head.
 
     Example:
         ```python
@@ -68,40 +66,21 @@ class CausalLM(Block, kw_only=True):
         Radford et al., Improving Language Understanding by Generative Pre-Training, 2018.
     """
 
-    embed: TokenEmbedding
-    stack: nn.Module
-    norm: nn.Module | None
-    head: LMHead
-
     def check_fields(self) -> None:
-        """Refuses layers that can see ahead."""
+        """Refuses layers that can see ahead, and a model without a head."""
         refuse_foresight(self.stack, "stack", "a CausalLM")
+        if self.head is None:
+            raise ValueError(
+                "head=None scores no tokens; give one, as LMHead(tied=True), or use an Encoder."
+            )
 
     @typed
     def __call__(
         self,
-        tokens: Int[Array, "batch seq"],
+        tokens: Int[Array, "batch seq"] | Float[Array, "batch seq in_embed"],
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq vocab"]:
         """Gives the logits of the token after each token."""
-        return self.logits(self.hidden(tokens, context, deterministic))
-
-    @nn.compact
-    @typed
-    def hidden(
-        self,
-        tokens: Int[Array, "batch seq"],
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Gives what the head reads: the vector of each token after the last norm."""
-        context = count_tokens(self, Context() if context is None else context, *tokens.shape)
-        x = self.embed(tokens, context, deterministic)
-        x = self.stack(x, context.replace(x0=x, tokens=tokens), deterministic)
-        return x if self.norm is None else self.norm(x)
-
-    @typed
-    def logits(self, x: Float[Array, "batch seq embed"]) -> Float[Array, "batch seq vocab"]:
-        """Gives the scores of all tokens, from what `hidden` gives."""
-        return self.head(x, self.embed.table() if self.head.tied else None)
+        x = self.hidden(tokens, context, deterministic)
+        return self.logits(x, context, deterministic)

@@ -2,13 +2,10 @@
 
 from typing import TypeAlias
 
-import flax.linen as nn
-import jax.numpy as jnp
-
-from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context
-from blocks.core.block import Block
+from blocks.core.slots import Head, Norm
 from blocks.core.typing import Array, Float, Int, typed
+from blocks.models.parts import Model
 
 # Token ids, vectors, or images.
 Inputs: TypeAlias = (
@@ -18,15 +15,19 @@ Inputs: TypeAlias = (
 )
 
 
-class Encoder(Block, kw_only=True):
-    r"""Vectors for a sequence, each of which knows all of it.
+class Encoder(Model, kw_only=True):
+    r"""Vectors for a sequence, each of which knows all of it, or what a head makes of them.
 
     $$h = \mathrm{norm}(\mathrm{stack}(\mathrm{embed}(\mathrm{input})))$$
+
+    With `head=MaskedLMHead(...)` it is a masked language model, with `head=ClassifierHead(...)` a
+    classifier.
 
     Attributes:
         embed: from the input to vectors; None where the input is vectors already.
         stack: the layers; they may see ahead.
         norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
+        head: from vectors to what is asked for; None leaves the vectors.
 
     Raises:
         ValueError: a call with a cache, where `embed` makes another number of tokens.
@@ -51,31 +52,16 @@ class Encoder(Block, kw_only=True):
         Devlin et al., BERT, 2018, arXiv:1810.04805.
     """
 
-    embed: nn.Module | None
-    stack: nn.Module
-    norm: nn.Module | None = None
+    norm: Norm | None = None
+    head: Head | None = None
 
-    @nn.compact
     @typed
     def __call__(
         self,
         inputs: Inputs,
         context: Context | None = None,
         deterministic: bool = True,
-    ) -> Float[Array, "batch out_seq embed"]:
-        """Gives a vector for each token of `inputs`."""
-        context = Context() if context is None else context
-        if inputs.ndim < 4:  # of an image, the tokens come of the embedding
-            context = count_tokens(self, context, *inputs.shape[:2])
-        x = inputs if self.embed is None else self.embed(inputs, context, deterministic)
-        same = inputs.ndim < 4 and x.shape[:2] == inputs.shape[:2]
-        if context.cache_size is not None and not same:
-            raise ValueError(
-                f"embed makes {x.shape[1]} tokens of inputs of shape {inputs.shape}, whose "
-                "positions a cache cannot count from call to call; leave cache_size out of the "
-                "context."
-            )
-        tokens = inputs if jnp.issubdtype(inputs.dtype, jnp.integer) else None
-        context = context.replace(x0=x, tokens=tokens)
-        x = self.stack(x, context, deterministic)
-        return x if self.norm is None else self.norm(x)
+    ) -> Float[Array, "batch ..."]:
+        """Gives a vector for each token of `inputs`, or what the head makes of them."""
+        x = self.hidden(inputs, context, deterministic)
+        return self.logits(x, context, deterministic)

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 from blocks.attention.cross import CrossAttention
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.slots import Embedding
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, Int, typed
-from blocks.models.causal_lm import CausalLM
-from blocks.models.encoder import Encoder, Inputs
+from blocks.models.encoder import Inputs
+from blocks.models.parts import LanguageModel, Model
 
 
 class EncoderDecoder(Block, kw_only=True):
@@ -61,12 +62,12 @@ class EncoderDecoder(Block, kw_only=True):
         Raffel et al., T5, 2019, arXiv:1910.10683.
     """
 
-    encoder: Encoder
-    decoder: CausalLM
+    encoder: Embedding
+    decoder: LanguageModel
 
     def check_fields(self) -> None:
         """Refuses a decoder that would not read the source."""
-        if not find(self.decoder.stack, CrossAttention):
+        if not find(self.decoder, CrossAttention):
             raise ValueError(
                 "no layer of decoder.stack reads the source; give its blocks a "
                 "cross_attention=CrossAttention(...)."
@@ -106,6 +107,7 @@ class EncoderDecoder(Block, kw_only=True):
             condition=context.condition,
             extras=context.extras,
         )
-        if self.encoder.embed is None and jnp.issubdtype(source.dtype, jnp.integer):
-            source = self.decoder.embed(source, shared, deterministic)
+        shares = any(model.embed is None for model in find(self.encoder, Model).values())
+        if shares and jnp.issubdtype(source.dtype, jnp.integer):
+            source = self.decoder.embedded(source, shared, deterministic)
         return self.encoder(source, shared, deterministic)

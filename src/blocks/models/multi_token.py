@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from blocks.context import Context, locate
 from blocks.core.block import Block, fresh
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.typing import Array, Bool, Dtype, Float, Initializer, Int, typed
 from blocks.linear import Linear
-from blocks.models.causal_lm import CausalLM, refuse_foresight
+from blocks.models.causal_lm import refuse_foresight
+from blocks.models.parts import LanguageModel
 from blocks.norms.rms_norm import RMSNorm
 
 
@@ -23,8 +25,8 @@ class TokenAhead(Block, kw_only=True):
         kernel_init: of its kernel.
     """
 
-    block: nn.Module
-    norm: nn.Module
+    block: Mixer
+    norm: Template[Norm]
     dtype: Dtype | None
     param_dtype: Dtype
     kernel_init: Initializer
@@ -104,10 +106,10 @@ class MultiTokenLM(Block, kw_only=True):
         DeepSeek-AI, DeepSeek-V3 Technical Report, 2024, arXiv:2412.19437, section 2.2.
     """
 
-    model: CausalLM
-    block: nn.Module
+    model: LanguageModel
+    block: Template[Mixer]
     depth: int = 1
-    norm: nn.Module = RMSNorm()
+    norm: Template[Norm] = RMSNorm()
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -117,6 +119,11 @@ class MultiTokenLM(Block, kw_only=True):
         if self.depth < 1:
             raise ValueError(
                 f"depth={self.depth} must be at least 1; without, use the model alone."
+            )
+        if not hasattr(self.model, "logits"):
+            raise TypeError(
+                f"model={self.model!r} has no method `logits`, as a language model has; give a "
+                "CausalLM."
             )
         refuse_foresight(self.block, "block", "a MultiTokenLM")
 
@@ -136,8 +143,9 @@ class MultiTokenLM(Block, kw_only=True):
                 'no cache; decode with its `model` and the parameters under "model".'
             )
         x = self.model.hidden(tokens, context, deterministic)
-        embedded = self.model.embed(tokens, context, deterministic)
-        logits, known = [self.model.logits(x)], jnp.ones(tokens.shape, bool)
+        embedded = self.model.embedded(tokens, context, deterministic)
+        logits = [self.model.logits(x, context, deterministic)]
+        known = jnp.ones(tokens.shape, bool)
         places = locate(context, *tokens.shape).positions
         for step in range(1, self.depth + 1):
             known = known & _known(context, tokens.shape[1], step)
@@ -153,8 +161,10 @@ class MultiTokenLM(Block, kw_only=True):
                 kernel_init=self.kernel_init,
                 name=f"ahead_{step}",
             )
+            own = own.replace(tokens=jnp.roll(tokens, -step, axis=1))
             x, normalised = ahead(x, jnp.roll(embedded, -step, axis=1), own, deterministic)
-            logits.append(jnp.where(known[..., None], self.model.logits(normalised), 0.0))
+            more = self.model.logits(normalised, context, deterministic)
+            logits.append(jnp.where(known[..., None], more, 0.0))
         return jnp.stack(logits, axis=2)
 
 

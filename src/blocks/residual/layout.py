@@ -12,7 +12,7 @@ from blocks.core.typing import Array, Float
 
 Sublayer: TypeAlias = Callable[[Array], Array]
 # A module can be called too, but it is a norm, and makes none.
-NamedNorm: TypeAlias = Annotated[Callable[[str], nn.Module], ~IsInstance[nn.Module]]
+NamedNorm: TypeAlias = Annotated[Callable[[str], Callable[..., Array]], ~IsInstance[nn.Module]]
 
 
 class Residual(Block, kw_only=True):

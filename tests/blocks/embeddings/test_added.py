@@ -90,7 +90,7 @@ def test_a_tied_head_scores_with_the_product_of_factors() -> None:
     rows = embed.apply(variables, jnp.arange(11)[None])[0]
     np.testing.assert_allclose(table, rows, rtol=1e-6)
     x = jnp.ones((1, 2, 6))
-    assert LMHead(tied=True).apply({}, x, table).shape == (1, 2, 11)
+    assert LMHead(tied=True).apply({}, x, table=table).shape == (1, 2, 11)
 
 
 @pytest.mark.parametrize(

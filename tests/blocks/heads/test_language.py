@@ -26,9 +26,9 @@ def test_scores_every_token(tied: bool, use_bias: bool) -> None:
     head = LMHead(vocab_size=None if tied else 5, tied=tied, use_bias=use_bias)
     params = {} if tied else {"kernel": TABLE.T}
     params |= {"bias": BIAS} if use_bias else {}
-    names = set(head.init(jax.random.key(0), X, TABLE).get("params", {}))
+    names = set(head.init(jax.random.key(0), X, table=TABLE).get("params", {}))
     assert names == set(params)
-    got = head.apply({"params": params}, X, TABLE)
+    got = head.apply({"params": params}, X, table=TABLE)
     want = scores(np.asarray(BIAS, np.float64) if use_bias else np.zeros(5))
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
@@ -36,7 +36,7 @@ def test_scores_every_token(tied: bool, use_bias: bool) -> None:
 def test_a_head_of_its_own_ignores_the_table() -> None:
     head = LMHead(vocab_size=5)
     params = {"params": {"kernel": TABLE.T}}
-    np.testing.assert_array_equal(head.apply(params, X), head.apply(params, X, 2.0 * TABLE))
+    np.testing.assert_array_equal(head.apply(params, X), head.apply(params, X, table=2.0 * TABLE))
 
 
 def test_logits_are_float32_at_any_dtype() -> None:
@@ -51,7 +51,7 @@ def test_logits_are_float32_at_any_dtype() -> None:
 def test_products_of_bfloat16_are_summed_in_float32() -> None:
     # 256 ones and one more: bfloat16 has no 257.
     x, table = jnp.ones((1, 1, 257), jnp.bfloat16), jnp.ones((1, 257), jnp.bfloat16)
-    assert float(LMHead(tied=True).apply({}, x, table)[0, 0, 0]) == 257.0
+    assert float(LMHead(tied=True).apply({}, x, table=table)[0, 0, 0]) == 257.0
 
 
 def test_tied_and_a_size_contradict_each_other() -> None:
@@ -69,7 +69,7 @@ def test_a_head_without_weights_is_refused(size: int | None) -> None:
 
 
 def test_a_tied_head_without_a_table_is_refused() -> None:
-    match = r"tied=True needs the embedding's table; call with head\(x, table\)\."
+    match = r"tied=True needs the embedding's table; call with head\(x, table=table\)\."
     with pytest.raises(ValueError, match=match):
         LMHead(tied=True).apply({}, X)
 
@@ -77,8 +77,8 @@ def test_a_tied_head_without_a_table_is_refused() -> None:
 def test_what_does_not_fit_is_refused_by_name() -> None:
     head = LMHead(tied=True)
     with pytest.raises(TypeError, match=r"LMHead: argument `x`.*\n.*\n  actual:   f32\[3,4\]"):
-        head.apply({}, X[0], TABLE)
+        head.apply({}, X[0], table=TABLE)
     with pytest.raises(TypeError, match=r"LMHead: argument `x`.*\n.*Float.*\n.*i32\[2,3,4\]"):
-        head.apply({}, X.astype(jnp.int32), TABLE)
+        head.apply({}, X.astype(jnp.int32), table=TABLE)
     with pytest.raises(TypeError, match=r"LMHead: argument `table`[^`]*\n  actual:   f32\[5,3\]"):
-        head.apply({}, X, TABLE[:, :3])
+        head.apply({}, X, table=TABLE[:, :3])

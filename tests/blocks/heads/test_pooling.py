@@ -30,8 +30,15 @@ def test_padding_is_left_out(pool: Pooler) -> None:
         np.testing.assert_allclose(got[row], pool.apply(variables, real)[0], rtol=1e-5)
 
 
-def test_the_first_token_is_taken_as_it_is() -> None:
-    np.testing.assert_array_equal(FirstToken().apply({}, X, Context(valid=VALID)), X[:, 0])
+def test_the_first_real_token_is_taken() -> None:
+    got = FirstToken().apply({}, X, Context(valid=VALID))
+    np.testing.assert_array_equal(got, jnp.stack([X[0, 0], X[1, 1]]))
+
+
+@pytest.mark.parametrize("pool", [FirstToken(), LastToken(), MeanPool(), AttentionPool()], ids=repr)
+def test_documents_of_one_row_are_not_mixed(pool: Pooler) -> None:
+    with pytest.raises(ValueError, match="would mix its documents"):
+        pool.init(jax.random.key(1), X, Context(segment_ids=jnp.zeros((2, 5), jnp.int32)))
 
 
 @pytest.mark.parametrize("pool", [MeanPool(), AttentionPool()], ids=repr)

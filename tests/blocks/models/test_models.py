@@ -11,13 +11,22 @@ import pytest
 from blocks import (
     MLP,
     AttentionHead,
+    Block,
+    Carry,
     Causal,
     CausalLM,
+    ClassifierHead,
     Context,
+    Encoder,
     LayerNorm,
     LearnedPositions,
+    Linear,
     LMHead,
+    LoRA,
+    MaskedLMHead,
+    MeanPool,
     MultiHeadAttention,
+    MultiTokenLM,
     RMSNorm,
     SlidingWindow,
     Stack,
@@ -66,7 +75,7 @@ def test_is_its_parts_one_after_the_other(norm: nn.Module | None, tied: bool) ->
     if norm is not None:
         x = norm.apply({"params": params["norm"]}, x)
     table = params["embed"]["embedding"] if tied else None
-    want = head.apply({"params": params.get("head", {})}, x, table)
+    want = head.apply({"params": params.get("head", {})}, x, table=table)
     got = lm.apply({"params": params}, TOKENS)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
@@ -160,3 +169,131 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         lm.init(jax.random.key(0), TOKENS[0])
     with pytest.raises(TypeError, match=r"CausalLM: argument `tokens`.*\n.*Int.*\n.*f32\[2,4\]"):
         lm.init(jax.random.key(0), TOKENS.astype(jnp.float32))
+
+
+class Vectors(Block, kw_only=True):
+    """An embedding of floats, without a base class or fields."""
+
+    @nn.compact
+    def __call__(self, x: Any, context: Any, deterministic: bool) -> Any:
+        return Linear(features=(EMBED,), name="project")(x)
+
+
+class Scores(Block, kw_only=True):
+    """A head of one's own."""
+
+    @nn.compact
+    def __call__(self, x: Any, context: Any, deterministic: bool) -> Any:
+        return Linear(features=(3,), name="scores")(x)
+
+
+def test_floats_enter_a_causal_model_by_an_embedding_of_ones_own() -> None:
+    lm = model(embed=Vectors(), head=Scores())
+    signal = jax.random.normal(jax.random.key(0), (2, 5, 6))
+    before, variables = lm.init_with_output(jax.random.key(1), signal)
+    assert before.shape == (2, 5, 3)
+    assert set(variables["params"]) == {"embed", "stack", "norm", "head"}
+    after = lm.apply(variables, signal.at[:, 3].set(0.0))
+    np.testing.assert_array_equal(before[:, :3], after[:, :3])
+
+
+def test_ends_may_be_wrapped_in_an_adapter() -> None:
+    lm = model(
+        embed=LoRA(block=Vectors(), targets=("project",)),
+        head=LoRA(block=Scores(), targets=("scores",)),
+    )
+    params = lm.init(jax.random.key(0), jnp.ones((1, 2, 6)))["params"]
+    assert set(params["embed"]["project"]) == {"kernel", "bias", "lora_a", "lora_b"}
+    assert set(params["head"]["scores"]) == {"kernel", "bias", "lora_a", "lora_b"}
+
+
+def test_a_tied_head_under_an_adapter_gets_the_table() -> None:
+    head = MaskedLMHead(head=LMHead(tied=True))
+    lm, plain = model(head=LoRA(block=head, targets=("dense",))), model(head=head)
+    variables = lm.init(jax.random.key(0), TOKENS)
+    bare = jax.tree.map(lambda leaf: leaf, variables["params"])
+    bare["head"]["dense"] = {name: bare["head"]["dense"][name] for name in ("kernel", "bias")}
+    np.testing.assert_array_equal(
+        lm.apply(variables, TOKENS), plain.apply({"params": bare}, TOKENS)
+    )
+
+
+def test_a_model_under_an_adapter_stands_where_a_model_does() -> None:
+    several = MultiTokenLM(model=LoRA(block=model()), block=layer())
+    params = several.init(jax.random.key(0), TOKENS)["params"]
+    attention = params["model"]["stack"]["layer_0"]["attention"]
+    assert "lora_a" in attention["query"]
+    assert "lora_a" not in attention["key"]
+
+
+def test_a_tied_head_without_a_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no method `table`"):
+        model(embed=Vectors()).init(jax.random.key(0), jnp.ones((1, 2, 6)))
+
+
+def test_an_encoder_with_a_head_is_a_masked_language_model_or_a_classifier() -> None:
+    parts = {"embed": TokenEmbedding(vocab_size=VOCAB, features=EMBED), "stack": layer(None)}
+    masked = Encoder(**parts, head=MaskedLMHead(head=LMHead(tied=True)))
+    classifier = Encoder(**parts, head=ClassifierHead(num_classes=3, pool=MeanPool()))
+    logits, _ = masked.init_with_output(jax.random.key(0), TOKENS)
+    assert logits.shape == (2, 4, VOCAB)
+    context = Context(valid=jnp.array([[True] * 4, [True] * 3 + [False]]))
+    variables = classifier.init(jax.random.key(0), TOKENS)
+    padded = classifier.apply(variables, TOKENS.at[1, 3].set(0), context)
+    np.testing.assert_allclose(padded, classifier.apply(variables, TOKENS, context), rtol=1e-6)
+    assert padded.shape == (2, 3)
+
+
+def test_a_causal_encoder_counts_positions_over_calls() -> None:
+    encoder = Encoder(embed=model().embed, stack=model().stack)
+    variables = encoder.init(jax.random.key(0), TOKENS)
+    cache, outputs = {}, []
+    for place in range(4):
+        out, cache = encoder.apply(
+            {**variables, **cache},
+            TOKENS[:, place : place + 1],
+            Context(cache_size=4),
+            mutable=["cache"],
+        )
+        outputs.append(out)
+    whole = encoder.apply(variables, TOKENS)
+    np.testing.assert_allclose(jnp.concatenate(outputs, axis=1), whole, rtol=1e-5, atol=1e-5)
+
+
+def test_cached_documents_start_at_position_0() -> None:
+    lm, segment_ids = model(), jnp.array([[1, 1, 2, 2], [1, 2, 2, 3]])
+    variables = lm.init(jax.random.key(0), TOKENS)
+    cache, outputs = {}, []
+    for places in (slice(0, 1), slice(1, 3), slice(3, 4)):
+        context = Context(cache_size=4, segment_ids=segment_ids[:, places])
+        out, cache = lm.apply({**variables, **cache}, TOKENS[:, places], context, mutable=["cache"])
+        outputs.append(out)
+    whole = lm.apply(variables, TOKENS, Context(segment_ids=segment_ids))
+    np.testing.assert_allclose(jnp.concatenate(outputs, axis=1), whole, rtol=1e-5, atol=1e-5)
+
+
+def test_a_carry_is_left_to_the_stack() -> None:
+    with pytest.raises(ValueError, match="starts the carry of its layers"):
+        model().init(jax.random.key(0), TOKENS, Context(carry=Carry()))
+
+
+def test_a_part_in_float32_leaves_the_stream_in_bfloat16() -> None:
+    class Wide(Block, kw_only=True):
+        def __call__(self, x: jax.Array, *_: Any) -> jax.Array:
+            return x.astype(jnp.float32)
+
+    block = TransformerBlock(attention=Wide(), mlp=Wide(), norm=Wide())
+    seen = []
+
+    class Look(Block, kw_only=True):
+        def __call__(self, x: jax.Array, *_: Any) -> jax.Array:
+            seen.append(x.dtype)
+            return x
+
+    embed = TokenEmbedding(
+        vocab_size=VOCAB, features=EMBED, embedding_norm=Wide(), dtype=jnp.bfloat16
+    )
+    spied = TransformerBlock(attention=Look(), mlp=Look(), norm=Wide())
+    lm = model(embed=embed, stack=Stack(block=(block, spied), depth=2), norm=Wide(), head=Look())
+    lm.init(jax.random.key(0), TOKENS)
+    assert seen == [jnp.bfloat16] * 3

@@ -33,8 +33,8 @@ CASES = (
         lambda: TokenEmbedding(vocab_size=5, features=8, position=RoPE()),
         TypeError,
         "TokenEmbedding: field `position` cannot hold this",
-        "  expected: Module | None",
-        "  actual:   RoPE()",
+        "  expected: a block called as position(x, positions)",
+        "  actual:   RoPE(), called as (query, key, inputs)",
         (
             "  fix:      RoPE goes into qk=(RoPE(),) or position=RoPE() of MultiHeadAttention, "
             "CrossAttention, DifferentialAttention, ..."
@@ -45,8 +45,8 @@ CASES = (
         lambda: TokenEmbedding(vocab_size=5, features=8, position=ALiBi()),
         TypeError,
         "TokenEmbedding: field `position` cannot hold this",
-        "  expected: Module | None",
-        "  actual:   ALiBi()",
+        "  expected: a block called as position(x, positions)",
+        "  actual:   ALiBi(), called as (kwargs)",
         (
             "  fix:      ALiBi goes into scores=(ALiBi(),) of MultiHeadAttention, "
             "CrossAttention, DifferentialAttention, ..."

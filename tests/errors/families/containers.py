@@ -148,8 +148,8 @@ CASES = (
         "MultiTokenLM model",
         lambda: MultiTokenLM(model=MLP(hidden=4), block=layer()),
         TypeError,
-        "MultiTokenLM: field `model`",
-        "expected: CausalLM",
+        "MultiTokenLM: model=MLP(hidden=4) has no method `logits`",
+        "give a CausalLM.",
     ),
     told(
         "MultiTokenLM cache",

@@ -99,9 +99,11 @@ CASES = [
 @reference.register
 def _(block: TokenEmbedding, params: Params, tokens: np.ndarray) -> np.ndarray:
     x = block.embedding_scale * np.stack([params["embedding"][token] for token in tokens])
-    for place, added in enumerate(block.added):
-        table = params[f"added_{place}"]["embedding"]
-        x = x + (pairs(table, tokens) if isinstance(added, BigramHash) else table[0])
+    for added in block.added:
+        if isinstance(added, BigramHash):
+            x = x + pairs(params["bigram_hash"]["embedding"], tokens)
+        else:
+            x = x + params["token_types"]["embedding"][0]
     if block.position is not None:
         x = reference(block.position, params.get("position", {}), x)
     return (

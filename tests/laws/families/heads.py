@@ -26,29 +26,19 @@ def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
 
 
 CASES = [
-    Case("head_tied", LMHead(tied=True), with_table, 0, shared=False),
+    Case("head_tied", LMHead(tied=True), with_table, 0, table=True),
+    Case("head_own", LMHead(vocab_size=VOCAB, use_bias=True), vectors, EMBED * VOCAB + VOCAB),
     Case(
-        "head_own",
-        LMHead(vocab_size=VOCAB, use_bias=True),
-        vectors,
-        EMBED * VOCAB + VOCAB,
-        shared=False,
-    ),
-    Case(
-        "head_scaled",
-        LMHead(tied=True, logit_scale=0.5, logit_cap=1.5),
-        with_table,
-        0,
-        shared=False,
+        "head_scaled", LMHead(tied=True, logit_scale=0.5, logit_cap=1.5), with_table, 0, table=True
     ),
     Case(
         "head_masked",
         MaskedLMHead(head=LMHead(tied=True, use_bias=True)),
         with_table,
         EMBED**2 + EMBED + 2 * EMBED + VOCAB,
-        shared=False,
+        table=True,
     ),
-    Case("head_value", ValueHead(), vectors, EMBED + 1, shared=False),
+    Case("head_value", ValueHead(), vectors, EMBED + 1),
     Case(
         "classifier_first",
         ClassifierHead(num_classes=3, dropout_rate=0.3),

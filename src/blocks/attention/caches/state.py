@@ -69,6 +69,46 @@ class CacheState(flax.struct.PyTreeNode):
         return chosen.replace(length=self.length)
 
 
+class DocumentState(CacheState):
+    """How far the text of each row goes: `num_tokens` counts the last document's tokens.
+
+    Attributes:
+        segment_ids: the last document of each row; -1 before any.
+    """
+
+    segment_ids: Int[Array, "batch"]
+
+    @classmethod
+    def start(cls, batch: int) -> Self:
+        """The state before any token."""
+        return cls.empty(batch, segment_ids=jnp.full(batch, -1, jnp.int32))
+
+    def count(self, context: Context, seq: int) -> tuple[Int[Array, "#batch seq"], Self]:
+        """Positions of `seq` new tokens, anew in each document, and the state after them."""
+        batch = len(self.num_tokens)
+        context.check(batch, seq)
+        positions = context.positions
+        if positions is None:
+            positions = count(
+                seq, context.valid, context.segment_ids, self.segment_ids, self.num_tokens
+            )
+        new = jnp.arange(1, seq + 1)[None]
+        new = jnp.broadcast_to(new, (batch, seq)) if context.valid is None else new * context.valid
+        newest = new.max(axis=1, initial=0)[:, None]
+
+        def last(before: Array, values: Array) -> Array:
+            values = jnp.broadcast_to(values, (batch, seq)).astype(before.dtype)
+            known = jnp.concatenate([before[:, None], values], axis=1)
+            return jnp.take_along_axis(known, newest, axis=1)[:, 0]
+
+        after = self.replace(
+            length=self.length + seq, num_tokens=last(self.num_tokens, positions + 1)
+        )
+        if context.segment_ids is not None:
+            after = after.replace(segment_ids=last(self.segment_ids, context.segment_ids))
+        return positions, after
+
+
 class Places(Coordinates):
     """Coordinates with every field given for every row, as caches keep them.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.simulation import check_cache
-from blocks.attention.caches.state import CacheState, KeyValueState
+from blocks.attention.caches.state import CacheState, DocumentState, KeyValueState
 from blocks.attention.masks import Mask
 from blocks.context import Context, Coordinates
 from blocks.core.checks import check_values
@@ -93,10 +93,10 @@ def count_tokens(block: nn.Module, context: Context, batch: int, seq: int) -> Co
     """
     if context.cache_size is None:
         return context
-    before = block.get_variable("cache", "num_tokens") or CacheState.empty(batch)
-    at = before.locate(context, seq)
-    block.put_variable("cache", "num_tokens", before.counted(at))
-    return context.replace(positions=at.positions)
+    before = block.get_variable("cache", "num_tokens") or DocumentState.start(batch)
+    positions, after = before.count(context, seq)
+    block.put_variable("cache", "num_tokens", after)
+    return context.replace(positions=positions)
 
 
 def _told(key_at: Coordinates) -> Array:
