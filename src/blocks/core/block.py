@@ -19,6 +19,7 @@ from flax.core import Scope
 from flax.errors import ScopeParamShapeError
 
 import blocks.core.pickling  # noqa: F401  # registers itself
+from blocks.core.errors.habits import ATTRIBUTES
 from blocks.core.errors.location import running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
@@ -158,6 +159,16 @@ class Block(nn.Module, kw_only=True):
                 "model.init(key, ...), and call it with them, model.apply(variables, ...)."
             )
         return fun(self, *args, **kwargs)
+
+    @nn.nowrap
+    def __getattr__(self, name: str) -> Any:
+        """Answer habits from other libraries; anything else is Linen's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name not in ATTRIBUTES:
+                raise
+        raise AttributeError(f"{type(self).__name__} has no `{name}`: {ATTRIBUTES[name]}.")
 
     @nn.nowrap
     def __setattr__(self, name: str, value: Any) -> None:

@@ -385,3 +385,20 @@ def test_tabulate_lists_a_model_and_a_module_of_ones_own_around_one() -> None:
 def test_a_value_that_is_called_says_where_weights_come_from() -> None:
     with pytest.raises(TypeError, match=r"holds no weights; make them, variables = model\.init"):
         transformer()(X)
+
+
+@pytest.mark.parametrize(
+    ("habit", "said"),
+    [
+        (lambda: MLP(hidden=4).parameters(), r"no `parameters`: parameters live outside"),
+        (lambda: MLP(hidden=4).eval(), r"no `eval`: calls are deterministic unless"),
+        (lambda: MLP(hidden=4).train(), r"no `train`: pass deterministic=False"),
+        (lambda: MLP(hidden=4).state_dict(), r"no `state_dict`: parameters are a tree"),
+        (lambda: attention(embed_dim=8), r"no field `embed_dim`; the width comes with the input"),
+        (lambda: attention(causal=True), r"no field `causal`; write mask=Causal\(\)"),
+        (lambda: TokenEmbedding(num_embeddings=8), r"no field `num_embeddings`; write vocab_size"),
+    ],
+)
+def test_a_habit_from_pytorch_is_answered(habit: Callable[[], Any], said: str) -> None:
+    with pytest.raises((AttributeError, TypeError), match=said):
+        habit()

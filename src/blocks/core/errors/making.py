@@ -3,6 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from blocks.core.errors.habits import FIELDS
 from blocks.core.errors.location import here, report
 from blocks.core.errors.words import nearest
 
@@ -39,7 +40,8 @@ def _misnamed(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> str | 
     placed = [name for name in own if not fields[name].kw_only]
     unknown = next((name for name in given if name not in fields), None)
     if unknown is not None:
-        return f"no field `{unknown}`; {nearest(unknown, own)}"
+        hint = f"{FIELDS[unknown]}." if unknown in FIELDS else nearest(unknown, own)
+        return f"no field `{unknown}`; {hint}"
     if len(args) > len(placed):
         fix = f"{cls.__name__}({own[0]}=...)" if own else f"{cls.__name__}()"
         return f"fields are given by name; write {fix}."
