@@ -29,7 +29,7 @@ def test_every_public_block_is_on_the_list() -> None:
     }
     slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.ScoreModification}
     transforms = {blocks.QKTransform, blocks.ValueTransform, blocks.HeadTransform}
-    abstract = {blocks.Block, blocks.FeatureMap, *slots, *transforms}
+    abstract = {blocks.Block, blocks.FeatureMap, blocks.Sinks, *slots, *transforms}
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     missing = [
         f"no law case holds {kind.__name__}: add one, with what it computes in numpy, to "
