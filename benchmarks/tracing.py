@@ -5,6 +5,8 @@ python benchmarks/tracing.py 4 12 48
 
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +45,14 @@ def seconds(function, *args) -> tuple[float, float]:
     return traced - start, time.perf_counter() - traced
 
 
+def total(lm: CausalLM, tokens: jax.Array) -> Callable[[Any], jax.Array]:
+    def sums(variables: Any) -> jax.Array:
+        logits: Any = lm.apply(variables, tokens)
+        return logits.sum()
+
+    return sums
+
+
 def main(depths: list[int]) -> None:
     tokens = jnp.zeros((1, 16), jnp.int32)
     print("depth  layout  init: trace compile  gradient: trace compile   (seconds)")
@@ -51,7 +61,7 @@ def main(depths: list[int]) -> None:
             lm = model(depth, scan)
             init = seconds(lm.init, jax.random.key(0), tokens)
             shapes = jax.eval_shape(lm.init, jax.random.key(0), tokens)
-            gradient = seconds(jax.grad(lambda v, lm=lm: jnp.sum(lm.apply(v, tokens))), shapes)
+            gradient = seconds(jax.grad(total(lm, tokens)), shapes)
             layout = "scan" if scan else "loop"
             row = (*init, *gradient)
             print(f"{depth:5}  {layout:6}" + "".join(f"{value:12.2f}" for value in row))
