@@ -118,9 +118,9 @@ class RingCache(KeyValueCache):
         after = state.counted(at).holding(_written(state, new))
         after = after.replace(newest=newest.position, newest_document=newest.document)
         # The first of several queries still see what the last of the new tokens overwrite.
-        seen = after if key.shape[1] == 1 else state.join(*new)
-        keys, values = (self.unpack(kept, key.dtype) for kept in (seen.keys, seen.values))
-        return after, keys, values, seen.at
+        visible = after if key.shape[1] == 1 else state.join(*new)
+        keys, values = (self.unpack(kept, key.dtype) for kept in (visible.keys, visible.values))
+        return after, keys, values, visible.at
 
 
 def _room(state: RingState, at: Places) -> Bool[Array, "batch"]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.state import CacheState, Places
@@ -59,78 +58,68 @@ class _Trial:
         rounds = min((slots + far) // (prompt + 3) + 2, ROUNDS)
         # Prompts that fit, over and over, and at last one that is longer than what is kept.
         self.calls = (*(prompt, 1, 1, 1) * rounds, 2 * slots + 1, 1, 1, 1)
-        self.tokens = _tokens(sum(self.calls))
+        self.tokens: Places = jax.device_get(_tokens(sum(self.calls)))
         self.step = jax.jit(self._step)
 
     def lost(self) -> str | None:
         """What goes wrong in the first call in which something does, in words; None if nothing."""
         start = 0
         for seq in self.calls:
-            new = jax.tree.map(lambda leaf, a=start, b=start + seq: leaf[:, a:b], self.tokens)
+            end = start + seq
+            new = jax.tree.map(lambda leaf, a=start, b=end: leaf[:, a:b], self.tokens)
             try:
                 self.state, *call = self.step(self.state, new)
             except ValueError:  # a call that is refused at once, as one of too many tokens
                 return None
-            start += seq
-            self._check_counts(start)
-            refused, *call = (jax.tree.map(np.asarray, x) for x in call)
-            for row in np.flatnonzero(~refused):
-                part = [jax.tree.map(lambda leaf, r=row: leaf[r], x) for x in (new, *call)]
-                words = self._compare(*part, total=start)
-                if words is not None:
-                    return f"{words} after {start} tokens{', with padding' * int(row)}"
+            self._check_counts(end)
+            refused, lost, twice, misplaced = jax.device_get(call)
+            for row in range(ROWS):
+                words = "keys are not where their coordinates say" if misplaced[row] else None
+                for wrong, what in ((twice, "is there twice"), (lost, "is lost")):
+                    if wrong[row].any():
+                        query, key = (int(index[0]) for index in wrong[row].nonzero())
+                        place = new.positions[row, _some(seq)[query]]
+                        words = f"the query at position {place} sees key {key}, which {what}"
+                if words is not None and not refused[row]:
+                    return f"{words} after {end} tokens{', with padding' * row}"
             if refused.all():
                 return None
+            start = end
         return None
 
-    def _step(self, state: Any, new: Places) -> tuple:
+    def _step(self, state: Any, new: Places) -> tuple[Any, ...]:
+        """A call: the new state, and row by row what is refused, lost, there twice, misplaced."""
         numbers = _numbers(new.order)[:, :, None, None]
         state, keys, values, given = self.cache.extend(state, numbers, numbers, new)
         if not isinstance(state, CacheState):
             raise TypeError(f"{self.cache}.extend gives a {type(state).__name__}; give the state.")
         given = Places.of(given, ROWS)
-        some = _some(new.order.shape[1])
-        query = jax.tree.map(lambda leaf: leaf[:, some], new)
-        seen = [
-            jnp.broadcast_to(self._visible(query, key), (ROWS, 1, QUERIES, key.order.shape[1]))
-            for key in (self.tokens, given)
-        ]
-        refused = jnp.isnan(values).any(axis=(1, 2, 3))
-        return state, refused, keys[..., 0, 0], given, *(x[:, 0] for x in seen)
+        total, real = new.order[:, -1:] + 1, new.valid[:, _some(new.order.shape[1])]
+        query = jax.tree.map(lambda leaf: leaf[:, _some(new.order.shape[1])], new)
+        everything = jax.tree.map(jnp.asarray, self.tokens)
+        want = self._visible(query, everything, real) & (everything.order < total)[:, None]
+        got = self._visible(query, given, real)
 
-    def _visible(self, query: Places, key: Places) -> Array:
+        def number(order: Array, got: Array) -> Array:
+            """How often each query finds each token."""
+            return jnp.zeros(want.shape[:0:-1], jnp.int32).at[order].add(got.T, mode="drop").T
+
+        there = jax.vmap(number)(given.order, got.astype(jnp.int32))
+        unknown = (given.order < 0) | (given.order >= total)
+        wrong = unknown | (jnp.sign(keys[..., 0, 0]) != _numbers(given.order))
+        refused = jnp.isnan(values).any(axis=(1, 2, 3))
+        misplaced = (wrong & got.any(axis=1)).any(axis=1)
+        return state, refused, want & (there == 0), there > 1, misplaced
+
+    def _visible(self, query: Places, key: Places, real: Array) -> Array:
+        """What the real ones of a few queries see, batch x queries x keys."""
         result = visible(self.mask, query, key)
         assert result is not None  # padding is given
-        return result
-
-    def _compare(
-        self,
-        new: Places,
-        keys: np.ndarray,
-        given: Places,
-        want: np.ndarray,
-        got: np.ndarray,
-        total: int,
-    ) -> str | None:
-        """What of all tokens so far a row's queries miss among those given, in words."""
-        orders, some = np.asarray(given.order), _some(len(new.order))
-        real = np.asarray(new.valid)[some, None]  # what padding sees does not matter
-        want, got = want & real & (np.arange(want.shape[1]) < total), got & real
-        columns = np.flatnonzero(got.any(axis=0))
-        known = np.isin(orders[columns], np.arange(total))
-        there = np.zeros((want.shape[1], len(want)), int)
-        np.add.at(there, orders[columns[known]], got.T[columns[known]].astype(int))
-        for wrong, words in ((want & (there.T == 0), "is lost"), (there.T > 1, "is there twice")):
-            if wrong.any():
-                query, key = np.argwhere(wrong)[0]
-                place = np.asarray(new.positions)[some[query]]
-                return f"the query at position {place} sees key {key}, which {words}"
-        right = known.all() and (np.sign(keys[columns]) == _numbers(orders[columns])).all()
-        return None if right else "keys are not where their coordinates say"
+        return result[:, 0] & real[:, :, None]
 
     def _check_counts(self, total: int) -> None:
-        real = np.asarray(self.tokens.valid)[:, :total].sum(axis=1)
-        counts = [int(self.state.length), *np.asarray(self.state.num_tokens).tolist()]
+        real = self.tokens.valid[:, :total].sum(axis=1)
+        counts = [int(self.state.length), *self.state.num_tokens.tolist()]
         if counts != [total, *real.tolist()]:
             raise TypeError(
                 f"{self.cache}.extend does not count the new tokens: return state.counted(at), as "
@@ -140,19 +129,19 @@ class _Trial:
 
 def _tokens(total: int) -> Places:
     """All tokens of the trial, each row with a document that is not the one of none given."""
-    order = np.broadcast_to(np.arange(total, dtype=np.int32), (ROWS, total))
-    valid = np.stack([np.ones(total, bool), order[0] % PADDING != 1])
-    positions = np.maximum(valid.cumsum(axis=1, dtype=np.int32) - 1, 0)
-    documents = np.broadcast_to(np.array([[3], [5]], np.int32), (ROWS, total))
-    return Places(*(jnp.asarray(x) for x in (order, positions, valid, documents)))
+    order = jnp.broadcast_to(jnp.arange(total, dtype=jnp.int32), (ROWS, total))
+    valid = jnp.stack([jnp.ones(total, bool), order[0] % PADDING != 1])
+    positions = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
+    documents = jnp.broadcast_to(jnp.array([[3], [5]], jnp.int32), (ROWS, total))
+    return Places(order, positions, valid, documents)
 
 
-def _some(seq: int) -> np.ndarray:
+def _some(seq: int) -> jax.Array:
     """Queries of a call that are looked at, first and last among them."""
-    return np.linspace(0, seq - 1, QUERIES).astype(int)
+    return jnp.array([index * (seq - 1) // (QUERIES - 1) for index in range(QUERIES)])
 
 
-def _numbers(order: Any) -> Any:
+def _numbers(order: Array) -> Array:
     """A number from -1 and 1 for each token, without a pattern."""
-    bits = order.astype(np.uint32) * np.uint32(2654435761) >> 31
-    return bits.astype(np.float32) * 2 - 1
+    bits = order.astype(jnp.uint32) * jnp.uint32(2654435761) >> 31
+    return bits.astype(jnp.float32) * 2 - 1

@@ -1,13 +1,14 @@
 """Try a mask of one's own on a few tokens: what it gives, and what it says of itself."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from blocks.context import Coordinates
+from blocks.core.typing import Array
 
 # Queries and keys of different numbers, or a transposed result would pass.
 FEW_QUERIES, FEW_KEYS = 5, 7
@@ -50,11 +51,14 @@ def tokens(seq: int, documents: bool, start: int = 0) -> Coordinates:
     return Coordinates(order, order, jnp.ones((2, seq), bool), one_document)
 
 
-def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> np.ndarray:
+def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> Any:
     """Which keys (columns) each query (rows) sees, in any row of the batch."""
-    visible = np.asarray(jax.jit(lambda query, key: mask(query, key))(query, key))
-    shape = (visible.shape[0], query.order.shape[1], key.order.shape[1])
-    return np.asarray(np.broadcast_to(visible[:, 0], shape).any(axis=0))
+
+    def table(query: Coordinates, key: Coordinates) -> Array:
+        visible = mask(query, key)[:, 0].any(axis=0)
+        return jnp.broadcast_to(visible, (query.order.shape[1], key.order.shape[1]))
+
+    return jax.device_get(jax.jit(table)(query, key))
 
 
 def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
@@ -90,24 +94,26 @@ def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
 
 def _check_causal(mask: Any, documents: bool) -> None:
     both = tokens(QUERIES, documents)
-    future = np.triu(visible_to(mask, both, both), 1)
-    if future.any():
-        query, key = np.argwhere(future)[0]
-        raise ValueError(
-            f"`causal` is True, but query {query} sees key {key}, which comes after it; say "
-            "False, and combine it as Causal() & ... where it must be causal."
-        )
+    for query, key in _pairs(visible_to(mask, both, both)):
+        if key > query:
+            raise ValueError(
+                f"`causal` is True, but query {query} sees key {key}, which comes after it; say "
+                "False, and combine it as Causal() & ... where it must be causal."
+            )
 
 
 def _check_lookback(mask: Any, lookback: int, documents: bool) -> None:
-    query = tokens(QUERIES, documents, start=lookback + 1)
-    visible = visible_to(mask, query, tokens(lookback + 1 + QUERIES, documents))
-    distance = np.asarray(query.positions).T - np.arange(visible.shape[1])[None]
-    farther = visible & (distance > lookback)
-    if farther.any():
-        row, key = np.argwhere(farther)[0]
-        raise ValueError(
-            f"`lookback` is {lookback}, but the query at position {row + lookback + 1} sees the "
-            f"key at position {key}, {distance[row, key]} before it; say how far it sees, or None "
-            "where no number says."
-        )
+    first = lookback + 1
+    query, key = tokens(QUERIES, documents, start=first), tokens(first + QUERIES, documents)
+    for row, place in _pairs(visible_to(mask, query, key)):
+        if first + row - place > lookback:
+            raise ValueError(
+                f"`lookback` is {lookback}, but the query at position {first + row} sees the key "
+                f"at position {place}, {first + row - place} before it; say how far it sees, or "
+                "None where no number says."
+            )
+
+
+def _pairs(table: Any) -> Iterable[tuple[int, int]]:
+    """Queries and keys of which the one sees the other."""
+    return zip(*(index.tolist() for index in table.nonzero()), strict=True)
