@@ -9,12 +9,13 @@ from flax.linen.dtypes import promote_dtype
 
 from blocks.core.block import Block, fresh
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Adapter
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Initializer, Key, typed
 from blocks.linear import Linear
 
 
-class LoRA(Block, kw_only=True):
+class LoRA(Adapter, Block, kw_only=True):
     r"""Runs a block whose linear maps learn a change of low rank, beside kernels that may rest.
 
     $$y = x W + b + \frac{\alpha}{r}\,(x A) B, \qquad W \in \mathbb{R}^{n \times m},\;

@@ -1,9 +1,12 @@
 """Plain: a module of Linen's, or of one's own, that is called with `x` alone."""
 
+from typing import Annotated
+
 import flax.linen as nn
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.slots import Called
 from blocks.core.typing import Array, Float, typed
 
 
@@ -11,7 +14,7 @@ class Plain(Block, kw_only=True):
     """Calls a module with `x` alone, so that it can stand where a block gets more.
 
     Attributes:
-        block: any Linen module.
+        block: any Linen module that can be called with `x`.
 
     Example:
         ```python
@@ -23,7 +26,7 @@ class Plain(Block, kw_only=True):
         ```
     """
 
-    block: nn.Module
+    block: Annotated[nn.Module, Called("x")]
 
     @typed
     def __call__(

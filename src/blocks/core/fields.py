@@ -16,7 +16,7 @@ from flax.core import FrozenDict
 from blocks.core.errors.field_fixes import likely_fix
 from blocks.core.errors.places import elsewhere
 from blocks.core.errors.words import alternatives, misfit, readable, shown
-from blocks.core.slots import Called, Copied, Inner
+from blocks.core.slots import Called, Copied, Inner, adapted
 from blocks.core.typing import Draws, Floating
 
 
@@ -37,7 +37,7 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: names the field, what it can hold, what it was given, and the likely fix.
     """
-    hints = _hints(type(owner))
+    hints = field_hints(type(owner))
     checked = {}
     for name, value in values.items():
         hint = hints[name]
@@ -55,9 +55,9 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
                 raise TypeError(misfit(what, _expected(hint), shown(value), fix))
             expected = f"a block called as {name}({', '.join(called.arguments)})"
             takes = list(inspect.signature(type(uncallable).__call__).parameters)[1:]
-            actual = f"{shown(value)}, called as ({', '.join(takes)})"
-            wrapped = f"Plain(block={shown(uncallable)}) calls a module with `x` alone"
-            raise TypeError(misfit(what, expected, actual, elsewhere(value, plain) or wrapped))
+            actual = f"{shown(uncallable)}, called as ({', '.join(takes)})"
+            fix = elsewhere(adapted(uncallable), plain) or _wrapped(uncallable, called)
+            raise TypeError(misfit(what, expected, actual, fix))
         checked[name] = value if is_bearable(value, hint.plain) else _tupled(value)
     return checked
 
@@ -100,7 +100,8 @@ class Hint(typing.NamedTuple):
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Hint]:
+def field_hints(kind: type) -> dict[str, Hint]:
+    """What the annotations of a class say of its fields, by name."""
     hints: dict[str, Hint] = {}
     for base in reversed(kind.__mro__):
         for name, annotation in vars(base).get("__annotations__", {}).items():
@@ -132,7 +133,7 @@ def _marks(hint: Any) -> Iterator[Any]:
 @functools.cache
 def copied_slots(kind: type) -> frozenset[str]:
     """Names of the fields whose parts a kind of block copies and never runs: `Template[...]`."""
-    return frozenset(name for name, hint in _hints(kind).items() if hint.copied)
+    return frozenset(name for name, hint in field_hints(kind).items() if hint.copied)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -171,16 +172,24 @@ def _parts(value: Any) -> tuple[Any, ...]:
 def _placed(value: Any, hint: Hint) -> bool:
     """Whether a slot for any block is free of parts that have slots of their own kind."""
     anything = nn.Module in alternatives(hint.plain) or hint.plain == tuple[nn.Module, ...]
-    return hint.copied or not anything or not any(isinstance(p, Inner) for p in _parts(value))
+    inner = any(isinstance(part, Inner) for part in _parts(value))
+    return hint.copied or not anything or not inner
 
 
 def _uncallable(hint: Hint, called: Called, value: Any) -> nn.Module | None:
     """The first part that does not take what its slot passes, be it of another meaning."""
-    for part in _parts(value):
+    for part in map(adapted, _parts(value)):
         inner = isinstance(part, Inner) and not hint.copied
         if isinstance(part, nn.Module) and (inner or not called.fits(part)):
             return part
     return None
+
+
+def _wrapped(part: nn.Module, called: Called) -> str | None:
+    """The fix for a module that takes `x` alone, in a slot that passes more."""
+    if not Called("x").fits(part) or called.arguments != ("x", "context", "deterministic"):
+        return None
+    return f"Plain(block={shown(part)}) calls a module with `x` alone"
 
 
 def _thawed(value: Any) -> Any:

@@ -10,6 +10,9 @@ A slot takes any Linen module that can be called as its owner calls it. The anno
 | `Head` | `x, context, deterministic`, and the table of the embedding where it is tied |
 | `Added` | `tokens, context, deterministic`: vectors that an embedding adds |
 | `AbsolutePosition` | `x, positions` |
+| `GridPosition` | `x`: vectors of patches, row by row |
+
+A slot of an `Adapter` says nothing: the slot that the adapter stands in speaks of its block.
 
 `Template[...]` marks a slot that its owner never runs: it makes copies of it with `fresh`, under
 names of their own, as a `Stack` does of its layer.
@@ -50,6 +53,19 @@ class Copied:
     """Marks a slot that its owner copies and never runs."""
 
 
+class Adapter:
+    """Mixin of blocks that take what their field `block` takes, and give what it gives."""
+
+    block: nn.Module
+
+
+def adapted(part: Any) -> Any:
+    """The part itself, or what is in the adapters around it."""
+    while isinstance(part, Adapter):
+        part = part.block
+    return part
+
+
 class Inner:
     """Mixin of parts that only slots of their own kind take, as those inside attention."""
 
@@ -60,5 +76,6 @@ Embedding: TypeAlias = Annotated[nn.Module, Called("tokens", "context", "determi
 Head: TypeAlias = Annotated[nn.Module, Called("x", "context", "deterministic")]
 Added: TypeAlias = Annotated[nn.Module, Called("tokens", "context", "deterministic")]
 AbsolutePosition: TypeAlias = Annotated[nn.Module, Called("x", "positions")]
+GridPosition: TypeAlias = Annotated[nn.Module, Called("x")]
 Template: TypeAlias = Annotated[T, Copied()]
 Layers: TypeAlias = Template[Mixer | tuple[Mixer, ...]]

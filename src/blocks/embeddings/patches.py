@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL, Normal
+from blocks.core.slots import GridPosition
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 
@@ -49,7 +50,7 @@ class PatchEmbedding(Block, kw_only=True):
 
     size: int
     features: int
-    position: nn.Module | None = None
+    position: GridPosition | None = None
     extra_tokens: int = 0
     dropout_rate: float = 0.0
     dtype: Dtype | None = None

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.slots import Mixer, Norm
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, typed
 from blocks.residual.layout import Residual
@@ -51,8 +52,8 @@ class Streams(Block, kw_only=True):
         Xie et al., ResiDual, 2023, arXiv:2304.14802.
     """
 
-    stack: nn.Module
-    norm: nn.Module | None = None
+    stack: Mixer
+    norm: Norm | None = None
 
     def check_fields(self) -> None:
         """Refuses layers that do not carry the same streams."""

@@ -90,8 +90,6 @@ def model(**fields: Any) -> CausalLM:
         (lambda: layer(residual=LayerNorm()), "TransformerBlock", "residual", "Residual", "Layer"),
         (lambda: Stack(block=None, depth=1), "Stack", "block", "Module", "None"),
         (lambda: Stack(block=layer(), depth=2.0), "Stack", "depth", "int", "2.0"),
-        (lambda: model(head=None), "CausalLM", "head", "LMHead", "None"),
-        (lambda: model(embed=layer()), "CausalLM", "embed", "TokenEmbedding", "TransformerBlock"),
         (lambda: RoPE(theta="1e4"), "RoPE", "theta", "float", "'1e4'"),
         (lambda: SlidingWindow(2.5), "SlidingWindow", "window", "int", "2.5"),
         (lambda: Causal() & 3, "And", "right", "Mask", "3"),

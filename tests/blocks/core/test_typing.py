@@ -156,7 +156,7 @@ def test_a_part_that_returns_the_wrong_shape_is_found_where_it_is_used() -> None
 
     tokens = jnp.zeros((1, 4), jnp.int32)
     wrong = replace(model(), Stack, lambda stack: Halved())
-    with pytest.raises(TypeError, match=r"CausalLM: the result .*\n.*\n  actual:   f32\[1,2,4\]"):
+    with pytest.raises(TypeError, match=r"CausalLM: the result .*\n.*\n  actual:   f32\[1,2,5\]"):
         wrong.init(jax.random.key(0), tokens)
 
 
