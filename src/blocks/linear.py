@@ -21,8 +21,8 @@ class Linear(Block, kw_only=True):
         features: size of each axis of the result.
         axes: trailing axes of the input that the map consumes.
         use_bias: learn a bias $b$.
-        dtype: of the product; None infers it from input and parameters.
-        param_dtype: of the parameters.
+        dtype: dtype of the product; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
         kernel_init: initialiser of $W$, which is drawn as a matrix of inputs x outputs.
         bias_init: initialiser of $b$.
 

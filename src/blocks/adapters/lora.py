@@ -30,7 +30,7 @@ class LoRA(Adapter, Block, kw_only=True):
         rank: columns $r$ of $A$.
         alpha: weight $\alpha$ of the change, before it is divided by the rank.
         targets: names of the `Linear` maps that are changed, at any depth of the block.
-        a_init: of $A$, drawn as a matrix of inputs x rank.
+        a_init: initialiser of $A$, drawn as a matrix of inputs x rank.
 
     Raises:
         ValueError: a rank below 1, a weight that is not positive, no target, a target that an

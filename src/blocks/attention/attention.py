@@ -1,7 +1,7 @@
-"""The one attention, of which multi-head, latent, cross and the others are what differs.
+"""`Attention`: the base of multi-head, latent, cross and all other softmax attention.
 
-Every call projects, transforms, caches, attends and merges; a kind of attention says what it
-projects and how results become one.
+Every call projects, transforms, caches, attends and merges; a subclass defines its projections and
+how the results of the heads are merged.
 """
 
 from collections.abc import Callable
@@ -40,14 +40,14 @@ T = TypeVar("T")
 
 
 class Sides(NamedTuple):
-    """What meets in attention.
+    """Queries, keys and values of one call, as the kernel receives them.
 
     Attributes:
         query: new queries.
-        key: keys that they attend to, those of earlier calls among them.
-        value: likewise.
-        key_at: where those keys stand.
-        inputs: what parts know of the call.
+        key: keys that they attend to, including cached ones.
+        value: values of those keys.
+        key_at: coordinates of those keys.
+        inputs: inputs of the parts in this call.
     """
 
     query: Float[Array, "batch q_seq heads head_dim"]
@@ -58,12 +58,12 @@ class Sides(NamedTuple):
 
 
 class Attention(Block, kw_only=True):
-    """Base class of attention; its fields are those that every kind has.
+    """Base class for attention blocks; its fields are common to all of them.
 
-    A kind defines `_project`, and overrides the other steps where it differs.
+    A subclass defines `_project`, and overrides other steps where it differs.
     """
 
-    qk: ClassVar[tuple[QKTransform, ...]] = ()  # fields of the kinds that have them
+    qk: ClassVar[tuple[QKTransform, ...]] = ()  # declared by the subclasses that have them
     values: ClassVar[tuple[ValueTransform, ...]] = ()
 
     num_heads: int
@@ -82,11 +82,11 @@ class Attention(Block, kw_only=True):
 
     @property
     def sees_ahead(self) -> bool:
-        """Unless the mask is causal."""
+        """Whether outputs may depend on later positions: unless the mask is causal."""
         return self.mask is None or not self.mask.causal
 
     def check_fields(self) -> None:
-        """Validate the rate, and that the implementation supports the options."""
+        """Validate the rate, and the options against the implementation."""
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
         self.cache.check_mask(self.mask)
@@ -111,13 +111,13 @@ class Attention(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Attend within `x`, and to the tokens of earlier calls where a cache is on."""
+        """Attend within `x` and, with a cache, to the tokens of earlier calls."""
         sides = self._sides(x, context or Context(), deterministic)
         mixed, inputs = self._attend(sides)
         return join_carry(self._merge(mixed, inputs), inputs.context, context)
 
     def _sides(self, x: Array, context: Context, deterministic: bool) -> Sides:
-        """Project and transform `x`, and add what the cache holds."""
+        """Project and transform `x`, and append to the cache if there is one."""
         query, key, value = self._project(x)
         cache = cache_variable(self, self.cache, self.mask, context, key, value)
         at = locate(context, *x.shape[:2]) if cache is None else cache.locate(context, x.shape[1])
@@ -147,7 +147,7 @@ class Attention(Block, kw_only=True):
         return transform_qk(self.qk, self.position, query, key, inputs)
 
     def _attend(self, sides: Sides) -> tuple[Array, AttentionInputs]:
-        """Run the kernel; what it gives may be one result per head or something to be merged."""
+        """Run the kernel; return one result per head, or arrays that `_merge` combines."""
         query, key, value, key_at, inputs = sides
         modifications: list[Modification] = []
         for part in self.scores:
@@ -189,11 +189,11 @@ class Attention(Block, kw_only=True):
         return mixed.astype(value.dtype), inputs
 
     def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:
-        """What attends, made of a kernel."""
+        """The function that computes attention, built from `kernel`."""
         return kernel
 
     def _merge(self, mixed: Array, inputs: AttentionInputs) -> Array:
-        """Gate what the heads give, and map it back to the width."""
+        """Gate the outputs of the heads and project them back to the width."""
         if self.gate is not None:
             mixed = _like(mixed, called(self.gate, self.gate, mixed, inputs), self.gate)
         return self._out(mixed, inputs.x.shape[-1])
@@ -206,7 +206,7 @@ class Attention(Block, kw_only=True):
         return self.scale
 
     def _widths(self) -> dict[str, Any]:
-        """What is known of the widths of queries and values before any call."""
+        """Widths of queries and values, as far as they are known before a call."""
         return {}
 
 
@@ -217,7 +217,7 @@ def transform_qk(
     key: Array,
     inputs: AttentionInputs,
 ) -> tuple[Array, Array]:
-    """Apply the changes of queries and keys in order, and then that by position."""
+    """Apply the transforms in `qk` in order, then the one in `position`."""
     for transform in qk if position is None else (*qk, position):
         changed = called(transform, transform, query, key, inputs)
         query, key = (
@@ -227,7 +227,7 @@ def transform_qk(
 
 
 def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:
-    """Call a part of attention, and name it in what goes wrong there."""
+    """Call a part of attention, and name the part in errors that it raises."""
     try:
         return method(*arguments)
     except Exception as error:
@@ -236,10 +236,10 @@ def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:
 
 
 def _like(old: Array, new: Array, part: nn.Module) -> Array:
-    """What came back from a part, in the dtype of the computation.
+    """Cast the result of a part to the dtype of the computation.
 
     Raises:
-        ValueError: another shape than the part was given.
+        ValueError: the result has another shape than the part was given.
     """
     if new.shape != old.shape:
         raise ValueError(

@@ -10,13 +10,14 @@ from blocks.core.typing import Array
 
 
 class CrossAttention(MultiHeadAttention, kw_only=True):
-    r"""Attends from `x` to `context.memory`, the output of an encoder.
+    r"""Cross-attention: queries from `x`, keys and values from `context.memory`.
 
     $$q = x W_q, \qquad k = m W_k, \qquad v = m W_v$$
 
-    The rest is `MultiHeadAttention`, fields included; `mask` and `position` compare the tokens of
-    `x` with those of the memory. With a cache the memory is kept for later calls that
-    bring none. In a packed batch each document has a memory of its own, by `memory_segment_ids`.
+    Otherwise the block is a `MultiHeadAttention`, fields included; `mask` and `position` compare
+    the tokens of `x` with those of the memory, usually the output of an encoder. With a cache, the
+    memory is kept for later calls, which leave it out. In a packed batch each document has its own
+    memory, given by `memory_segment_ids`.
 
     Raises:
         ValueError: fields as in `MultiHeadAttention`, a `ValueResidual` or `ValueEmbedding`, or a
@@ -40,11 +41,11 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
 
     @property
     def sees_ahead(self) -> bool:
-        """Never: what it sees is another sequence."""
+        """Whether outputs may depend on later positions: never, as keys are of another sequence."""
         return False
 
     def check_fields(self) -> None:
-        """Validate fields, and that no value is mixed with those of other tokens."""
+        """Validate fields, and refuse values that mix in those of other tokens of `x`."""
         super().check_fields()
         for transform in self.values:
             if isinstance(transform, (ValueEmbedding, ValueResidual)):
@@ -55,7 +56,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
                 )
 
     def _sides(self, x: Array, context: Context, deterministic: bool) -> Sides:
-        """Project `x`, and the memory where no cache holds it."""
+        """Project `x`, and the memory unless it is cached."""
         head_dim = self._head_dim(x.shape[-1])
         memory = new = None
         if context.cache_size is not None and self.has_variable("cache", "memory"):
@@ -95,7 +96,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
 
 
 def _same_documents(query_at: Coordinates, key_at: Coordinates) -> None:
-    """Refuses documents that the tokens or the memory alone are told of."""
+    """Refuse `segment_ids` without `memory_segment_ids`, and the reverse."""
     if (query_at.segment_ids is None) != (key_at.segment_ids is None):
         missing = "segment_ids" if query_at.segment_ids is None else "memory_segment_ids"
         raise ValueError(

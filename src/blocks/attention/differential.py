@@ -31,14 +31,14 @@ def differential_attention(
     sinks: Float[Array, "heads"] | None = None,
     **options: Any,
 ) -> Float[Array, "batch q_seq heads value_dim"]:
-    r"""Subtracts `weight` times what each head's second map gives from what its first gives.
+    r"""Attention with two softmax maps per head, the second subtracted with factor `weight`.
 
     Both maps are one call of `kernel`, with twice the heads. The two keys of a head stay side by
-    side, and a query is filled up with zeros where the other map's is: so all heads of the call
-    share values as they lie in a cache, and values are as wide as keys, as some kernels want them.
-    Scores are thereby computed at twice the width, so that all products are a third more than two
-    calls with keys half as wide as values would be. Both maps of a head share its score
-    modifications and its sink.
+    side, and each query is padded with zeros in the half of the other map: all heads of the call
+    then share values as they are cached, and values are as wide as keys, as some kernels require.
+    Scores are computed at twice the width, which makes the products a third larger than those of
+    two calls with keys half as wide as values. Both maps of a head share its score modifications
+    and its sink.
     """
     batch, q_seq, heads, _, head_dim = query.shape
     none = jnp.zeros_like(query[..., 0, :])
@@ -61,10 +61,10 @@ def differential_attention(
 
 
 class BothMaps(ScoreModification, kw_only=True):
-    """A score modification for heads that have two maps each, applied to both.
+    """A score modification applied to both maps of each head.
 
     Attributes:
-        of: the score modification for the heads.
+        of: the score modification, which expects one map per head.
     """
 
     of: ScoreModification
@@ -72,7 +72,7 @@ class BothMaps(ScoreModification, kw_only=True):
     def modify(
         self, scores: Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
     ) -> Array:
-        """Modifies the first maps of all heads, and the second."""
+        """Modify the first maps of all heads, and the second."""
         maps = [
             self.of.modify(scores[:, place::2], parameters, query_at, key_at) for place in (0, 1)
         ]
@@ -80,7 +80,7 @@ class BothMaps(ScoreModification, kw_only=True):
 
 
 class DifferentialAttention(MultiHeadAttention, kw_only=True):
-    r"""Subtracts a second softmax map from each head's first, so that noise common to both goes.
+    r"""Differential attention: two softmax maps per head, subtracted to cancel common noise.
 
     $$o_h = (1 - \lambda_0)\, \mathrm{norm}\!\left(\left(
     \mathrm{softmax}\!\left(\frac{q_{h1} k_{h1}^\top}{\sqrt{d}}\right) - \lambda\,
@@ -89,15 +89,16 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
     $$\lambda = e^{\lambda_{q1} \cdot \lambda_{k1}} - e^{\lambda_{q2} \cdot \lambda_{k2}} +
     \lambda_0, \qquad \lambda_0 = 0.8 - 0.6\, e^{-0.3 (l - 1)}$$
 
-    `norm` is an RMSNorm over the features of one head, with factors that the heads share. The rest
-    is `MultiHeadAttention`, fields included. Any kernel attends, and a cache keeps a value
-    once. In the weights `query/kernel` and `key/kernel` the features of both maps of a head stand
-    side by side. Take half the heads that a `MultiHeadAttention` would have: each is twice as wide.
+    `norm` is an RMSNorm over the features of one head, with factors that the heads share.
+    Otherwise the block is a `MultiHeadAttention`, fields included. It works with any kernel, and a
+    cache stores each value once. In the weights `query/kernel` and `key/kernel` the features of
+    both maps of a head stand side by side. Use half the heads of a `MultiHeadAttention`: each is
+    twice as wide.
 
     Attributes:
-        layer: number $l$ of the layer, from 1: how much is subtracted at the start grows with it. A
-            `Stack` whose block is the tuple of all its layers gives each its own; a block that
-            repeats gives all the same, which the paper finds to cost little.
+        layer: number $l$ of the layer, from 1; the initial weight of the second map grows with it.
+            A `Stack` whose block is the tuple of all its layers gives each its own number; a block
+            that repeats gives all the same, which the paper finds to cost little.
         head_dim: features $d$ of a query, half of a value's; None takes `embed / num_heads / 2`.
 
     Raises:
@@ -129,7 +130,7 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
 
     @property
     def lambda_init(self) -> float:
-        r"""How much is subtracted at the start, $\lambda_0$."""
+        r"""The initial weight of the second map, $\lambda_0$."""
         return 0.8 - 0.6 * math.exp(-0.3 * (self.layer - 1))
 
     def _widths(self) -> dict[str, Any]:
@@ -178,7 +179,7 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
 
 
 def _apart(x: Array) -> Array:
-    """The two maps of every head as heads of their own."""
+    """Treat the two maps of every head as separate heads."""
     return x.reshape(*x.shape[:2], 2 * x.shape[2], x.shape[3] // 2)
 
 

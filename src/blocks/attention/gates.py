@@ -1,4 +1,4 @@
-"""Gates on what the heads give."""
+"""Gates on the outputs of the heads."""
 
 from collections.abc import Callable
 
@@ -14,28 +14,28 @@ from blocks.linear import Linear
 
 
 class HeadTransform(Inner, Block, kw_only=True):
-    """Base class for changes of what the heads give, before `out` mixes it."""
+    """Base class for transforms of the heads' outputs, before the output projection."""
 
     def __call__(
         self, heads: Float[Array, "batch q_seq heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Change the result of every head."""
+        """Transform the output of every head."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
 class OutputGate(HeadTransform, kw_only=True):
-    r"""Gates each feature of each head by the token that asked.
+    r"""Sigmoid gate on each feature of each head, computed from the querying token.
 
     $$o_h \leftarrow o_h \odot \sigma(x W_h)$$
 
-    A head that found nothing can be silent, so the first token need not serve as a sink.
+    A head that finds nothing can output zero, so the first token need not serve as a sink.
 
     Attributes:
         activation: the function $\sigma$.
         use_bias: learn a bias in the gate's projection.
-        dtype: of the projection; None infers it from input and parameters.
-        param_dtype: of the parameters.
-        kernel_init: of the weights $W$.
+        dtype: dtype of the projection; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the weights $W$.
 
     Example:
         ```python
@@ -63,7 +63,7 @@ class OutputGate(HeadTransform, kw_only=True):
     def __call__(
         self, heads: Float[Array, "batch q_seq heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Gates all heads."""
+        """Gate all heads."""
         gate = Linear(
             features=heads.shape[2:],
             use_bias=self.use_bias,

@@ -1,4 +1,4 @@
-"""One attention head, the way the lecture writes it by hand."""
+"""One attention head, as Karpathy's lecture writes it."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from blocks.linear import Linear
 
 
 class AttentionHead(Block, kw_only=True):
-    r"""Lets every token gather from the tokens it may see, weighted by how well they match.
+    r"""A single attention head: a mean of visible values, weighted by how well query and key match.
 
     $$y = \mathrm{softmax}\!\left(\frac{q k^\top}{\sqrt{d}}\right) v,
     \qquad q = x W_q,\; k = x W_k,\; v = x W_v$$
@@ -23,12 +23,13 @@ class AttentionHead(Block, kw_only=True):
 
     Attributes:
         head_dim: features $d$ of query, key and value.
-        mask: which query sees which key; None lets all see all.
+        mask: which keys are visible to which queries; None makes all visible.
         use_bias: learn biases in the three projections.
         dropout_rate: dropout probability on attention weights.
-        dtype: of the computation; None infers it from input and parameters. Softmax is float32.
-        param_dtype: of the parameters.
-        kernel_init: of the weights.
+        dtype: dtype of the computation; None infers it from input and parameters. The softmax is
+            float32.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the weights.
 
     Raises:
         ValueError: a size below 1, a rate outside [0, 1), or a call that asks for a cache.
@@ -58,7 +59,7 @@ class AttentionHead(Block, kw_only=True):
 
     @property
     def sees_ahead(self) -> bool:
-        """Unless the mask is causal."""
+        """Whether outputs may depend on later positions: unless the mask is causal."""
         return self.mask is None or not self.mask.causal
 
     def check_fields(self) -> None:
@@ -76,7 +77,7 @@ class AttentionHead(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.head_dim}"]:
-        """Attends within `x`."""
+        """Attend within `x`."""
         if context is not None and context.cache_size is not None:
             raise ValueError("AttentionHead keeps no cache; use MultiHeadAttention for decoding.")
 

@@ -1,4 +1,4 @@
-"""What every part of attention is given about the call."""
+"""`AttentionInputs`: the call, as every part of attention receives it."""
 
 import flax.struct
 
@@ -7,7 +7,7 @@ from blocks.core.typing import Array, Float
 
 
 class AttentionInputs(flax.struct.PyTreeNode):
-    """What the parts of attention know of the call; a new need adds a field here.
+    """Inputs of the parts of attention: qk transforms, value transforms, gates and scores.
 
     Attributes:
         x: input of attention, from which queries are projected.

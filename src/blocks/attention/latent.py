@@ -1,4 +1,4 @@
-"""Latent attention: keys and values of all heads from one short vector per token."""
+"""`LatentAttention`: keys and values of all heads from one short vector per token."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def absorb(
     query: Float[Array, "batch seq heads head_dim"],
     kernel: Float[Array, "kv_rank heads head_dim"],
 ) -> Float[Array, "batch seq heads kv_rank"]:
-    r"""Queries for latents instead of keys: $q^\top (W c) = (W^\top q)^\top c$."""
+    r"""Map queries for keys to queries for latents: $q^\top (W c) = (W^\top q)^\top c$."""
     query, kernel = promote_dtype(query, kernel, dtype=query.dtype)
     return jnp.einsum("bshd,rhd->bshr", query, kernel)
 
@@ -33,13 +33,13 @@ def unfold(
     latents: Float[Array, "batch seq heads kv_rank"],
     kernel: Float[Array, "kv_rank heads head_dim"],
 ) -> Float[Array, "batch seq heads head_dim"]:
-    r"""What a mix of latents is as a mix of values: $\sum_j w_j (W c_j) = W \sum_j w_j c_j$."""
+    r"""Map a mean of latents to a mean of values: $\sum_j w_j (W c_j) = W \sum_j w_j c_j$."""
     latents, kernel = promote_dtype(latents, kernel, dtype=latents.dtype)
     return jnp.einsum("bshr,rhd->bshd", latents, kernel)
 
 
 class LatentAttention(Attention, kw_only=True):
-    r"""Attends with keys and values that are made from one latent of `kv_rank` features per token.
+    r"""Multi-head latent attention: keys and values come from one latent of `kv_rank` features.
 
     $$c = \mathrm{norm}(x W_{DKV}), \quad k_h = [c\,W_{UK,h};\, \mathrm{rot}(x W_{KR})],
     \quad v_h = c\,W_{UV,h}$$
@@ -48,40 +48,41 @@ class LatentAttention(Attention, kw_only=True):
     $$y = \mathrm{concat}_h\!\left(\mathrm{softmax}\!\left(\frac{q_h k_h^\top}{\sqrt{d + r}}
     \right) v_h\right) W_o$$
 
-    The rotary part of a key is one for all heads, so a cache keeps `kv_rank + rope_dim` numbers
-    per token, however many heads there are. With a cache, $W_{UK}$ and $W_{UV}$ are applied to
-    queries and results instead of keys and values, which are never made: every head then attends
-    to the latents themselves. No projection has a bias.
+    All heads share the rotary part of a key, so a cache keeps `kv_rank + rope_dim` numbers per
+    token, however many heads there are. With a cache, $W_{UK}$ and $W_{UV}$ are applied to queries
+    and results instead of keys and values, which are never computed: every head attends to the
+    latents themselves. No projection has a bias.
 
     Parameters, with the paper's names: `query_down` ($W_{DQ}$), `query_norm` and `query_up`
     ($W_{UQ}$ and $W_{QR}$, content first), or `query` alone; `kv_down` ($W_{DKV}$), `kv_norm`,
     `key_rope` ($W_{KR}$), `key_up` ($W_{UK}$), `value_up` ($W_{UV}$), `out` ($W_O$).
 
     Attributes:
-        num_heads: heads.
-        head_dim: features $d$ of a head's content.
-        rope_dim: features $r$ of a head that tell positions, and of the key that heads share.
+        num_heads: number of heads.
+        head_dim: features $d$ of the content part of a head.
+        rope_dim: features $r$ of the rotary part of a head, whose key all heads share.
         kv_rank: features of the latent of keys and values.
         q_rank: features of the latent of queries; None projects queries from the input.
         value_dim: features of a head's values; None takes `head_dim`.
-        mask: which query sees which key; None lets all see all.
-        position: change of the features that tell positions; None leaves them as they are.
-        gate: change of what the heads give, before the output projection.
+        mask: which keys are visible to which queries; None makes all visible.
+        position: transform of the rotary part by position; None leaves it as it is.
+        gate: transform of the heads' outputs, before the output projection.
         scores: score modifications, in order.
         scale: factor on the product of query and key; None takes $1/\sqrt{d + r}$.
         sinks: logits that join the softmax without a value.
-        implementation: attention kernel; it needs values of another width than keys.
+        implementation: attention kernel, which must support values of another width than keys.
         cache: cache of latents (as values) and rotary keys (as keys) for decoding.
         norm: template of the norms of the two latents.
         dropout_rate: dropout probability on attention weights.
-        dtype: of the computation; None infers it from input and parameters. Softmax is float32.
-        param_dtype: of the parameters.
-        kernel_init: of the weights.
+        dtype: dtype of the computation; None infers it from input and parameters. The softmax is
+            float32.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the weights.
 
     Raises:
         ValueError: a size below 1, a rate outside [0, 1), two parts of one name, an
-            implementation that does not support an option, a cache with a mask that can see
-            ahead, or farther than the cache keeps, or a full one.
+            implementation that does not support an option, a cache with a mask that is not causal
+            or looks back farther than the cache keeps, or a full cache.
 
     Example:
         ```python
@@ -129,11 +130,11 @@ class LatentAttention(Attention, kw_only=True):
         return {"head_dim": width, "value_dim": self.value_dim or self.head_dim}
 
     def _scale(self) -> float:
-        """The default of queries and keys as they would be without a cache, also with one."""
+        """The factor on scores, with or without a cache; by default that of uncached queries."""
         return (self.head_dim + self.rope_dim) ** -0.5 if self.scale is None else self.scale
 
     def _project(self, x: Array) -> tuple[Array, Array, Array]:
-        """Queries; rotary keys and latents, as a cache keeps them."""
+        """Project to queries, and to rotary keys and latents as a cache keeps them."""
         query = self._query(x)
         key = self._linear("key_rope", (1, self.rope_dim))(x)
         latent = fresh(self.norm, name="kv_norm")(self._linear("kv_down", (self.kv_rank,))(x))
@@ -193,12 +194,12 @@ class LatentAttention(Attention, kw_only=True):
 
 
 class UpProjection(Block, kw_only=True):
-    """The weights that lead from latents to heads, for whoever applies it, and to what.
+    """The weights of an up-projection from latents to heads, applied by the caller.
 
     Attributes:
-        features: heads, and features of one.
-        param_dtype: of the weights.
-        kernel_init: of the weights, drawn as a matrix of inputs x outputs.
+        features: number of heads, and features of each.
+        param_dtype: dtype of the weights.
+        kernel_init: initialiser of the weights, drawn as a matrix of inputs x outputs.
     """
 
     features: tuple[int, int]

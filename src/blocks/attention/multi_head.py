@@ -1,4 +1,4 @@
-"""Multi-head attention: multi, grouped and multi query, with slots for what differs."""
+"""`MultiHeadAttention`: multi-head, grouped-query and multi-query attention."""
 
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ class Biases(NamedTuple):
     """Which projections of an attention block learn a bias.
 
     Attributes:
-        query: the projection to queries.
-        key: to keys.
-        value: to values.
-        out: from the heads back to the width.
+        query: bias in the projection to queries.
+        key: bias in the projection to keys.
+        value: bias in the projection to values.
+        out: bias in the output projection.
     """
 
     query: bool = True
@@ -27,40 +27,41 @@ class Biases(NamedTuple):
 
 
 class MultiHeadAttention(Attention, kw_only=True):
-    r"""Attends with several heads at once and mixes their results.
+    r"""Multi-head attention: heads attend in parallel, and a projection mixes their outputs.
 
     $$y = \mathrm{concat}_h\!\left(\mathrm{softmax}\!\left(\frac{q_h k_{g(h)}^\top}{\sqrt{d}}
     \right) v_{g(h)}\right) W_o$$
 
-    With as many key heads as query heads it is multi-head attention, with fewer grouped-query, with
-    one multi-query attention: query heads share key heads in consecutive groups $g(h)$.
+    With fewer key heads than query heads it is grouped-query attention, with one key head
+    multi-query attention: query heads share key heads in consecutive groups $g(h)$.
 
     Attributes:
-        num_heads: query heads.
-        num_kv_heads: heads of keys and values; None takes `num_heads`.
+        num_heads: number of query heads.
+        num_kv_heads: number of key and value heads; None takes `num_heads`.
         head_dim: features $d$ of a head; None takes `embed / num_heads`.
-        mask: which query sees which key; None lets all see all.
-        qk: changes of queries and keys, in order, as `(QKNorm(),)`.
-        position: change of queries and keys by their position, as `RoPE()`, after those in `qk`.
-        values: changes of values, in order, as `(ValueResidual(),)`.
-        gate: change of what the heads give, before the output projection, as `OutputGate()`.
-        scores: score modifications, in order, as `(SoftCap(cap=50.0),)` or `(ALiBi(),)`.
+        mask: which keys are visible to which queries; None makes all visible.
+        qk: transforms of queries and keys, in order, such as `(QKNorm(),)`.
+        position: transform of queries and keys by position, such as `RoPE()`; applied after `qk`.
+        values: transforms of values, in order, such as `(ValueResidual(),)`.
+        gate: transform of the heads' outputs before the output projection, such as `OutputGate()`.
+        scores: score modifications, in order, such as `(SoftCap(cap=50.0),)` or `(ALiBi(),)`.
         scale: factor on the product of query and key; None takes $1/\sqrt{d}$.
-        sinks: logits that join the softmax without a value, as `LearnedSinks()`.
+        sinks: logits that join the softmax without a value, such as `LearnedSinks()`.
         implementation: attention kernel: `dot_product_attention`, `ChunkedAttention()`,
             `CudnnAttention()`, or `Auto()`, which chooses.
-        cache: cache of keys and values for decoding, as `RingCache` where `mask` is a window.
-        use_bias: learn biases, in all projections or by `Biases` in some.
+        cache: cache of keys and values for decoding, such as `RingCache()` for a sliding window.
+        use_bias: learn biases in all projections, or in those that a `Biases` names.
         dropout_rate: dropout probability on attention weights.
-        dtype: of the computation; None infers it from input and parameters. Softmax is float32.
-        param_dtype: of the parameters.
-        kernel_init: of the projections' weights.
-        out_kernel_init: of the output projection's; None takes `kernel_init`.
+        dtype: dtype of the computation; None infers it from input and parameters. The softmax is
+            float32.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the projections' weights.
+        out_kernel_init: initialiser of the output projection's weights; None takes `kernel_init`.
 
     Raises:
         ValueError: heads that do not divide, a size below 1, a rate outside [0, 1), two parts of
             one name, an implementation that does not support an option, a cache with a mask that
-            can see ahead, or farther than the cache keeps, or a full cache.
+            is not causal or looks back farther than the cache keeps, or a full cache.
         TypeError: an implementation without the signature of a kernel.
 
     Example:
@@ -110,7 +111,7 @@ class MultiHeadAttention(Attention, kw_only=True):
         return query, key, value
 
     def _heads(self, name: str, x: Array, head_dim: int) -> Array:
-        """One of the three projections."""
+        """Create the projection to queries, keys or values."""
         heads = self.num_heads if name == "query" else self.num_kv_heads or self.num_heads
         return self._linear(name, (heads, head_dim))(x)
 

@@ -1,4 +1,4 @@
-"""Attention that leaves its weights behind, where they are asked for."""
+"""Attention that stores its weights in a collection when a call asks for them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ from blocks.introspection.leave import asked, leave
 
 
 def observed(module: nn.Module, kernel: Kernel, change: Callable[[Kernel], Kernel]) -> Kernel:
-    """What a block attends with: its kernel, after the block's own `change` of it.
+    """Attend with a kernel after the block's own `change` of it, and store the weights if asked.
 
-    Attention is linear in its values, so its weights are what it makes of the identity matrix in
-    their place. Where they are asked for, a kernel that takes no values of another width than keys
-    gives way to the reference.
+    Attention is linear in its values, so its weights are its result for an identity matrix as
+    values. To compute them, a kernel that does not support values of another width than keys is
+    replaced by the reference.
     """
     if not asked("attention_weights"):
         return change(kernel)

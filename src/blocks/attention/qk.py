@@ -1,4 +1,4 @@
-"""Changes of queries and keys before their product: norms and bounds."""
+"""Transforms of queries and keys before their product: norms and bounds."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,9 +11,9 @@ from blocks.norms.rms_norm import RMSNorm
 
 
 class QKTransform(Inner, Block, kw_only=True):
-    """Base class for changes of queries and keys before their product.
+    """Base class for transforms of queries and keys before their product.
 
-    In `qk` its place is its order, and `position` comes last.
+    Those in `qk` are applied in order, and the one in `position` last.
     """
 
     def __call__(
@@ -24,18 +24,18 @@ class QKTransform(Inner, Block, kw_only=True):
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
-        """Change new queries and new keys; cached keys were changed when they were new."""
+        """Transform new queries and keys; cached keys were transformed when they were new."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
 class QKNorm(QKTransform, kw_only=True):
-    r"""Normalises each head of queries and of keys: $q \leftarrow \mathrm{norm}(q)$, $k$ likewise.
+    r"""Query-key norm on each head: $q \leftarrow \mathrm{norm}(q)$, and $k$ likewise.
 
-    In `qk` it stands before the rotation in `position`; to normalise after it, put the rotation
-    into `qk` too.
+    In `qk` it is applied before the rotation in `position`; to normalise after the rotation, put
+    both into `qk`.
 
     Attributes:
-        norm: template of the two norms, over the features of a head; all heads share it.
+        norm: template of the two norms, over the features of a head; heads share parameters.
 
     Example:
         ```python
@@ -63,12 +63,12 @@ class QKNorm(QKTransform, kw_only=True):
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
-        """Normalises over `head_dim`."""
+        """Normalise over `head_dim`."""
         return fresh(self.norm, name="query")(query), fresh(self.norm, name="key")(key)
 
 
 class FullWidthQKNorm(QKTransform, kw_only=True):
-    r"""Normalises all heads of queries together, and all of keys, before they are told apart.
+    r"""Query-key norm on all heads of queries together, and on all heads of keys, as in OLMo 2.
 
     Attributes:
         norm: template of the two norms, over `heads * head_dim` features.
@@ -96,7 +96,7 @@ class FullWidthQKNorm(QKTransform, kw_only=True):
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
-        """Normalises over heads and `head_dim`."""
+        """Normalise over heads and `head_dim`."""
         return self._normalised("query", query), self._normalised("key", key)
 
     def _normalised(self, name: str, x: Array) -> Array:
@@ -104,15 +104,15 @@ class FullWidthQKNorm(QKTransform, kw_only=True):
 
 
 def check_limit(limit: float) -> None:
-    """Refuse a bound that is not positive."""
+    """Validate that a bound is positive."""
     if limit <= 0.0:
         raise ValueError(f"limit={limit} must be positive; OLMo and MPT models have 6 or 8.")
 
 
 class ClipQK(QKTransform, kw_only=True):
-    r"""Bounds every entry of queries and keys: $q \leftarrow \mathrm{clip}(q, -c, c)$, so too $k$.
+    r"""Clipping of queries and keys: $q \leftarrow \mathrm{clip}(q, -c, c)$, and $k$ likewise.
 
-    First in `qk` it bounds what the projections give, before norms and rotation.
+    As the first transform in `qk` it bounds the projections, before norms and rotation.
 
     Attributes:
         limit: the bound $c$.
@@ -152,5 +152,5 @@ class ClipQK(QKTransform, kw_only=True):
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
-        """Bounds both."""
+        """Clip both."""
         return jnp.clip(query, -self.limit, self.limit), jnp.clip(key, -self.limit, self.limit)

@@ -1,4 +1,4 @@
-"""Score modifications: pure functions of scores and of where queries and keys stand."""
+"""Score modifications: pure functions of scores and of the coordinates of queries and keys."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from blocks.core.typing import Array, Float
 
 
 class ScoreModification(Inner, Block, kw_only=True):
-    """Base class for changes of attention scores; its place in a tuple is its order.
+    """Base class for score modifications: changes of attention scores before mask and softmax.
 
-    `parameters` makes what it learns, once per call of attention. `modify` is a pure function that
-    kernels call on scores, or on any chunk of them: it must treat every pair of query and key by
-    its coordinates alone, never by the shape of the chunk that it stands in.
+    `parameters` creates what it learns, once per call of attention. `modify` is a pure function
+    that kernels call on all scores or on any chunk of them: its result for a pair of query and key
+    may depend on their score and coordinates, never on the shape of the chunk.
 
     Example:
         ```python
@@ -36,7 +36,7 @@ class ScoreModification(Inner, Block, kw_only=True):
     """
 
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
-        """Parameters of the modification: a pytree of floating point arrays."""
+        """Create the parameters of the modification: a pytree of floating point arrays."""
         return ()
 
     def modify(
@@ -46,29 +46,29 @@ class ScoreModification(Inner, Block, kw_only=True):
         query_at: Coordinates,
         key_at: Coordinates,
     ) -> Float[Array, "batch heads q_seq kv_seq"]:
-        """Modifies a chunk of scores, given what `parameters` returned."""
+        """Modify a chunk of scores, given the result of `parameters`."""
         raise TypeError(f"{type(self).__name__} changes nothing: give it a method `modify`.")
 
 
 class Modification(flax.struct.PyTreeNode):
-    """A score modification as kernels take it: its parameters, and the block that applies them.
+    """A score modification bound to its parameters, as kernels receive it.
 
-    A pytree whose leaves are the parameters, so that a kernel may differentiate them as any other
-    argument; called as `modification(scores, query_at, key_at)`.
+    It is a pytree whose leaves are the parameters, so that a kernel can differentiate them like any
+    other argument, and is called as `modification(scores, query_at, key_at)`.
 
     Attributes:
-        block: the score modification, free of any model.
-        parameters: what its `parameters` returned.
+        block: the score modification, unbound.
+        parameters: the result of its `parameters`.
     """
 
     block: ScoreModification = flax.struct.field(pytree_node=False)
     parameters: Any = ()
 
     def __call__(self, scores: Array, query_at: Coordinates, key_at: Coordinates) -> Array:
-        """Modifies a chunk of scores.
+        """Modify a chunk of scores.
 
         Raises:
-            ValueError: scores of another shape come back.
+            ValueError: the result has another shape.
         """
         try:
             modified = self.block.modify(scores, self.parameters, query_at, key_at)
@@ -90,7 +90,7 @@ def bind(
     """Bind a score modification to its parameters in this call.
 
     Returns:
-        The modification, and the context with what `parameters` left for later layers.
+        The modification, and the context with the carry that `parameters` left for later layers.
 
     Raises:
         TypeError: parameters other than floating point arrays.
@@ -107,13 +107,13 @@ def bind(
 
 
 def distance(query_at: Coordinates, key_at: Coordinates) -> Float[Array, "#batch 1 q_seq kv_seq"]:
-    """Distance of every query from every key, in tokens, as score modifications use it."""
+    """Distance of every query from every key, in tokens, for use in score modifications."""
     steps = query_at.positions[:, None, :, None] - key_at.positions[:, None, None, :]
     return jnp.abs(steps).astype(jnp.float32)
 
 
 class SoftCap(ScoreModification, kw_only=True):
-    r"""Bounds scores smoothly: $c \tanh(s / c)$.
+    r"""Smooth bound on scores: $c \tanh(s / c)$.
 
     Attributes:
         cap: the bound $c$.
@@ -139,5 +139,5 @@ class SoftCap(ScoreModification, kw_only=True):
         query_at: Coordinates,
         key_at: Coordinates,
     ) -> Float[Array, "batch heads q_seq kv_seq"]:
-        """Bounds every score."""
+        """Bound every score."""
         return self.cap * jnp.tanh(scores / self.cap)

@@ -11,24 +11,24 @@ from blocks.core.typing import Array, Dtype, Float, Initializer
 
 
 class Sinks(Inner, Block, kw_only=True):
-    """Base class for sinks: one further logit per head in the softmax, whose value is zero."""
+    """Base class for attention sinks: one more logit per head in the softmax, without a value."""
 
     def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
-        """Logits of the heads, which join the softmax after score modifications and mask."""
+        """Return a logit per head, which joins the softmax after score modifications and mask."""
         raise TypeError(f"{type(self).__name__} has no logits: give it a method `logits`.")
 
 
 class LearnedSinks(Sinks, kw_only=True):
-    r"""Learns a logit $b_h$ for each head that joins the softmax's denominator and has no value.
+    r"""Learned sinks: a logit $b_h$ for each head that joins the softmax's denominator only.
 
     $$w_j = \frac{e^{s_j}}{e^{b_h} + \sum_k e^{s_k}}$$
 
-    A head that finds nothing may then give little, instead of spending its weight on the first
+    A head that finds nothing can then output little, instead of spending its weight on the first
     token.
 
     Attributes:
-        param_dtype: of the logits; the softmax is float32.
-        sinks_init: of the logits; gpt-oss in `transformers` draws them so.
+        param_dtype: dtype of the logits; the softmax is float32.
+        sinks_init: initialiser of the logits; the default is that of gpt-oss in `transformers`.
 
     Example:
         ```python
@@ -51,16 +51,16 @@ class LearnedSinks(Sinks, kw_only=True):
 
     @nn.compact
     def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
-        """The parameter."""
+        """Return the learned logits."""
         return self.param("sinks", self.sinks_init, (num_heads,), self.param_dtype)
 
 
 class SoftmaxOne(Sinks, kw_only=True):
-    r"""Adds 1 to the softmax's denominator, so that a head may attend to nothing.
+    r"""Softmax with 1 added to its denominator, so that a head may attend to nothing.
 
     $$w_j = \frac{e^{s_j}}{1 + \sum_k e^{s_k}}$$
 
-    It is a sink whose logit is 0 and stays so.
+    It is a sink with the constant logit 0.
 
     Example:
         ```python
@@ -75,5 +75,5 @@ class SoftmaxOne(Sinks, kw_only=True):
     """
 
     def logits(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "heads"]:
-        """Zeros."""
+        """Return zeros."""
         return jnp.zeros((num_heads,), jnp.float32)

@@ -1,4 +1,4 @@
-"""Talking heads: heads that mix their scores before the softmax, and their weights after it."""
+"""`TalkingHeadsAttention`: heads mix their scores before the softmax and weights after it."""
 
 import functools
 
@@ -35,7 +35,7 @@ def talking_heads_attention(
     dropout_rate: float = 0.0,
     dropout_key: Key[Array, ""] | None = None,
 ) -> Float[Array, "batch q_seq heads value_dim"]:
-    """Attends with heads that mix; in float32 up to the weights. The formula is the block's."""
+    """Talking-heads attention as a pure function; scores and weights are float32."""
     batch, q_seq, heads, head_dim = query.shape
     kv_seq, kv_heads = key.shape[1:3]
     mix = functools.partial(jnp.einsum, "bgqs,gh->bhqs")
@@ -57,18 +57,18 @@ def talking_heads_attention(
 
 
 class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
-    r"""Lets heads mix their scores before the softmax, and their weights after it.
+    r"""Talking-heads attention: heads mix their scores before the softmax and weights after it.
 
     $$S_h = \sum_g L_{gh} \frac{q_g k_g^\top}{\sqrt{d}}, \qquad
     A_h = \sum_g M_{gh}\, \mathrm{softmax}(S_g), \qquad o_h = A_h v_h$$
 
-    The rest is `MultiHeadAttention`, fields included. Score modifications, the mask and sinks apply
-    to the mixed scores $S$, dropout to the mixed weights $A$. A mask is the same for all heads:
-    what it hides has no weight in any of them, and none after they mix; a token that sees nothing
-    gets zeros. Weights may be negative, and those of a row need not sum to 1.
+    Otherwise the block is a `MultiHeadAttention`, fields included. Score modifications, the mask
+    and sinks apply to the mixed scores $S$, dropout to the mixed weights $A$. A mask is the same
+    for all heads, so a hidden key has no weight after mixing either; a query with no visible key
+    gives zeros. Weights may be negative, and those of a query need not sum to 1.
 
-    $L$ and $M$ start as identities, so that a fresh block is a `MultiHeadAttention`. All weights
-    have to be there at once: there is no other kernel.
+    $L$ and $M$ start as identities, so that a fresh block equals a `MultiHeadAttention`. Mixing
+    needs all weights at once, so no other implementation can be chosen.
 
     Raises:
         ValueError: fields as in `MultiHeadAttention`, or another implementation.
@@ -89,7 +89,7 @@ class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
     """
 
     def check_fields(self) -> None:
-        """Validate that all weights are there at once."""
+        """Validate that the implementation is the default."""
         super().check_fields()
         if self.implementation is not dot_product_attention:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""A trial of score modifications: what they make of all scores at once and chunk by chunk."""
+"""Test score modifications: results on all scores at once and chunk by chunk must agree."""
 
 import functools
 from typing import Any
@@ -17,13 +17,13 @@ QUERIES, KEYS = 4, 6
 def check_chunks(
     modification: Modification, batch: int, heads: int, query_at: Coordinates, key_at: Coordinates
 ) -> None:
-    """Refuse a score modification that depends on the shape of the chunk that it is given.
+    """Refuse a score modification whose result depends on the shape of its chunk.
 
-    Modifications of this library are held to it by its laws; others are tried once, on a few
-    random scores, with parameters of the same shapes.
+    Modifications of this library are covered by its tests; others are tested once, on a few random
+    scores, with parameters of the same shapes.
 
     Raises:
-        ValueError: all scores at once and the same scores chunk by chunk differ.
+        ValueError: the results on all scores at once and chunk by chunk differ.
     """
     block = modification.block
     if type(block).__module__.startswith("blocks."):
@@ -39,7 +39,7 @@ def check_chunks(
         cause = error
         shape = (batch, heads, query_at.order.shape[1], key_at.order.shape[1])
         scores = jax.ShapeDtypeStruct(shape, jnp.float32)
-        jax.eval_shape(modification, scores, query_at, key_at)  # a mistake in any shape says so
+        jax.eval_shape(modification, scores, query_at, key_at)  # raises on errors at any shape
     raise ValueError(
         f"{block} makes something else of scores in chunks than of all at once, and kernels "
         "compute them in chunks; go by the coordinates of queries and keys, not by the shape of "
@@ -54,7 +54,7 @@ def _alike(
     sizes: tuple[int, int],
     segmented: tuple[bool, bool],
 ) -> bool:
-    """Whether both ways give the same, in numbers that are known at once, also while tracing."""
+    """Whether both results agree; computed eagerly, also while tracing."""
     draw = np.random.default_rng(0).normal
     leaves = [draw(size=shape).astype(dtype) for shape, dtype in shapes]
     scores = draw(size=(*sizes, QUERIES, KEYS)).astype(np.float32)
@@ -87,6 +87,6 @@ def _halves(length: int) -> list[slice]:
 
 
 def _places(length: int, where: slice, segmented: bool) -> Coordinates:
-    """Coordinates of a few tokens; the last query stands with the last key."""
+    """Coordinates of a few tokens; the last query is the last key's token."""
     order = jnp.arange(KEYS - length, KEYS, dtype=jnp.int32)[None, where]
     return Coordinates(order, order, None, order // 3 if segmented else None)

@@ -1,4 +1,4 @@
-"""Changes of values: bounds, the first layer's values, values of the tokens' own."""
+"""Transforms of values: bounds, residuals from the first layer, value embeddings."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,28 +16,28 @@ _HALF = nn.initializers.constant(0.5)
 
 
 class ValueTransform(Inner, Block, kw_only=True):
-    """Base class for changes of values before they are mixed, in the order of `values`."""
+    """Base class for transforms of values before attention, applied in the order of `values`."""
 
     def __call__(
         self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
-        """Change new values; cached values were changed when they were new.
+        """Transform new values; cached values were transformed when they were new.
 
-        One that leaves something for later layers returns it too: `(value, inputs.context.carry |
-        {"name": array})`.
+        A transform that leaves an array for later layers returns the carry too: `(value,
+        inputs.context.carry | {"name": array})`.
         """
         raise TypeError(f"{type(self).__name__} changes nothing: give it a `__call__`.")
 
 
 class ValueResidual(ValueTransform, kw_only=True):
-    r"""Mixes the first layer's values into every later layer's: $v_l \leftarrow a_l v_l + b_l v_1$.
+    r"""Value residual from the first layer to every later one: $v_l \leftarrow a_l v_l + b_l v_1$.
 
-    The first layer of a `Stack` leaves its values for the others, so it has no weights of its own.
-    Tokens keep a direct way to what they were, however deep the layer.
+    The first layer of a `Stack` leaves its values for the others, and has no weights of its own.
+    The input tokens stay directly accessible, however deep the layer.
 
     Attributes:
-        param_dtype: of the two weights.
-        weight_init: of the two weights, $a$ and $b$.
+        param_dtype: dtype of the two weights.
+        weight_init: initialiser of the two weights, $a$ and $b$.
 
     Raises:
         ValueError: a layer called outside a `Stack` and without a carry, or values of another
@@ -67,7 +67,7 @@ class ValueResidual(ValueTransform, kw_only=True):
     def __call__(
         self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> AndCarry[Float[Array, "batch kv_seq kv_heads value_dim"]]:
-        """Mixes in the first layer's values, or leaves these where they are the first."""
+        """Mix in the first layer's values; in the first layer, leave them in the carry."""
         carry = inputs.context.carry
         if carry is None:
             raise ValueError(
@@ -88,17 +88,17 @@ class ValueResidual(ValueTransform, kw_only=True):
 
 
 class ValueEmbedding(ValueTransform, kw_only=True):
-    r"""Mixes a value of the token's own into a layer's values.
+    r"""Value embedding: a learned value per token id, mixed into a layer's values.
 
     $$v \leftarrow a v + b\, E[\mathrm{token}]$$
 
-    A table for attention alone: what a token is need not come through the sum of all layers.
+    The table gives attention the token's identity directly, past the residual stream.
 
     Attributes:
-        vocab_size: tokens that the table has a value for.
-        param_dtype: of the table and the two weights.
-        embedding_init: of the table $E$.
-        weight_init: of the two weights, $a$ and $b$.
+        vocab_size: number of token ids in the table.
+        param_dtype: dtype of the table and the two weights.
+        embedding_init: initialiser of the table $E$.
+        weight_init: initialiser of the two weights, $a$ and $b$.
 
     Raises:
         ValueError: a size below 1, a call without `context.tokens`, or a token id out of range.
@@ -125,7 +125,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
     weight_init: Initializer = _HALF
 
     def check_fields(self) -> None:
-        """Refuses an empty table."""
+        """Validate the size of the table."""
         if self.vocab_size < 1:
             raise ValueError(f"vocab_size={self.vocab_size} must be at least 1.")
 
@@ -134,7 +134,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
     def __call__(
         self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
-        """Mixes in the values of `context.tokens`."""
+        """Mix in the values of `context.tokens`."""
         if inputs.context.tokens is None:
             raise ValueError(
                 "ValueEmbedding looks up tokens; call with Context(tokens=...), as CausalLM does."
@@ -149,7 +149,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
 
 
 class ClipValue(ValueTransform, kw_only=True):
-    r"""Bounds every entry of values: $v \leftarrow \mathrm{clip}(v, -c, c)$; see `ClipQK`.
+    r"""Clipping of values: $v \leftarrow \mathrm{clip}(v, -c, c)$; see `ClipQK`.
 
     Attributes:
         limit: the bound $c$.
@@ -180,5 +180,5 @@ class ClipValue(ValueTransform, kw_only=True):
     def __call__(
         self, value: Float[Array, "batch kv_seq kv_heads value_dim"], inputs: AttentionInputs
     ) -> Float[Array, "batch kv_seq kv_heads value_dim"]:
-        """Bounds values."""
+        """Clip values."""
         return jnp.clip(value, -self.limit, self.limit)

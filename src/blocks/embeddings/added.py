@@ -19,8 +19,8 @@ class TokenTypes(Block, kw_only=True):
     Attributes:
         num_types: types that there are.
         features: width of a vector.
-        param_dtype: of the parameters.
-        embedding_init: of the table.
+        param_dtype: dtype of the parameters.
+        embedding_init: initialiser of the table.
 
     Raises:
         ValueError: a size below 1, or a type that there is not.
@@ -82,8 +82,8 @@ class BigramHash(Block, kw_only=True):
     Attributes:
         num_buckets: vectors that there are; several pairs share one.
         features: width of a vector.
-        param_dtype: of the parameters.
-        embedding_init: of the table.
+        param_dtype: dtype of the parameters.
+        embedding_init: initialiser of the table.
 
     Raises:
         ValueError: fewer than 2 buckets, or a width below 1.

@@ -22,9 +22,9 @@ class ConvolutionStem(Block, kw_only=True):
     Attributes:
         features: width of a vector.
         position: absolute positions to add after; None for none.
-        dtype: of the computation; None infers it from input and parameters.
-        param_dtype: of the parameters.
-        kernel_init: of the kernels.
+        dtype: dtype of the computation; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the kernels.
 
     Raises:
         ValueError: a width below 1, or a call with documents or a cache.

@@ -17,7 +17,7 @@ class FactorizedEmbedding(TokenEmbedding, kw_only=True):
 
     Attributes:
         inner: width of the narrow table $T$.
-        kernel_init: of the map $W$.
+        kernel_init: initialiser of the map $W$.
 
     Raises:
         ValueError: fields as in `TokenEmbedding`, or an inner width below 1.

@@ -23,10 +23,10 @@ class PatchEmbedding(Block, kw_only=True):
         position: where patches stand, `GridPositions` or `SinusoidalGrid`; None for none.
         extra_tokens: learned ones before the patches; the first is the class token.
         dropout_rate: share of the features dropped in training.
-        dtype: of the computation; None infers it from input and parameters.
-        param_dtype: of the parameters.
-        kernel_init: of the map.
-        tokens_init: of the extra tokens.
+        dtype: dtype of the computation; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the map.
+        tokens_init: initialiser of the extra tokens.
 
     Raises:
         ValueError: sizes or rates that cannot be, or an image that is not whole patches.

@@ -42,9 +42,9 @@ class TokenEmbedding(Block, kw_only=True):
             the width.
         embedding_norm: of the sum, as in BERT; None for none.
         dropout_rate: share of the features dropped in training.
-        dtype: of the result; None infers it from the parameters.
-        param_dtype: of the parameters.
-        embedding_init: of the table $E$.
+        dtype: dtype of the result; None infers it from the parameters.
+        param_dtype: dtype of the parameters.
+        embedding_init: initialiser of the table $E$.
 
     Raises:
         ValueError: a size below 1, a rate outside [0, 1), or a token id outside the vocabulary:

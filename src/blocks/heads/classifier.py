@@ -18,9 +18,9 @@ class ClassifierHead(Block, kw_only=True):
         num_classes: to score.
         pool: what makes one vector of the sequence.
         dropout_rate: share of the pooled features dropped in training.
-        dtype: of the product; None infers it. Logits are float32 always.
-        param_dtype: of the parameters.
-        kernel_init: of $W$.
+        dtype: dtype of the product; None infers it. Logits are float32 always.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of $W$.
 
     Raises:
         ValueError: no class, or a rate outside [0, 1).
@@ -77,9 +77,9 @@ class ValueHead(Block, kw_only=True):
     r"""Gives each token a number, as a reward model or a critic does: $v_t = x_t w + b$.
 
     Attributes:
-        dtype: of the product; None infers it. Values are float32 always.
-        param_dtype: of the parameters.
-        kernel_init: of $w$.
+        dtype: dtype of the product; None infers it. Values are float32 always.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of $w$.
 
     Example:
         ```python

@@ -21,9 +21,9 @@ class LMHead(Block, kw_only=True):
         use_bias: learn a bias $b$ for each token.
         logit_scale: what logits are multiplied with $s$.
         logit_cap: bounds them after that, $c \tanh(z / c)$, as in Gemma 2; None for no bound.
-        dtype: of the product; None infers it. Logits are float32 always.
-        param_dtype: of the parameters.
-        kernel_init: of $W$ where it is the head's own.
+        dtype: dtype of the product; None infers it. Logits are float32 always.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of $W$ where it is the head's own.
 
     Raises:
         ValueError: neither or both of `vocab_size` and `tied`, a bound that is not positive, or a

@@ -23,8 +23,8 @@ class MaskedLMHead(Block, kw_only=True):
         head: of the vocabulary, tied to the embedding or not.
         activation: the function $\phi$.
         norm: after it.
-        dtype: of the products; None infers it.
-        param_dtype: of the parameters of $W$.
+        dtype: dtype of the products; None infers it.
+        param_dtype: dtype of the parameters of $W$.
 
     Example:
         ```python

@@ -76,8 +76,8 @@ class AttentionPool(Pooler, kw_only=True):
     r"""Takes a mean weighted by attention from one learned query: $\mathrm{softmax}(q x^\top) x$.
 
     Attributes:
-        param_dtype: of the query.
-        query_init: of the query, drawn as a matrix of width x 1.
+        param_dtype: dtype of the query.
+        query_init: initialiser of the query, drawn as a matrix of width x 1.
 
     References:
         Yang et al., Hierarchical Attention Networks, 2016, section 2.2.

@@ -28,8 +28,8 @@ class SkipStack(Block, kw_only=True):
         depth: layers in all.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
             nothing, a policy of `jax.checkpoint_policies` keeps what it names.
-        param_dtype: of the weights $w$.
-        weight_init: of them.
+        param_dtype: dtype of the weights $w$.
+        weight_init: initialiser of them.
 
     Raises:
         ValueError: no layer, or fewer than two.

@@ -25,8 +25,8 @@ class BaseMLP(Block, kw_only=True):
             whose parameters are then named `activation`.
         use_bias: learn biases in all projections.
         dropout_rate: dropout probability on the hidden features.
-        dtype: of the computation; None infers it from input and parameters.
-        param_dtype: of the parameters.
+        dtype: dtype of the computation; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
         kernel_init: initialiser of the weights.
         out_kernel_init: initialiser of the weights of `down`; None takes `kernel_init`.
 

@@ -20,9 +20,9 @@ class TokenAhead(Block, kw_only=True):
     Attributes:
         block: the layer.
         norm: template of the norms.
-        dtype: of the projection; None infers it.
-        param_dtype: of its parameters.
-        kernel_init: of its kernel.
+        dtype: dtype of the projection; None infers it.
+        param_dtype: dtype of its parameters.
+        kernel_init: initialiser of its kernel.
     """
 
     block: Mixer
@@ -75,9 +75,9 @@ class MultiTokenLM(Block, kw_only=True):
         block: the layer of a step, copied for each.
         depth: steps beyond the model's own.
         norm: template of the three norms of a step.
-        dtype: of the projections $W_k$; None infers it.
-        param_dtype: of their parameters.
-        kernel_init: of their kernels.
+        dtype: dtype of the projections $W_k$; None infers it.
+        param_dtype: dtype of their parameters.
+        kernel_init: initialiser of their kernels.
 
     Raises:
         ValueError: no step, a block that can see ahead, or a call with a cache.

@@ -62,7 +62,7 @@ class LinearRouter(Router, kw_only=True):
     """Base class for routers that choose by a linear map of each token, in float32.
 
     Attributes:
-        param_dtype: of the parameters; routing is computed in float32.
+        param_dtype: dtype of the parameters; routing is computed in float32.
         kernel_init: initialiser of the weights.
     """
 

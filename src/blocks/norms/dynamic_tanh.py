@@ -25,11 +25,12 @@ class DynamicTanh(Block, kw_only=True):
     $$y = \tanh(\alpha x) \odot \gamma + \beta$$
 
     Attributes:
-        dtype: of the result; None keeps the input's. The bound is computed in float32.
-        param_dtype: of the parameters.
-        slope_init: of the scalar $\alpha$; larger models train better from less than 0.5.
-        scale_init: of the factor $\gamma$.
-        bias_init: of the shift $\beta$.
+        dtype: dtype of the result; None keeps the input's. The tanh is float32.
+        param_dtype: dtype of the parameters.
+        slope_init: initialiser of the scalar $\alpha$; larger models train better from less than
+            0.5.
+        scale_init: initialiser of the factor $\gamma$.
+        bias_init: initialiser of the shift $\beta$.
 
     Example:
         ```python

@@ -33,8 +33,8 @@ class LayerNorm(Block, kw_only=True):
         epsilon: added to the variance; PyTorch's and GPT-2's default.
         use_scale: learn the factor $\gamma$.
         use_bias: learn the shift $\beta$.
-        dtype: of the result; None keeps the input's. Statistics are float32 always.
-        param_dtype: of the parameters.
+        dtype: dtype of the result; None keeps the input's. Statistics are float32 always.
+        param_dtype: dtype of the parameters.
 
     Example:
         ```python

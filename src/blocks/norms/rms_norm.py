@@ -34,9 +34,9 @@ class RMSNorm(Block, kw_only=True):
         use_scale: learn the factor $\gamma$.
         unit_offset: keep $\gamma - 1$ as the parameter instead of $\gamma$, as Gemma does: weight
             decay then pulls towards 1.
-        dtype: of the result; None keeps the input's. Statistics are float32 always.
-        param_dtype: of the parameters.
-        scale_init: of the factor $\gamma$.
+        dtype: dtype of the result; None keeps the input's. Statistics are float32 always.
+        param_dtype: dtype of the parameters.
+        scale_init: initialiser of the factor $\gamma$.
 
     Example:
         ```python

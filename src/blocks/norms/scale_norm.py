@@ -27,9 +27,9 @@ class ScaleNorm(Block, kw_only=True):
 
     Attributes:
         epsilon: shortest length that is told from zero.
-        dtype: of the result; None keeps the input's. The length is float32 always.
-        param_dtype: of the parameter.
-        length_init: of the length $g$; None takes the root of the width, as the paper.
+        dtype: dtype of the result; None keeps the input's. The length is float32 always.
+        param_dtype: dtype of the parameter.
+        length_init: initialiser of the length $g$; None takes the root of the width, as the paper.
 
     Example:
         ```python

@@ -20,9 +20,9 @@ class GridPositions(Block, kw_only=True):
     Attributes:
         rows: of the grid that there are vectors for.
         columns: likewise.
-        dtype: of the result; None infers it from input and parameters.
-        param_dtype: of the parameters.
-        embedding_init: of the table.
+        dtype: dtype of the result; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
+        embedding_init: initialiser of the table.
 
     Raises:
         ValueError: a grid without places.

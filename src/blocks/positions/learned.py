@@ -16,9 +16,9 @@ class LearnedPositions(Block, kw_only=True):
     Attributes:
         max_length: positions that there are.
         offset: row of the table that position 0 takes; OPT and its kin have 2.
-        dtype: of the result; None infers it from input and parameters.
-        param_dtype: of the parameters.
-        embedding_init: of the table.
+        dtype: dtype of the result; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
+        embedding_init: initialiser of the table.
 
     Raises:
         ValueError: fewer than one position, a negative offset, or a token past the last.

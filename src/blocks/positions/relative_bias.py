@@ -43,8 +43,8 @@ class RelativeBias(ScoreModification, kw_only=True):
         num_buckets: of distances; half of them hold one distance each.
         max_distance: from which on all share the last bucket, in tokens.
         bidirectional: tell keys after the query from those before; encoders do.
-        param_dtype: of the parameters.
-        bias_init: of the numbers $B$.
+        param_dtype: dtype of the parameters.
+        bias_init: initialiser of the numbers $B$.
 
     Raises:
         ValueError: fewer than 4 buckets, or a distance that they already hold one by one.

@@ -28,7 +28,7 @@ class SinusoidalPositions(Block, kw_only=True):
 
     Attributes:
         max_wavelength: the base $\theta$ of the wavelengths.
-        dtype: of the result; None keeps the input's. Angles are float32 always.
+        dtype: dtype of the result; None keeps the input's. Angles are float32 always.
 
     Raises:
         ValueError: a base that is not positive.

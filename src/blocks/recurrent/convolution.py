@@ -51,8 +51,8 @@ class ShortConvolution(Block, kw_only=True):
     Attributes:
         width: number $w$ of tokens, the token itself among them.
         use_bias: learn a bias $b$.
-        dtype: of the computation; None infers it from input and parameters.
-        param_dtype: of the parameters.
+        dtype: dtype of the computation; None infers it from input and parameters.
+        param_dtype: dtype of the parameters.
         kernel_init: initialiser of the weights, width x features.
 
     Raises:

@@ -96,9 +96,9 @@ class Hedgehog(FeatureMap, kw_only=True):
 
     Attributes:
         features: columns of $W$; there are twice as many features. None takes `head_dim`.
-        param_dtype: of the parameters.
-        kernel_init: of $W$, heads x head_dim x features; a unit matrix for each head by default,
-            which has to be drawn, as by `VarianceScaling()`, for more features than `head_dim`.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of $W$, heads x head_dim x features. The default, a unit matrix for
+            each head, cannot make more features than `head_dim`: use `VarianceScaling()`, say.
 
     Raises:
         ValueError: fewer than one feature, or more than the initialiser can tell apart.

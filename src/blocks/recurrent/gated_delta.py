@@ -53,8 +53,8 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         convolution: template of those after the projections to queries, keys and values; None for
             none.
         norm: of what a head reads, before the gate; all heads share it.
-        rate_init: of $\log A$, one for each head.
-        step_init: of $b$, likewise.
+        rate_init: initialiser of $\log A$, one for each head.
+        step_init: initialiser of $b$, likewise.
 
     Raises:
         ValueError: a size below 1, or heads that do not divide.

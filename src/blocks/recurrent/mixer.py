@@ -43,10 +43,10 @@ class RecurrentMixer(Block, kw_only=True):
         qk: changes of queries and keys, in order, as `(QKNorm(),)`.
         position: change of queries and keys by their position, as `RoPE()`, after those in `qk`.
         chunk_size: tokens computed at once; time and memory, not results.
-        dtype: of the projections; None infers it. The state is float32.
-        param_dtype: of the parameters.
-        kernel_init: of the projections' weights.
-        out_kernel_init: of the output projection's; None takes `kernel_init`.
+        dtype: dtype of the projections; None infers it. The state is float32.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the projections' weights.
+        out_kernel_init: initialiser of the output projection's; None takes `kernel_init`.
 
     Raises:
         ValueError: a size below 1, or heads that do not divide.

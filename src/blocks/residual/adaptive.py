@@ -21,9 +21,9 @@ class AdaptiveNormZero(Residual, kw_only=True):
     have no affine map of its own: `LayerNorm(use_scale=False, use_bias=False)`.
 
     Attributes:
-        dtype: of the projection; None infers it.
-        param_dtype: of the parameters.
-        kernel_init: of the projections $W_f$.
+        dtype: dtype of the projection; None infers it.
+        param_dtype: dtype of the parameters.
+        kernel_init: initialiser of the projections $W_f$.
 
     Raises:
         ValueError: a call without `context.condition`.

@@ -18,7 +18,7 @@ class FirstMix(Residual, kw_only=True):
 
     Attributes:
         residual: the layout that goes on from the mix.
-        param_dtype: of the two weights.
+        param_dtype: dtype of the two weights.
 
     Raises:
         ValueError: a call without `context.x0`.

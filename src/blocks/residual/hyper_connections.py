@@ -23,8 +23,8 @@ class StreamWeights(Block, kw_only=True):
 
     Attributes:
         num_streams: of them.
-        param_dtype: of the parameters; weights are computed in float32.
-        read_init: of the weights by which the sublayer reads.
+        param_dtype: dtype of the parameters; weights are computed in float32.
+        read_init: initialiser of the weights by which the sublayer reads.
     """
 
     num_streams: int
@@ -78,8 +78,8 @@ class HyperConnections(StreamResidual, kw_only=True):
 
     Attributes:
         num_streams: $n$ of them; 4 in most of the paper.
-        param_dtype: of the weights.
-        read_init: of $\bar A_m$.
+        param_dtype: dtype of the weights.
+        read_init: initialiser of $\bar A_m$.
 
     Raises:
         ValueError: fewer than two streams, or a call outside of `Streams`.

@@ -67,8 +67,8 @@ class ReZero(Residual, kw_only=True):
     $$x \leftarrow x + \alpha_f\, f(x), \qquad \alpha_f = 0 \text{ at first}$$
 
     Attributes:
-        param_dtype: of the weights.
-        weight_init: of the weights.
+        param_dtype: dtype of the weights.
+        weight_init: initialiser of the weights.
 
     Example:
         ```python
@@ -107,8 +107,9 @@ class LayerScale(Residual, kw_only=True):
 
     Attributes:
         residual: the layout that the weighted sublayers stand in.
-        param_dtype: of the weights.
-        scale_init: of the weights; the paper has 0.1 up to 18 layers, 1e-5 to 24, 1e-6 beyond.
+        param_dtype: dtype of the weights.
+        scale_init: initialiser of the weights; the paper has 0.1 up to 18 layers, 1e-5 up to 24,
+            1e-6 beyond.
 
     Example:
         ```python

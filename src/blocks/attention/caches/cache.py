@@ -1,4 +1,4 @@
-"""What a cache is: a rule for what attention keeps of the tokens so far."""
+"""`Cache`, the base of caches: which keys and values attention keeps for later calls."""
 
 from typing import Any
 
@@ -12,28 +12,28 @@ from blocks.core.values import Value
 
 
 class Cache(Value):
-    """A rule for which keys and values attention keeps for later calls.
+    """Base class for caches: a rule for which keys and values attention keeps for later calls.
 
     The cache is a value in the slot `cache` of attention and its sizes are fields; the arrays are
-    in a `CacheState`, which goes from call to call. A cache of one's own says how many `slots` it
-    needs and how new tokens `extend` what is kept; one that keeps something else than keys and
-    values in slots also says how to `start`.
+    in a `CacheState`, which goes from call to call. A custom cache defines how many `slots` it
+    needs and how new tokens `extend` the state; one that keeps anything but keys and values in
+    slots also defines how to `start`.
 
-    Before a cache is used with a mask, attention tries both on a few tokens, and refuses a cache
-    that has lost what the mask lets a query see.
+    Before a custom cache is used with a mask, attention tests both on a few tokens, and refuses a
+    cache that has dropped a key which the mask makes visible.
     """
 
     @property
     def exact(self) -> bool:
-        """Whether every key that a query may see must be there; False for a lossy choice."""
+        """Whether every visible key must be kept; False for a cache that drops some on purpose."""
         return True
 
     def check_mask(self, mask: Mask | None) -> None:
-        """Raise `ValueError` for a mask that sees what the cache does not keep."""
+        """Raise `ValueError` for a mask that makes keys visible which the cache does not keep."""
 
     @staticmethod
     def instead_of(value: Any) -> str | None:
-        """The fix for what was given in the place of a cache; errors of fields show it."""
+        """Return the fix to show where a field for a cache holds `value` instead."""
         if isinstance(value, int):
             return "a call turns caches on, Context(cache_size=...); the field says what they keep"
         if isinstance(value, CacheState):
@@ -41,7 +41,7 @@ class Cache(Value):
         return None
 
     def slots(self, size: int, lookback: int | None) -> int:
-        """Slots for a call with `cache_size=size` and a mask of that `lookback`."""
+        """Number of slots for a call with `cache_size=size` and a mask of that `lookback`."""
         return size
 
     def start(
@@ -59,11 +59,11 @@ class Cache(Value):
         Args:
             batch: rows.
             size: the call's `cache_size`.
-            kv_heads: heads of keys and values.
+            kv_heads: number of key and value heads.
             head_dim: features of a key.
             value_dim: features of a value.
-            dtype: of keys and values.
-            lookback: of the mask: how many tokens back a query can see at most, or None.
+            dtype: dtype of keys and values.
+            lookback: the mask's lookback: how many tokens back a query can see at most, or None.
         """
         shape = (batch, self.slots(size, lookback), kv_heads)
         keys, values = (jnp.zeros((*shape, dim), dtype) for dim in (head_dim, value_dim))
@@ -72,16 +72,16 @@ class Cache(Value):
     def extend(
         self, state: Any, key: Array, value: Array, at: Coordinates
     ) -> tuple[CacheState, Array, Array, Coordinates]:
-        """Keep new tokens; give the new state, and what their queries attend to.
+        """Append new tokens; return the new state, and the keys that their queries attend to.
 
         Args:
-            state: what is kept of the calls before.
-            key: of the new tokens, batch x seq x kv_heads x head_dim.
-            value: likewise.
-            at: where the new tokens stand.
+            state: state after the calls before.
+            key: keys of the new tokens, batch x seq x kv_heads x head_dim.
+            value: values of the new tokens, batch x seq x kv_heads x value_dim.
+            at: coordinates of the new tokens.
 
         Returns:
-            The new state, of the same shapes; and keys, values and where their tokens stand, the
-            new ones among them, of which those not `valid` are not seen.
+            The new state, of the same shapes; and the keys and values to attend to, the new ones
+            among them, with their coordinates. Tokens that are not `valid` are hidden.
         """
         raise TypeError(f"{type(self).__name__} keeps nothing: give it a method `extend`.")

@@ -1,4 +1,4 @@
-"""The cache of keys and values that makes decoding one token as cheap as one token."""
+"""`KeyValueCache`: keys and values of all tokens so far, so that decoding computes new ones."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from blocks.core.typing import Array, Bool, Dtype, Float, typed
 
 
 class KeyValueCache(Cache):
-    """Keeps keys and values of all tokens, `cache_size` of them.
+    """Cache of the keys and values of all tokens, with room for `cache_size` of them.
 
-    A subclass may keep them in another form: it says how to `pack` and `unpack` them.
+    A subclass may store them in another form by overriding `pack` and `unpack`.
 
     Raises:
         ValueError: more tokens than slots, or no room left for them. The second is known at once in
@@ -32,11 +32,11 @@ class KeyValueCache(Cache):
     """
 
     def pack(self, x: Array) -> Any:
-        """The form in which keys or values are kept: arrays that start with batch and tokens."""
+        """Convert keys or values to their stored form: arrays that start with batch and tokens."""
         return x
 
     def unpack(self, kept: Any, dtype: Dtype) -> Array:
-        """Keys or values from the form in which they are kept."""
+        """Convert the stored form back to keys or values."""
         return kept
 
     def start(
@@ -67,7 +67,7 @@ class KeyValueCache(Cache):
         Float[Array, "batch slots kv_heads value_dim"],
         Coordinates,
     ]:
-        """Writes new tokens into the next free slots; in place where the state is donated."""
+        """Write new tokens into the next free slots; in place where the state is donated."""
         value = jnp.where(self._room(state, key.shape[1]), value, jnp.nan)
         new = (self.pack(key), self.pack(value), Places.of(at, len(key)))
 

@@ -1,4 +1,4 @@
-"""A cache of keys and values in eight bits, for long texts in little memory."""
+"""`Int8Cache`: keys and values quantised to eight bits, for long texts in little memory."""
 
 import flax.struct
 import jax.numpy as jnp
@@ -11,10 +11,10 @@ from blocks.core.typing import Array, Dtype, Float, Int, typed
 def quantise(
     x: Float[Array, "*shape features"],
 ) -> tuple[Int[Array, "*shape features"], Float[Array, "*shape"]]:
-    r"""Integers $\mathrm{round}(x / s)$ from -127 to 127, and the step $s = \max |x| / 127$."""
+    r"""Quantise to $\mathrm{round}(x / s)$ from -127 to 127, with the step $s = \max |x| / 127$."""
     x = x.astype(jnp.float32)
     step = jnp.abs(x).max(axis=-1) / 127.0
-    # Where all features are zero any step will do, but zero.
+    # Where all features are zero, any step but zero will do.
     divisor = jnp.where(step == 0.0, 1.0, step)[..., None]
     return jnp.round(x / divisor).astype(jnp.int8), step
 
@@ -23,16 +23,16 @@ def quantise(
 def dequantise(
     x: Int[Array, "*shape features"], step: Float[Array, "*shape"], dtype: Dtype
 ) -> Float[Array, "*shape features"]:
-    r"""The numbers $x s$, each within half a step of what it was."""
+    r"""Dequantise to $x s$, within half a step of the original."""
     return (x.astype(jnp.float32) * step[..., None]).astype(dtype)
 
 
 class Int8Array(flax.struct.PyTreeNode):
-    """Vectors as integers of eight bits, each with a step of its own.
+    """Vectors quantised to eight bits, each with its own step.
 
     Attributes:
         integers: from -127 to 127.
-        steps: what one stands for in each vector.
+        steps: quantisation step of each vector.
     """
 
     integers: Int[Array, "batch slots kv_heads features"]
@@ -40,7 +40,7 @@ class Int8Array(flax.struct.PyTreeNode):
 
 
 class Int8Cache(KeyValueCache):
-    r"""Keeps every key and value as integers of eight bits with a step of its own.
+    r"""Cache of all keys and values, each vector quantised to eight bits with its own step.
 
     A vector of $d$ features takes $d + 4$ bytes instead of $4 d$ in float32. Each entry is wrong by
     at most half a step, $\max |x| / 254$, so results are close to the uncached ones, not equal.
@@ -57,9 +57,9 @@ class Int8Cache(KeyValueCache):
     """
 
     def pack(self, x: Array) -> Int8Array:
-        """Integers and steps; of a vector with NaN, the step is NaN."""
+        """Quantise each vector; the step of a vector with NaN is NaN."""
         return Int8Array(*quantise(x))
 
     def unpack(self, kept: Int8Array, dtype: Dtype) -> Array:
-        """The numbers that integers and steps stand for."""
+        """Dequantise each vector."""
         return dequantise(kept.integers, kept.steps, dtype)

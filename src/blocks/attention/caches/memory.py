@@ -1,4 +1,4 @@
-"""What cross-attention keeps: the other sequence, which does not grow."""
+"""The cache state of cross-attention: keys and values of the memory, which does not grow."""
 
 from blocks.attention.caches.state import CacheState
 from blocks.context import Context, Coordinates, locate
@@ -9,8 +9,8 @@ class MemoryState(CacheState):
     """Keys and values of the memory, projected once; it counts the tokens that have read it.
 
     Attributes:
-        keys: one per token of the memory.
-        values: likewise.
+        keys: keys of the tokens of the memory.
+        values: values of these tokens.
         valid: True for real tokens; None where all are.
         segment_ids: document of each; None where there is one.
     """
@@ -21,6 +21,6 @@ class MemoryState(CacheState):
     segment_ids: Int[Array, "batch memory_seq"] | None
 
     def located(self) -> Coordinates:
-        """Where the tokens of the memory stand, anew in each document."""
+        """Coordinates of the tokens of the memory, with positions restarted in each document."""
         context = Context(valid=self.valid, segment_ids=self.segment_ids)
         return locate(context, *self.keys.shape[:2])

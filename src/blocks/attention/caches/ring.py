@@ -1,4 +1,4 @@
-"""Caches for windows: the newest tokens alone, each new one in the slot of the oldest."""
+"""Ring caches for sliding windows: each new token overwrites the oldest."""
 
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ FIRST, LAST = jnp.iinfo(jnp.int32).min, jnp.iinfo(jnp.int32).max
 
 
 class RingState(KeyValueState):
-    """Keys and values in slots, in no order.
+    """Keys and values in the slots of a ring, in no particular order.
 
     Attributes:
         newest: position of each row's last real token.
-        newest_document: its document.
-        lookback: tokens before itself that a query can see.
+        newest_document: document of that token.
+        lookback: number of tokens before itself that a query can see.
     """
 
     newest: Int[Array, "batch"]
@@ -32,16 +32,16 @@ class RingState(KeyValueState):
 
 
 class RingCache(KeyValueCache):
-    r"""Keeps the tokens that a window still reaches, however long the text becomes.
+    r"""Cache of the tokens within a sliding window, of constant size however long the text becomes.
 
     Real token $n$ of a row goes into slot $n \bmod r$, where $r$ is the mask's lookback and the
     token itself, `SlidingWindow(r)`, or `cache_size` where that is less. It is full only in the
     second case. Padding takes no slot, so that rows of a batch may be padded on any side and end at
     different times.
 
-    What was overwritten must be out of every later query's sight. It is, as long as the positions
-    of a row grow from token to token, by one or by more, and the numbers of its documents do not
-    fall; both hold where no positions are given. Anything else is refused.
+    An overwritten token must be hidden from every later query. It is if the positions of a row
+    increase from token to token and its document numbers do not decrease; both hold where no
+    positions are given. Anything else is refused.
 
     Raises:
         ValueError: a mask without `lookback`; tokens out of order, or no room where `cache_size`
@@ -66,7 +66,7 @@ class RingCache(KeyValueCache):
     """
 
     def check_mask(self, mask: Mask | None) -> None:
-        """Refuses a mask whose sight has no end."""
+        """Refuse a mask without a finite lookback."""
         if mask is None or mask.lookback is None:
             raise ValueError(
                 f"cache={self} keeps a window of the tokens, but mask={mask} can see all "
@@ -74,7 +74,7 @@ class RingCache(KeyValueCache):
             )
 
     def slots(self, size: int, lookback: int | None) -> int:
-        """As many as a query can see, itself included, but no more than `size`."""
+        """Number of tokens that a query can see, itself included, but no more than `size`."""
         if lookback is None:
             raise ValueError(
                 f"{self} needs lookback=..., the tokens before itself that a query can see."
@@ -110,14 +110,14 @@ class RingCache(KeyValueCache):
         Float[Array, "batch slots kv_heads value_dim"],
         Coordinates,
     ]:
-        """Writes new tokens over the oldest."""
+        """Write new tokens over the oldest."""
         where = Places.of(at, len(key))
         room, newest = _room(state, where), _newest(state, where)
         value = jnp.where((room & newest.in_order)[:, None, None, None], value, jnp.nan)
         new = (self.pack(key), self.pack(value), where)
         after = state.counted(at).holding(_written(state, new))
         after = after.replace(newest=newest.position, newest_document=newest.document)
-        # The first of several queries still see what the last of the new tokens overwrite.
+        # The first of several queries still attend to tokens that the last new ones overwrite.
         visible = after if key.shape[1] == 1 else state.join(*new)
         keys, values = (self.unpack(kept, key.dtype) for kept in (visible.keys, visible.values))
         return after, keys, values, visible.at
@@ -140,12 +140,12 @@ def _room(state: RingState, at: Places) -> Bool[Array, "batch"]:
 
 
 class Newest(NamedTuple):
-    """The last real token of each row, and whether all came in order.
+    """The last real token of each row, and whether all tokens came in order.
 
     Attributes:
-        in_order: of the row.
-        position: of the token.
-        document: of the token.
+        in_order: True where all tokens of the row came in order.
+        position: position of the last real token.
+        document: document of the last real token.
     """
 
     in_order: Array
@@ -154,10 +154,10 @@ class Newest(NamedTuple):
 
 
 def _newest(state: RingState, at: Places) -> Newest:
-    """The last real token of each row after these, and whether they came in order."""
+    """The last real token of each row after the new ones, and whether these came in order."""
     positions = jnp.concatenate([state.newest[:, None], at.positions], axis=1)
     segment_ids = jnp.concatenate([state.newest_document[:, None], at.segment_ids], axis=1)
-    # The last real token up to each place; place 0 is the last of the calls before.
+    # The last real token up to each index; index 0 is the last one of earlier calls.
     places = jnp.arange(1, positions.shape[1], dtype=jnp.int32)
     last = jax.lax.cummax(jnp.where(at.valid, places, 0), axis=1)
     before = jnp.pad(last, ((0, 0), (1, 0)))
@@ -192,7 +192,7 @@ def _written(state: RingState, new: tuple) -> tuple:
     at: Places = new[2]
     number = jnp.cumsum(at.valid, axis=-1, dtype=jnp.int32) - 1
     kept = at.valid & (number >= number[:, -1:] + 1 - state.slots)
-    # A slot that does not exist: what is written there is dropped.
+    # An index out of range: writes to it are dropped.
     slots = jnp.where(kept, (state.num_tokens[:, None] + number) % state.slots, state.slots)
     rows = jnp.arange(len(slots))[:, None]
 
@@ -203,7 +203,7 @@ def _written(state: RingState, new: tuple) -> tuple:
 
 
 class Int8RingCache(RingCache, Int8Cache):
-    """A `RingCache` that keeps integers of eight bits, as `Int8Cache` does.
+    """A `RingCache` quantised to eight bits, as in `Int8Cache`.
 
     Example:
         ```python

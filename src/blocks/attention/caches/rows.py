@@ -1,4 +1,4 @@
-"""Choose rows of a batch in all caches of a model, as beam search does."""
+"""Select rows of a batch in all caches of a model, as beam search does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from blocks.core.typing import Array, Int, typed
 
 @typed
 def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str, Any]:
-    """The `cache` collection of a model for some rows of its batch, in a new order.
+    """Select rows of the batch in a model's `cache` collection, in a new order.
 
-    A beam that lives on in two continuations is a row that comes twice. Caches of a scanned `Stack`
-    are chosen from likewise.
+    A beam with two continuations is a row that is selected twice. Caches of a scanned `Stack` are
+    handled too.
 
     Args:
         cache: the collection, as `apply(..., mutable=["cache"])` returned it.
-        rows: the old row of every new one.
+        rows: index of the old row for each new row.
 
     Raises:
         ValueError: a row that the batch does not have.

@@ -1,4 +1,4 @@
-"""Try a cache of one's own with a mask: whether all that a query may see is still there."""
+"""Test a custom cache with a mask: is every visible key still in the cache?"""
 
 import functools
 from typing import Any
@@ -12,11 +12,11 @@ from blocks.attention.masks import Mask, visible
 from blocks.core.typing import Array
 from blocks.core.values import is_ours
 
-# Row 0 is all tokens, and of row 1 every fourth is padding.
+# Row 0 has no padding; in row 1 every fourth token is padding.
 ROWS, PADDING = 2, 4
-# Queries that are looked at in each call.
+# Queries that are checked in each call.
 QUERIES = 32
-# Tokens that are tried behind those that are kept, where no lookback says how far a query sees.
+# Tokens tried beyond those that are kept, where the mask has no lookback.
 LONG = 256
 # Rounds of a prompt and three tokens, at most.
 ROUNDS = 64
@@ -24,13 +24,13 @@ ROUNDS = 64
 
 @functools.lru_cache(maxsize=1024)
 def check_cache(cache: Cache, mask: Mask, size: int) -> None:
-    """Refuse a cache that loses what the mask lets a query see.
+    """Refuse a cache that drops a key which the mask makes visible.
 
-    Caches of this library are not tried: they refuse such masks when attention is made.
+    Caches of this library are not tested: they refuse such masks when attention is constructed.
 
     Raises:
-        ValueError: names the token that is lost, is there twice, or is not where it should be.
-        TypeError: a state that is no `CacheState`, or does not count its tokens.
+        ValueError: names the token that is lost, duplicated or misplaced.
+        TypeError: a state that is not a `CacheState`, or does not count its tokens.
     """
     if is_ours(type(cache)) or not cache.exact:
         return
@@ -45,7 +45,7 @@ def check_cache(cache: Cache, mask: Mask, size: int) -> None:
 
 
 class _Trial:
-    """Calls of a cache with numbers for keys, each number known from the order of its token."""
+    """Simulated calls of a cache, with keys that are computed from the order of their tokens."""
 
     def __init__(self, cache: Cache, mask: Mask, size: int) -> None:
         self.cache, self.mask = cache, mask
@@ -56,13 +56,13 @@ class _Trial:
         slots = max(leaf.size for leaf in jax.tree.leaves(state)) // ROWS
         prompt, far = slots // 2 + 1, LONG if mask.lookback is None else mask.lookback
         rounds = min((slots + far) // (prompt + 3) + 2, ROUNDS)
-        # Prompts that fit, over and over, and at last one that is longer than what is kept.
+        # Prompts that fit, repeatedly, and finally one that is longer than the cache.
         self.calls = (*(prompt, 1, 1, 1) * rounds, 2 * slots + 1, 1, 1, 1)
         self.tokens: Places = jax.device_get(_tokens(sum(self.calls)))
         self.step = jax.jit(self._step)
 
     def lost(self) -> str | None:
-        """What goes wrong in the first call in which something does, in words; None if nothing."""
+        """Describe the error in the first call that fails; None if all succeed."""
         start = 0
         for seq in self.calls:
             end = start + seq
@@ -88,7 +88,7 @@ class _Trial:
         return None
 
     def _step(self, state: Any, new: Places) -> tuple[Any, ...]:
-        """A call: the new state, and row by row what is refused, lost, there twice, misplaced."""
+        """Run a call: the new state, and what each row has refused, lost, duplicated, misplaced."""
         numbers = _numbers(new.order)[:, :, None, None]
         state, keys, values, given = self.cache.extend(state, numbers, numbers, new)
         if not isinstance(state, CacheState):
@@ -101,7 +101,7 @@ class _Trial:
         got = self._visible(query, given, real)
 
         def number(order: Array, got: Array) -> Array:
-            """How often each query finds each token."""
+            """Count how often each query finds each token."""
             return jnp.zeros(want.shape[:0:-1], jnp.int32).at[order].add(got.T, mode="drop").T
 
         there = jax.vmap(number)(given.order, got.astype(jnp.int32))
@@ -112,7 +112,7 @@ class _Trial:
         return state, refused, want & (there == 0), there > 1, misplaced
 
     def _visible(self, query: Places, key: Places, real: Array) -> Array:
-        """What the real ones of a few queries see, batch x queries x keys."""
+        """Visible keys of a few queries that are not padding, batch x queries x keys."""
         result = visible(self.mask, query, key)
         assert result is not None  # padding is given
         return result[:, 0] & real[:, :, None]
@@ -128,7 +128,7 @@ class _Trial:
 
 
 def _tokens(total: int) -> Places:
-    """All tokens of the trial, each row with a document that is not the one of none given."""
+    """All tokens of the trial, with document numbers other than the default."""
     order = jnp.broadcast_to(jnp.arange(total, dtype=jnp.int32), (ROWS, total))
     valid = jnp.stack([jnp.ones(total, bool), order[0] % PADDING != 1])
     positions = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
@@ -137,11 +137,11 @@ def _tokens(total: int) -> Places:
 
 
 def _some(seq: int) -> jax.Array:
-    """Queries of a call that are looked at, first and last among them."""
+    """Indices of the queries to check in a call, the first and the last among them."""
     return jnp.array([index * (seq - 1) // (QUERIES - 1) for index in range(QUERIES)])
 
 
 def _numbers(order: Array) -> Array:
-    """A number from -1 and 1 for each token, without a pattern."""
+    """Pseudorandom number between -1 and 1 for each token."""
     bits = order.astype(jnp.uint32) * jnp.uint32(2654435761) >> 31
     return bits.astype(jnp.float32) * 2 - 1

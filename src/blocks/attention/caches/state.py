@@ -1,4 +1,4 @@
-"""What caches keep between calls: counts of tokens, and arrays that start with the batch."""
+"""States of caches: counts of tokens, and arrays whose first axis is the batch."""
 
 from typing import Any, Self
 
@@ -11,16 +11,16 @@ from blocks.core.typing import Array, Bool, Int
 
 
 class CacheState(flax.struct.PyTreeNode):
-    """What a block keeps between calls, in Linen's collection `cache`.
+    """Base class for the state that a block keeps between calls, in Linen's collection `cache`.
 
-    A subclass adds its fields: arrays, or trees of them, whose first axis is the batch. Whatever
-    works on all caches, as `select_rows` does, then works on it.
+    A subclass adds fields: arrays, or trees of them, whose first axis is the batch. Functions on
+    all caches, such as `select_rows`, then apply to it.
 
     Attributes:
-        length: tokens so far, padding included; the same for all rows.
-        num_tokens: real tokens of each row so far.
-        document: document of the last of them, 0 where none was told.
-        in_document: how many of them are of that document.
+        length: number of tokens so far, padding included; the same for all rows.
+        num_tokens: number of real tokens of each row so far.
+        document: document of the last real token, 0 where none was given.
+        in_document: number of real tokens of that document.
     """
 
     length: Int[Array, ""]
@@ -36,7 +36,7 @@ class CacheState(flax.struct.PyTreeNode):
         return cls(length=jnp.zeros((), jnp.int32), **counts, **fields)
 
     def locate(self, context: Context | None, seq: int) -> Coordinates:
-        """Where `seq` new tokens stand, counted on from those so far."""
+        """Coordinates of `seq` new tokens, which follow those so far."""
         context = Context() if context is None else context
         if context.positions is None:
             context.check(len(self.num_tokens), seq)
@@ -46,7 +46,7 @@ class CacheState(flax.struct.PyTreeNode):
         return locate(context, len(self.num_tokens), seq, self.length)
 
     def counted(self, at: Coordinates) -> Self:
-        """The state with the new tokens counted."""
+        """Return the state with the new tokens counted."""
         seq = at.order.shape[1]
         new = seq if at.valid is None else at.valid.sum(axis=-1, dtype=jnp.int32)
         after = self.replace(length=self.length + seq, num_tokens=self.num_tokens + new)
@@ -62,15 +62,15 @@ class CacheState(flax.struct.PyTreeNode):
         return count(seq, valid, segment_ids, self.document, self.in_document)
 
     def select(self, rows: Int[Array, "rows"]) -> Self:
-        """The state of some rows, in a new order."""
-        if self.length.ndim:  # a scan keeps the states of its layers in one, with an axis in front
+        """Select rows of the state, in a new order."""
+        if self.length.ndim:  # a scan stacks the states of its layers along a leading axis
             return jax.vmap(lambda layer: layer.select(rows))(self)
         chosen = jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), self.replace(length=None))
         return chosen.replace(length=self.length)
 
 
 class DocumentState(CacheState):
-    """How far the text of each row goes: `num_tokens` counts the last document's tokens.
+    """State that counts positions: `num_tokens` is the length of each row's last document.
 
     Attributes:
         segment_ids: the last document of each row; -1 before any.
@@ -84,7 +84,7 @@ class DocumentState(CacheState):
         return cls.empty(batch, segment_ids=jnp.full(batch, -1, jnp.int32))
 
     def count(self, context: Context, seq: int) -> tuple[Int[Array, "#batch seq"], Self]:
-        """Positions of `seq` new tokens, anew in each document, and the state after them."""
+        """Positions of `seq` new tokens, restarted in each document, and the state after them."""
         batch = len(self.num_tokens)
         context.check(batch, seq)
         positions = context.positions
@@ -114,9 +114,9 @@ class Places(Coordinates):
 
     Attributes:
         order: as in `Coordinates`.
-        positions: likewise.
-        valid: likewise.
-        segment_ids: likewise.
+        positions: as in `Coordinates`.
+        valid: as in `Coordinates`.
+        segment_ids: as in `Coordinates`.
     """
 
     order: Int[Array, "batch seq"]
@@ -126,7 +126,7 @@ class Places(Coordinates):
 
     @classmethod
     def of(cls, at: Coordinates, batch: int) -> Self:
-        """What `at` says, and what it means by leaving fields out."""
+        """Fill in the defaults of the fields that `at` leaves out."""
         shape = (batch, at.order.shape[1])
         return cls(
             order=jnp.broadcast_to(at.order, shape),
@@ -137,13 +137,13 @@ class Places(Coordinates):
 
 
 class KeyValueState(CacheState):
-    """Keys and values in slots, each with where its token stands; free slots are not valid.
+    """Keys and values in slots, with the coordinates of their tokens; free slots are not valid.
 
     Attributes:
         keys: an array of shape batch, slots, kv_heads, head_dim; or a tree of arrays that starts
             with batch and slots, where keys are packed.
-        values: likewise.
-        at: where the token of each slot stands, with every field given for every row.
+        values: an array or a tree of arrays, as `keys`.
+        at: coordinates of the token in each slot, with every field given for every row.
     """
 
     keys: Any
@@ -152,7 +152,7 @@ class KeyValueState(CacheState):
 
     @classmethod
     def free(cls, keys: Any, values: Any, **fields: Any) -> Self:
-        """A state whose slots are all free, as many as `keys` and `values` of zeros have."""
+        """Create a state with free slots, one for each slot of the zeros in `keys` and `values`."""
         shape = jax.tree.leaves(keys)[0].shape[:2]
         zeros = jnp.zeros(shape, jnp.int32)
         at = Places(zeros, zeros, jnp.zeros(shape, bool), zeros)
@@ -160,21 +160,21 @@ class KeyValueState(CacheState):
 
     @property
     def slots(self) -> int:
-        """How many tokens have room."""
+        """Number of slots."""
         return self.at.order.shape[1]
 
     @property
     def tokens(self) -> tuple[Any, Any, Places]:
-        """All that is kept of tokens, as arrays that start with batch and slots."""
+        """Everything that is kept per token, as arrays that start with batch and slots."""
         return self.keys, self.values, self.at
 
     def holding(self, tokens: tuple[Any, Any, Places]) -> Self:
-        """The state with other `tokens`."""
+        """Return the state with its `tokens` replaced."""
         keys, values, at = tokens
         return self.replace(keys=keys, values=values, at=at)
 
     def join(self, keys: Any, values: Any, at: Coordinates) -> Self:
-        """The tokens of all slots, followed by new ones, which are counted."""
+        """Append new tokens behind those of all slots, and count them."""
         new = (keys, values, Places.of(at, len(self.num_tokens)))
         both = jax.tree.map(
             lambda old, x: jnp.concatenate([old, x.astype(old.dtype)], axis=1), self.tokens, new
@@ -182,7 +182,7 @@ class KeyValueState(CacheState):
         return self.counted(at).holding(both)
 
     def keep(self, kept: Bool[Array, "batch slots"], slots: int) -> Self:
-        """Only the `kept` tokens, in their order, in so many slots; the rest of these are free."""
+        """Move the `kept` tokens, in order, into the first of `slots` slots; the rest is free."""
         index = jnp.argsort(~kept, axis=1, stable=True)[:, :slots]
 
         def chosen(leaf: Array) -> Array:
@@ -194,7 +194,7 @@ class KeyValueState(CacheState):
 
 
 def _last(before: Array, x: Array, valid: Array | None) -> Array:
-    """The entry of each row's last real token, that of `before` where there is none."""
+    """Entry of each row's last real token; `before` where there is none."""
     known = jnp.concatenate([before[:, None], jnp.broadcast_to(x, (len(before), x.shape[1]))], 1)
     if valid is None:
         return known[:, -1]

@@ -1,4 +1,4 @@
-"""What a block keeps between calls, as a variable of it in Linen's collection `cache`."""
+"""The cache of a block as a variable in Linen's collection `cache`."""
 
 import dataclasses
 
@@ -17,25 +17,25 @@ from blocks.core.typing import Array
 
 @dataclasses.dataclass(frozen=True)
 class CacheVariable:
-    """The cache of an attention block together with its state, which it reads and writes.
+    """A cache together with the variable that holds its state.
 
     Attributes:
         cache: the rule.
-        variable: holds the state.
+        variable: Linen variable that holds the state.
     """
 
     cache: Cache
     variable: nn.Variable
 
     def locate(self, context: Context | None, seq: int) -> Coordinates:
-        """Where `seq` new tokens stand, counted on from those so far."""
+        """Coordinates of `seq` new tokens, which follow those so far."""
         return self.variable.value.locate(context, seq)
 
     def extend(self, key: Array, value: Array, at: Coordinates) -> tuple[Array, Array, Coordinates]:
-        """Keeps new tokens; gives keys, values and where they stand, for the new queries.
+        """Append new tokens; return the keys and values to attend to, with their coordinates.
 
         Raises:
-            ValueError: tokens of no document, where those before them were told apart. Known at
+            ValueError: tokens without `segment_ids` after tokens with them. Known at
                 once in an eager call and inside `checked`; elsewhere under `jit` the values of the
                 row become NaN instead.
         """
@@ -46,7 +46,7 @@ class CacheVariable:
         if at.segment_ids is None and key_at.segment_ids is not None:
             told = _told(key_at)
             values = jnp.where(told[:, None, None, None], values, jnp.nan)
-            # What a call says of its queries is what it says of its keys.
+            # In self-attention the context describes queries and keys alike.
             key_at = Coordinates(key_at.order, key_at.positions, key_at.valid)
         return keys, values, key_at
 
@@ -59,10 +59,10 @@ def cache_variable(
     key: jax.Array,
     value: jax.Array,
 ) -> CacheVariable | None:
-    """Makes or finds the state of an attention block's cache; None where the call asks for none.
+    """Create or find the cache of an attention block; None where the call does not use one.
 
     Raises:
-        ValueError: a mask that can see ahead, or sees what the cache does not keep; another
+        ValueError: a mask that is not causal or looks back farther than the cache keeps; another
             `cache_size` or batch than before.
     """
     if context is None or context.cache_size is None:
@@ -87,9 +87,9 @@ def cache_variable(
 
 
 def count_tokens(block: nn.Module, context: Context, batch: int, seq: int) -> Context:
-    """Counts a block's tokens over the calls of a cache; gives the context with their positions.
+    """Count a block's tokens over cached calls; return the context with their positions.
 
-    Blocks that hand absolute positions on, as models and embeddings do, count with this.
+    For blocks that pass absolute positions on, as models and embeddings do.
     """
     if context.cache_size is None:
         return context
@@ -100,7 +100,7 @@ def count_tokens(block: nn.Module, context: Context, batch: int, seq: int) -> Co
 
 
 def _told(key_at: Coordinates) -> Array:
-    """Whether the documents of each row are known, if there are several."""
+    """Check that no cached token of a row has a document number."""
     held = key_at.segment_ids != 0
     told = ~(held if key_at.valid is None else held & key_at.valid).any(axis=1)
     check_values(
@@ -113,7 +113,7 @@ def _told(key_at: Coordinates) -> Array:
 
 
 def _check_size(fresh: CacheState, kept: CacheState, size: int) -> None:
-    """Refuses a state that was made for another call."""
+    """Refuse a state that was made for another batch or `cache_size`."""
     if fresh.num_tokens.shape != kept.num_tokens.shape:
         raise ValueError(
             f"batch={len(fresh.num_tokens)} differs from the cache's {len(kept.num_tokens)}; "
@@ -128,7 +128,7 @@ def _check_size(fresh: CacheState, kept: CacheState, size: int) -> None:
 
 
 def _check_state(cache: Cache, before: CacheState, after: CacheState) -> None:
-    """Refuses a state that has changed its shape: neither `jit` nor a scan could go on."""
+    """Refuse a state that has changed its shape, with which neither `jit` nor a scan works."""
     for (path, old), (_, new) in zip(_leaves(before), _leaves(after), strict=True):
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             raise TypeError(

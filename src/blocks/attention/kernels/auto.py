@@ -1,4 +1,4 @@
-"""The kernel that chooses a kernel."""
+"""`Auto`: the fastest kernel that supports a call."""
 
 import dataclasses
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from blocks.core.typing import Array, Float, Key, typed
 
 
 class Choice(NamedTuple):
-    """What `Auto` chose.
+    """The choice that `Auto` makes for a call.
 
     Attributes:
-        kernel: that attends.
-        reason: why this one, as a sentence.
+        kernel: the kernel to run.
+        reason: the reason for the choice, as a sentence.
     """
 
     kernel: Kernel
@@ -29,16 +29,17 @@ class Choice(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Auto(metaclass=Reporting):
-    """Attends with the fastest kernel that supports the call, chosen when the call is traced.
+    """The fastest kernel that supports the call, chosen when the call is traced.
 
-    Kernels of one's own come first, in their order, each where it supports the call; then cuDNN's
-    where that does. Else many scores are attended to by the chunked kernel, which never writes them
-    all to memory, and few by the reference.
+    The first of `kernels` that supports the call is taken, else cuDNN's where it does. Otherwise
+    calls with many scores go to the chunked kernel, which never writes them all to memory, and
+    calls with few to the reference.
 
     Attributes:
-        kernels: kernels of one's own; what each supports is in its `support`.
-        many: scores (`batch * heads * q_seq * kv_seq`) from which on the chunked kernel is taken.
-            The default is where it overtook the reference on a CPU; see `benchmarks/README.md`.
+        kernels: custom kernels to prefer, in order; each declares what it supports in `support`.
+        many: number of scores (`batch * heads * q_seq * kv_seq`) from which on the chunked kernel
+            is used. The default is where it overtook the reference on a CPU; see
+            `benchmarks/README.md`.
 
     Raises:
         ValueError: a number of scores below 1.
@@ -68,9 +69,9 @@ class Auto(metaclass=Reporting):
             raise ValueError(f"many={self.many} must be at least 1; {2**19} is usual.")
 
     def choose(self, call: KernelCall) -> Choice:
-        """The kernel for a call, and why it.
+        """Choose the kernel for a call, with the reason.
 
-        What the call leaves open is taken to be no obstacle; its platform, to be this one.
+        Unknown properties of the call are taken to be supported; an unknown platform is this one.
         """
         call = dataclasses.replace(call, platform=call.platform or platform())
         for kernel in self.kernels:
@@ -102,7 +103,7 @@ class Auto(metaclass=Reporting):
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Attends with the kernel of its choice."""
+        """Attend with the chosen kernel."""
         options = {
             "mask": mask,
             "modifications": modifications,

@@ -17,23 +17,23 @@ from blocks.core.typing import Array, Float, Key, typed
 
 @dataclasses.dataclass(frozen=True)
 class ChunkedAttention(metaclass=Reporting):
-    """Attends from a chunk of queries to a chunk of keys at a time; never holds all scores.
+    """Chunked attention: one chunk of queries and of keys at a time, never all scores at once.
 
-    Gives what `dot_product_attention` gives, up to rounding, in memory that grows with
-    `q_seq + kv_seq`, where the reference's grows with their product. The gradient computes scores
-    again, chunk by chunk. Chunks of which the mask hides every pair cost next to nothing: half of
-    them under `Causal()`, nearly all behind a narrow window, free slots of a cache.
+    The result equals that of `dot_product_attention` up to rounding; memory grows with
+    `q_seq + kv_seq`, where the reference's grows with their product. The backward pass recomputes
+    the scores chunk by chunk. Chunks in which the mask hides every pair cost next to nothing: half
+    of all under `Causal()`, nearly all outside a narrow window, free slots of a cache.
 
-    Dropout draws each pair of chunks from a key of its own: the same key and chunk sizes give the
-    same result, other chunk sizes drop other weights, and so does the reference. The gradient has
-    a gradient in turn, by reverse mode; forward mode (`jax.jvp`) is not defined.
+    Dropout uses a separate random key for each pair of chunks: the same key and chunk sizes give
+    the same result, but other chunk sizes and the reference drop other weights. The gradient can be
+    differentiated again in reverse mode; forward mode (`jax.jvp`) is not defined.
 
     Attributes:
-        query_chunk: queries in a chunk.
-        key_chunk: keys in a chunk; the last chunk may be shorter, in both.
+        query_chunk: number of queries in a chunk; the last chunk may be shorter.
+        key_chunk: number of keys in a chunk; the last chunk may be shorter.
 
     Raises:
-        ValueError: a chunk without tokens.
+        ValueError: a chunk size below 1.
 
     Example:
         ```python
@@ -60,7 +60,7 @@ class ChunkedAttention(metaclass=Reporting):
 
     @property
     def support(self) -> Support:
-        """Everything that the reference does."""
+        """Declare support for everything that the reference supports."""
         return Support()
 
     @typed
@@ -79,7 +79,7 @@ class ChunkedAttention(metaclass=Reporting):
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Attends from every query to the keys that it may see."""
+        """Attend from every query to the keys that are visible to it."""
         q_seq, heads, head_dim = query.shape[1:]
         kv_seq, kv_heads, value_dim = value.shape[1:]
         queries = chunks_of_queries(query, query_at, kv_heads, max(1, min(self.query_chunk, q_seq)))

@@ -1,4 +1,4 @@
-"""Queries and keys cut into chunks."""
+"""Queries and keys split into chunks."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ class Queries(NamedTuple):
 
     Attributes:
         query: batch x kv_heads x (group * q_seq) x head_dim, the heads of a group one by one.
-        at: where they stand.
-        number: of the chunk.
+        at: coordinates of the queries.
+        number: index of the chunk.
     """
 
     query: Array
@@ -28,10 +28,10 @@ class Keys(NamedTuple):
 
     Attributes:
         key: batch x kv_heads x kv_seq x head_dim.
-        value: likewise.
-        at: where they stand.
-        inside: False for what only fills the last chunk; None where nothing does.
-        number: of the chunk.
+        value: batch x kv_heads x kv_seq x value_dim.
+        at: coordinates of the keys.
+        inside: False for keys that only fill up the last chunk; None where there are none.
+        number: index of the chunk.
     """
 
     key: Array
@@ -42,7 +42,7 @@ class Keys(NamedTuple):
 
 
 def chunks_of_queries(query: Array, at: Coordinates, kv_heads: int, size: int) -> Queries:
-    """The chunks of the queries, heads of a group beside each other."""
+    """Split queries into chunks, with the heads of a group side by side."""
     chunks = _split(query, size)
     number, batch, _, _, head_dim = chunks.shape
     chunks = chunks.reshape(number, batch, size, kv_heads, -1, head_dim)
@@ -51,7 +51,7 @@ def chunks_of_queries(query: Array, at: Coordinates, kv_heads: int, size: int) -
 
 
 def chunks_of_keys(key: Array, value: Array, at: Coordinates, size: int) -> Keys:
-    """The chunks of keys and values."""
+    """Split keys and values into chunks."""
     key, value = (jnp.swapaxes(_split(x, size), 2, 3) for x in (key, value))
     number, seq = key.shape[0], at.order.shape[1]
     inside = None
@@ -62,11 +62,11 @@ def chunks_of_keys(key: Array, value: Array, at: Coordinates, size: int) -> Keys
 
 
 def _split(x: Array, size: int) -> Array:
-    """Cuts the second axis into chunks, which become the first."""
+    """Split the second axis into chunks, and move the axis of chunks to the front."""
     missing = -x.shape[1] % size
     if missing:
-        # With copies of the last token, not with zeros: what a score modification makes of a
-        # token that nobody sees must be a number, for zero times its gradient to be zero.
+        # With copies of the last token, not with zeros: what a score modification computes for a
+        # hidden token must be finite, for zero times its gradient to be zero.
         last = jnp.repeat(x[:, -1:], missing, axis=1)
         x = jnp.concatenate([x, last], axis=1)
     chunks = x.reshape(x.shape[0], x.shape[1] // size, size, *x.shape[2:])

@@ -25,12 +25,12 @@ def fused_attention(
     scale: float | None = None,
     implementation: Literal["cudnn", "xla"] = "cudnn",
 ) -> Float[Array, "batch q_seq heads head_dim"]:
-    """`jax.nn.dot_product_attention`, with masks as values and zeros for rows that see nothing.
+    """Call `jax.nn.dot_product_attention`, with zeros for queries that no key is visible to.
 
-    `Causal()` within one call becomes the kernel's own causal mode, which leaves hidden pairs out;
-    the rest of a mask, padding and documents become an array.
+    `Causal()` within one call becomes the kernel's causal mode, which skips hidden pairs; the rest
+    of a mask, padding and documents become an array.
     """
-    # One array of order on both sides: query i and key i are the same token, as causal mode takes.
+    # One array of order on both sides: query i and key i are one token, as causal mode assumes.
     causal, rest = _split(mask) if query_at.order is key_at.order else (False, mask)
     array = visible(rest, query_at, key_at)
     if array is not None:
@@ -40,13 +40,13 @@ def fused_attention(
     )
     everything = visible(mask, query_at, key_at)
     if array is None or everything is None:
-        return mixed  # causal at most, and every token sees itself
+        return mixed  # causal at most, and every token is visible to itself
     some = jnp.broadcast_to(everything, array.shape).any(axis=-1)
     return jnp.where(jnp.swapaxes(some, 1, 2)[..., None], mixed, 0.0).astype(value.dtype)
 
 
 def _split(mask: Mask | None) -> tuple[bool, Mask | None]:
-    """Whether a mask asks for `Causal()`, and what it asks for besides."""
+    """Split a mask into whether it contains `Causal()`, and the rest of it."""
     if isinstance(mask, Causal):
         return True, None
     if not isinstance(mask, And):
@@ -58,15 +58,15 @@ def _split(mask: Mask | None) -> tuple[bool, Mask | None]:
 
 @dataclasses.dataclass(frozen=True)
 class CudnnAttention:
-    """Attends with the fused kernel of cuDNN; NVIDIA GPUs only, in bfloat16 or float16.
+    """cuDNN's fused attention kernel, for NVIDIA GPUs only, in bfloat16 or float16.
 
-    It takes grouped queries, any mask and any scale, but no score modifications, no sinks and no
-    dropout. `Auto` takes it where it can. A mask other than `Causal()` is handed over as an array
-    of `q_seq * kv_seq`, as padding and documents are, and then lengths have to be even.
+    It supports grouped queries, any mask and any scale, but no score modifications, sinks or
+    dropout. `Auto` chooses it where it can. A mask other than `Causal()` is passed as an array of
+    `q_seq * kv_seq`, as padding and documents are, and lengths must then be even.
 
     Raises:
-        ValueError: a call that it does not support, with what to use instead; at construction of
-            `MultiHeadAttention` where it can be known.
+        ValueError: a call that it does not support, with what to use instead; already when
+            `MultiHeadAttention` is constructed where this is known.
 
     Example:
         ```python
@@ -86,7 +86,7 @@ class CudnnAttention:
 
     @property
     def support(self) -> Support:
-        """By the checks that JAX makes before it calls cuDNN."""
+        """Declare what passes the checks that JAX makes before it calls cuDNN."""
         return Support(
             modifications=False,
             sinks=False,
@@ -115,7 +115,7 @@ class CudnnAttention:
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Attends from every query to the keys that it may see."""
+        """Attend from every query to the keys that are visible to it."""
         options = {
             "mask": mask,
             "modifications": modifications,
@@ -127,7 +127,7 @@ class CudnnAttention:
 
 
 def _head_dim_limit() -> int:
-    """256 from compute capability 9.0 (Hopper) on, 128 before; 256 where there is no such GPU."""
+    """Maximum head size: 256 from compute capability 9.0 (Hopper), else 128; 256 without a GPU."""
     if platform() != "cuda":
         return 256
     capability = getattr(jax.local_devices()[0], "compute_capability", "9.0")

@@ -1,4 +1,4 @@
-r"""Attention over chunks, with a gradient that holds no more than the forward pass does.
+r"""Attention over chunks, with a backward pass that needs no more memory than the forward pass.
 
 With weights $p_{ij}$, results $o_i = \sum_j p_{ij} v_j$ and their gradients $\bar o_i$, scores
 have the gradient $\bar s_{ij} = p_{ij} (\bar o_i \cdot v_j - \bar o_i \cdot o_i)$. A sink, whose
@@ -37,7 +37,7 @@ def _attend(
     sinks: Array | None,
     dropout_key: Array | None,
 ) -> Array:
-    """What all queries get from all keys: chunks x batch x heads x q_seq x value_dim, float32."""
+    """Attend over all chunks; return chunks x batch x heads x q_seq x value_dim in float32."""
     return _forward(rules, queries, keys, modifications, sinks, dropout_key)[0]
 
 
@@ -124,7 +124,7 @@ def _of_chunks(
 ) -> Any:
     """Gradients from one chunk of queries and one of keys, each in float32.
 
-    Those of queries and of the parameters of score modifications, then those of keys and values.
+    Returns those of queries and score modifications' parameters, then those of keys and values.
     """
     queries, gradient, share, highest, common = rows
 
@@ -150,7 +150,7 @@ def _of_chunks(
 def _if_any(
     visible_keys: Array | None, some: Callable[[Any], Any], none: Callable[[Any], Any], operand: Any
 ) -> Any:
-    """Leaves out the work on chunks of which no key is visible."""
+    """Skip the work on chunks in which no key is visible."""
     if visible_keys is None:
         return some(operand)
     return jax.lax.cond(visible_keys.any(), some, none, operand)

@@ -1,4 +1,4 @@
-r"""The recurrence of the chunked kernel: softmax over keys that come chunk by chunk.
+r"""Online softmax: the recurrence of the chunked kernel over chunks of keys.
 
 Of the keys so far, a query keeps their highest score $m$, $\ell = \sum_j e^{s_j - m}$ and
 $o = \sum_j e^{s_j - m} v_j$. A further chunk with the scores $s$ makes of them
@@ -29,12 +29,12 @@ LOWEST = float(jnp.finfo(jnp.float32).min)
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What is known of attention before any array is.
+    """Options of an attention call that are static under `jit`.
 
     Attributes:
-        mask: which token sees which.
-        scale: the factor on scores.
-        dropout_rate: probability with which a weight is dropped.
+        mask: which keys are visible to which queries.
+        scale: factor on scores.
+        dropout_rate: dropout probability on attention weights.
     """
 
     mask: Mask | None
@@ -46,9 +46,9 @@ class State(NamedTuple):
     """The softmax over the keys so far, each array batch x heads x q_seq.
 
     Attributes:
-        highest: score.
-        total: of the exponentials, relative to the highest.
-        mixed: values, weighted with the exponentials; head_dim comes after the other axes.
+        highest: highest score.
+        total: sum of the exponentials, relative to the highest score.
+        mixed: sum of values weighted by the exponentials; head_dim comes after the other axes.
     """
 
     highest: Array
@@ -134,6 +134,6 @@ def advance(
 
 
 def finish(state: State) -> tuple[Array, Array]:
-    """The result and the factor that makes weights sum to 1; zeros where nothing was visible."""
+    """The result, and the factor that normalises weights; zeros where no key was visible."""
     share = jnp.where(state.total > 0.0, 1.0 / jnp.where(state.total > 0.0, state.total, 1.0), 0.0)
     return state.mixed * share[..., None], share

@@ -1,4 +1,4 @@
-"""The reference kernel: all scores at once, and the softmax and dropout that it is made of."""
+"""The reference kernel, which computes all scores at once, with its softmax and dropout."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ def masked_softmax(
     visible: Bool[Array, "*#batch #q_seq kv_seq"] | None = None,
     sinks: Float[Array, "*#batch #q_seq 1"] | None = None,
 ) -> Float[Array, "*batch q_seq kv_seq"]:
-    """Softmax over the visible keys, in float32; a row that sees nothing gives zeros.
+    """Softmax over the visible keys, in float32; zeros where no key is visible.
 
     `sinks` are logits that join the denominator only, so that weights may sum to less than 1.
     """
@@ -36,7 +36,7 @@ def masked_softmax(
 def dropout(
     x: Float[Array, "*shape"], rate: float, key: Key[Array, ""] | None
 ) -> Float[Array, "*shape"]:
-    """Drops entries with probability `rate` and scales the rest, keeping the mean."""
+    """Drop entries with probability `rate`, and scale the rest to keep the mean."""
     if rate == 0.0 or key is None:
         return x
     kept = jax.random.bernoulli(key, 1.0 - rate, x.shape)

@@ -1,7 +1,7 @@
 """The signature of attention kernels.
 
-A kernel takes a mask and score modifications as rules and coordinates, not as finished arrays, so
-that one that works chunk by chunk can evaluate them where it needs them.
+A kernel receives the mask and score modifications as rules together with coordinates, not as
+arrays, so that a chunked kernel can evaluate them chunk by chunk.
 """
 
 import inspect
@@ -15,10 +15,10 @@ from blocks.core.typing import Array, Float, Key
 
 @runtime_checkable
 class Kernel(Protocol):
-    """The signature of every kernel; `dot_product_attention` is the reference.
+    """Protocol of attention kernels; `dot_product_attention` is the reference.
 
     Scores are scaled, then modified in order, then masked. `sinks` are one further logit per head,
-    which joins the softmax after all that and has no value. A row that sees nothing gives zeros.
+    which then joins the softmax and has no value. A query with no visible key gives zeros.
 
     A kernel that cannot serve every call says so in an attribute `support`; see `Support`.
     """
@@ -38,12 +38,12 @@ class Kernel(Protocol):
         dropout_rate: float = 0.0,
         dropout_key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch q_seq heads value_dim"]:
-        """Attends from every query to the keys that it may see."""
+        """Attend from every query to the keys that are visible to it."""
         ...
 
 
 def check_signature(kernel: Any) -> None:
-    """Refuse what cannot be called as a kernel.
+    """Validate that a value can be called as a kernel.
 
     Raises:
         TypeError: a class, or a callable of another signature.
@@ -59,7 +59,7 @@ def check_signature(kernel: Any) -> None:
         except TypeError as error:
             call = ", ".join([*placed, *(f"{name}=..." for name in named)])
             problem = f"cannot be called as an attention kernel, ({call}): {error}"
-        except ValueError:  # no signature to be read, as of some functions written in C
+        except ValueError:  # no readable signature, as for some functions written in C
             return
         else:
             return

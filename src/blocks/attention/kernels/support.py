@@ -1,4 +1,4 @@
-"""What a kernel supports: declared as a value, asked early, shown as a table in the docs."""
+"""Capabilities of kernels: declared as values, checked early, shown as a table in the docs."""
 
 import dataclasses
 from typing import Any
@@ -13,21 +13,21 @@ from blocks.context import Coordinates
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KernelCall:
-    """What a call asks of a kernel, as far as it is known; None is not known yet.
+    """Properties of a call that a kernel must support; None where one is not known yet.
 
     Attributes:
-        batch: independent sequences.
-        heads: query heads.
-        q_seq: queries.
-        kv_seq: keys.
+        batch: number of independent sequences.
+        heads: number of query heads.
+        q_seq: number of queries.
+        kv_seq: number of keys.
         head_dim: features of a query.
         value_dim: features of a value.
         dtype: name of the values' dtype.
-        mask: which token sees which.
-        padded: padding, documents or free slots of a cache hide more than the mask does.
+        mask: which keys are visible to which queries.
+        padded: whether padding, documents or free slots of a cache hide more than the mask does.
         modifications: score modifications.
-        sinks: logits without a value join the softmax.
-        dropout: weights are dropped.
+        sinks: whether logits without a value join the softmax.
+        dropout: whether weights are dropped.
         platform: `cpu`, `cuda`, `rocm` or `tpu`.
     """
 
@@ -48,19 +48,19 @@ class KernelCall:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Support:
-    """What a kernel supports; the defaults are everything, on every platform.
+    """Capabilities of a kernel; by default everything, on every platform.
 
     Attributes:
-        modifications: score modifications: all, none, or those of some kinds.
-        sinks: logits without a value in the softmax.
-        dropout: of weights.
-        value_dim: values of another width than keys.
-        odd_lengths: an odd number of queries or keys, whatever hides some; else under `Causal()`
-            alone.
-        head_dim_multiple: what the features of a head must be a multiple of.
-        head_dim_limit: most features of a head; None knows no limit.
-        dtypes: by name; None takes all.
-        platforms: by name; None takes all.
+        modifications: supported score modifications: all, none, or those of some kinds.
+        sinks: whether logits without a value may join the softmax.
+        dropout: whether weights may be dropped.
+        value_dim: whether values may have another width than keys.
+        odd_lengths: whether the number of queries or keys may be odd with any mask; if False, only
+            under `Causal()` alone.
+        head_dim_multiple: number that the features of a head must be a multiple of.
+        head_dim_limit: maximum features of a head; None for no limit.
+        dtypes: names of supported dtypes; None for all.
+        platforms: names of supported platforms; None for all.
     """
 
     modifications: bool | tuple[type[ScoreModification], ...] = True
@@ -80,7 +80,7 @@ class Support:
         return self.modifications
 
     def refusal(self, call: KernelCall) -> str | None:
-        """What of a call is not supported, in words that follow "does not support"; or None."""
+        """Name the unsupported part of a call, in words that follow "does not support"; or None."""
         odd = [n for n in (call.q_seq, call.kv_seq) if n is not None and n % 2]
         needs_array = call.padded or call.mask not in (None, Causal())
         size, limit = call.head_dim, self.head_dim_limit
@@ -108,12 +108,12 @@ class Support:
 
 
 def support_of(kernel: Any) -> Support:
-    """A kernel's declaration; one that declares nothing is taken to support everything."""
+    """Capabilities of a kernel; one that declares none is taken to support everything."""
     return getattr(kernel, "support", None) or Support()
 
 
 def require(kernel: Any, call: KernelCall) -> None:
-    """Refuses a kernel for a call that it does not support.
+    """Refuse a kernel for a call that it does not support.
 
     Raises:
         ValueError: names the kernel, what it does not support, and what to use instead.
@@ -139,7 +139,7 @@ def call_of(
     dropout_rate: float = 0.0,
     **_: Any,
 ) -> KernelCall:
-    """What a call with these arguments asks of a kernel, here and now."""
+    """Describe a call with these arguments on the current platform."""
     return KernelCall(
         batch=query.shape[0],
         heads=query.shape[2],
@@ -158,7 +158,7 @@ def call_of(
 
 
 def platform() -> str:
-    """Where JAX computes by default; `cuda` apart from other GPUs."""
+    """JAX's default platform; `cuda` is distinguished from other GPUs."""
     device = getattr(jax.config, "jax_default_device", None)
     client = get_backend(device) if device is None or isinstance(device, str) else device.client
     return "cuda" if "cuda" in client.platform_version.lower() else client.platform

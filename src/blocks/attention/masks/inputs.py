@@ -1,4 +1,4 @@
-"""Masks by what comes with the call: padding and documents; and all that hides a key, together."""
+"""Masks from arrays of the call, for padding and documents, and `visible`, which applies all."""
 
 from blocks.attention.masks.mask import Mask
 from blocks.context import Coordinates
@@ -6,38 +6,39 @@ from blocks.core.typing import Array, Bool, typed
 
 
 class Padding(Mask):
-    """Sees real tokens only: those that the call's `context.valid` marks.
+    """Padding mask: only tokens that `context.valid` marks as real are visible.
 
-    Attention applies it to every call that brings `valid`; written out, it insists on one.
+    Attention applies it to every call with `valid`; in the slot `mask` it makes `valid` mandatory.
 
     Raises:
-        ValueError: the call brings no `valid`.
+        ValueError: a call without `valid`.
     """
 
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Looks at the keys alone."""
+        """Return whether each key is real."""
         if key.valid is None:
             raise ValueError("Padding() needs to know the padding; call with Context(valid=...).")
         return key.valid[:, None, None, :]
 
 
 class Segments(Mask):
-    """Sees tokens of its own document only, by the call's `context.segment_ids`.
+    """Document mask: only tokens with the same `context.segment_ids` are visible.
 
-    Attention applies it to every call that brings `segment_ids`; written out, it insists on them.
+    Attention applies it to every call with `segment_ids`; in the slot `mask` it makes them
+    mandatory.
 
     Raises:
-        ValueError: the call brings no `segment_ids`.
+        ValueError: a call without `segment_ids`.
     """
 
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Compares document numbers."""
+        """Compare document numbers."""
         if query.segment_ids is None or key.segment_ids is None:
             raise ValueError("Segments() needs documents; call with Context(segment_ids=...).")
         return query.segment_ids[:, None, :, None] == key.segment_ids[:, None, None, :]
@@ -46,7 +47,7 @@ class Segments(Mask):
 def visible(
     mask: Mask | None, query: Coordinates, key: Coordinates
 ) -> Bool[Array, "#batch 1 #q_seq kv_seq"] | None:
-    """Which keys are visible: by the mask, by padding and by documents; None where all are."""
+    """Combine mask, padding and documents into the visible keys; None where all are visible."""
     rules = [] if mask is None else [mask]
     if key.valid is not None:
         rules.append(Padding())

@@ -1,7 +1,7 @@
-"""What a mask is, and how masks combine.
+"""`Mask`, the base of masks, and how masks combine.
 
-A mask knows a rule, not an array: it is evaluated where tokens stand, so the same value serves a
-whole sequence, a chunk of one, and a cache.
+A mask is a rule, not an array: it is evaluated on the coordinates of tokens, so the same value
+serves a whole sequence, a chunk of one, and a cache.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from blocks.core.values import Value, is_ours
 
 
 class Mask(Value):
-    """A rule for which query sees which key; `&`, `|` and `~` combine rules.
+    """Base class for masks: rules for which keys are visible, combined by `&`, `|` and `~`.
 
-    A mask of one's own is a subclass with fields and a `__call__`, and no decorator. When one is
-    made it is tried on a few tokens: what it gives must have the shape of a mask, and where it says
-    that it is `causal` or has a `lookback`, no query may see more.
+    A custom mask is a subclass with fields and a `__call__`, without a decorator. When one is made
+    it is tested on a few tokens: its result must have the shape of a mask, and must not exceed what
+    the mask claims by `causal` and `lookback`.
 
     Raises:
-        TypeError: a field that cannot hold its value, or a `__call__` that gives no mask.
-        ValueError: a query that sees what `causal` or `lookback` says it cannot.
+        TypeError: a field that cannot hold its value, or a `__call__` that does not return a mask.
+        ValueError: a key that is visible although `causal` or `lookback` excludes it.
 
     Example:
         ```python
@@ -40,30 +40,30 @@ class Mask(Value):
     """
 
     def __post_init__(self) -> None:
-        """Checks the fields, then what the mask says of itself."""
+        """Check the fields, then the claims of the mask."""
         super().__post_init__()
         if not is_ours(type(self)):
             probe(self)
 
     @property
     def causal(self) -> bool:
-        """Whether no query can see a key that comes after it."""
+        """Whether every key after its query is hidden."""
         return False
 
     @property
     def lookback(self) -> int | None:
-        """How many positions before its own a query can see at most; None where no number says."""
+        """Maximum number of earlier positions that are visible to a query; None for no bound."""
         return None
 
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """True where the query may see the key."""
+        """Return True where the key is visible to the query."""
         raise TypeError(f"{type(self).__name__} defines no rule: give it a `__call__`.")
 
     @staticmethod
     def instead_of(value: Any) -> str | None:
-        """The fix for what was given in the place of a mask; errors of fields show it."""
+        """Return the fix to show where a field for a mask holds `value` instead."""
         rule = "a mask is a rule, as Causal(); padding comes with the call, Context(valid=...)"
         return rule if hasattr(value, "shape") else None
 
@@ -85,7 +85,7 @@ class Mask(Value):
 
 
 class And(Mask):
-    """Lets through what both masks do."""
+    """Intersection of two masks: visible where both masks agree."""
 
     left: Mask
     right: Mask
@@ -95,12 +95,12 @@ class And(Mask):
 
     @property
     def causal(self) -> bool:
-        """When either is."""
+        """True if either mask is causal."""
         return self.left.causal or self.right.causal
 
     @property
     def lookback(self) -> int | None:
-        """The smaller."""
+        """The smaller lookback of the two."""
         return min(
             (r for r in (self.left.lookback, self.right.lookback) if r is not None), default=None
         )
@@ -108,12 +108,12 @@ class And(Mask):
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """The intersection."""
+        """Return where both masks are True."""
         return self.left(query, key) & self.right(query, key)
 
 
 class Or(Mask):
-    """Lets through what either mask does."""
+    """Union of two masks: visible where either mask says so."""
 
     left: Mask
     right: Mask
@@ -123,24 +123,24 @@ class Or(Mask):
 
     @property
     def causal(self) -> bool:
-        """When both are."""
+        """True if both masks are causal."""
         return self.left.causal and self.right.causal
 
     @property
     def lookback(self) -> int | None:
-        """The larger, if both have one."""
+        """The larger lookback of the two, if both have one."""
         left, right = self.left.lookback, self.right.lookback
         return None if left is None or right is None else max(left, right)
 
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """The union."""
+        """Return where either mask is True."""
         return self.left(query, key) | self.right(query, key)
 
 
 class Not(Mask):
-    """Lets through what the mask hides."""
+    """Complement of a mask: visible where the mask hides."""
 
     mask: Mask
 
@@ -150,5 +150,5 @@ class Not(Mask):
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """The complement."""
+        """Return where the mask is False."""
         return ~self.mask(query, key)

@@ -1,4 +1,4 @@
-"""Try a mask of one's own on a few tokens: what it gives, and what it says of itself."""
+"""Test a custom mask on a few tokens: its result, and its claims about itself."""
 
 import functools
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from blocks.core.typing import Array
 
 # Queries and keys of different numbers, or a transposed result would pass.
 FEW_QUERIES, FEW_KEYS = 5, 7
-# Queries whose sight is compared with what the mask claims.
+# Queries whose visible keys are compared with the mask's claims.
 QUERIES = 64
-# Farther back than this no claim is tried.
+# Claims of a longer lookback than this are not tested.
 FARTHEST = 2**16
 
 
 @functools.lru_cache(maxsize=1024)
 def probe(mask: Any) -> None:
-    """Refuse a mask that gives no mask, or sees more than it says.
+    """Refuse a mask whose result is not a mask, or shows more than the mask claims.
 
     Raises:
         TypeError: a result of another shape or dtype, or a claim of the wrong type.
-        ValueError: a query that sees what `causal` or `lookback` says it cannot.
+        ValueError: a key that is visible although `causal` or `lookback` excludes it.
     """
     causal, lookback = mask.causal, mask.lookback
     if not isinstance(causal, bool):
@@ -52,7 +52,7 @@ def tokens(seq: int, documents: bool, start: int = 0) -> Coordinates:
 
 
 def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> Any:
-    """Which keys (columns) each query (rows) sees, in any row of the batch."""
+    """Keys (columns) that are visible to each query (rows), in any row of the batch."""
 
     def table(query: Coordinates, key: Coordinates) -> Array:
         visible = mask(query, key)[:, 0].any(axis=0)
@@ -62,7 +62,7 @@ def visible_to(mask: Any, query: Coordinates, key: Coordinates) -> Any:
 
 
 def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
-    """The shape and dtype of what a mask gives; None where it asks for what the call lacks."""
+    """Shape and dtype of a mask's result; None if it needs arrays that the call lacks."""
     try:
         result = jax.eval_shape(lambda query, key: mask(query, key), query, key)
     except ValueError:
@@ -115,5 +115,5 @@ def _check_lookback(mask: Any, lookback: int, documents: bool) -> None:
 
 
 def _pairs(table: Any) -> Iterable[tuple[int, int]]:
-    """Queries and keys of which the one sees the other."""
+    """Pairs of a query and a key that is visible to it."""
     return zip(*(index.tolist() for index in table.nonzero()), strict=True)

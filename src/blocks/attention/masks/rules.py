@@ -1,4 +1,4 @@
-"""Masks by order and position: causal, windows, chunks, prefixes."""
+"""Masks by order and position: causal, sliding window, chunked, strided, prefix."""
 
 import jax.numpy as jnp
 
@@ -8,7 +8,7 @@ from blocks.core.typing import Array, Bool, typed
 
 
 class Causal(Mask):
-    """Sees itself and what came before.
+    """Causal mask: each token sees itself and the tokens before it.
 
     References:
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.3.
@@ -16,25 +16,27 @@ class Causal(Mask):
 
     @property
     def causal(self) -> bool:
-        """Always."""
+        """Always True."""
         return True
 
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Compares the order in which tokens came, whatever positions they were given."""
+        """Compare the order of tokens, whatever their positions are."""
         return key.order[:, None, None, :] <= query.order[:, None, :, None]
 
 
 class SlidingWindow(Mask):
-    """Sees the tokens less than `window` positions away, on both sides; `Causal() &` drops one.
+    """Sliding window: tokens less than `window` positions away, before and after.
+
+    `Causal() & SlidingWindow(n)` keeps the side before the query.
 
     Attributes:
-        window: tokens seen on each side, the query itself among them.
+        window: number of visible tokens on each side, the query itself included.
 
     Raises:
-        ValueError: a window below 1, through which nothing could be seen.
+        ValueError: a window below 1.
 
     References:
         Beltagy et al., Longformer, 2020, arXiv:2004.05150.
@@ -49,23 +51,23 @@ class SlidingWindow(Mask):
 
     @property
     def lookback(self) -> int | None:
-        """The window without the token itself."""
+        """The window, the token itself not counted."""
         return self.window - 1
 
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Compares positions."""
+        """Compare positions."""
         distance = query.positions[:, None, :, None] - key.positions[:, None, None, :]
         return jnp.abs(distance) < self.window
 
 
 class ChunkedLocal(Mask):
-    """Sees the tokens of its own chunk: positions are cut into chunks of `size`.
+    """Chunked mask: tokens see those in the same chunk of `size` positions.
 
     Attributes:
-        size: of a chunk, in tokens.
+        size: length of a chunk, in tokens.
 
     Raises:
         ValueError: a size below 1.
@@ -84,23 +86,23 @@ class ChunkedLocal(Mask):
 
     @property
     def lookback(self) -> int | None:
-        """From the last token of a chunk to its first."""
+        """Distance from the last token of a chunk to its first."""
         return self.size - 1
 
     @typed
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Compares the chunks that positions fall into."""
+        """Compare the chunks that positions fall into."""
         chunk = query.positions[:, None, :, None] // self.size
         return chunk == key.positions[:, None, None, :] // self.size
 
 
 class Dilated(Mask):
-    """Sees every `step`-th token, counted from itself in both directions.
+    """Strided mask: tokens see every `step`-th token, counted from themselves in both directions.
 
     Attributes:
-        step: between two tokens that are seen.
+        step: distance between two visible tokens.
 
     Raises:
         ValueError: a step below 1.
@@ -120,16 +122,18 @@ class Dilated(Mask):
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Compares positions."""
+        """Compare positions."""
         distance = query.positions[:, None, :, None] - key.positions[:, None, None, :]
         return distance % self.step == 0
 
 
 class Prefix(Mask):
-    """Sees the first `length` positions; `Prefix(n) | Causal()` is a prefix language model's mask.
+    """Prefix mask: all tokens see the first `length` positions.
+
+    `Prefix(n) | Causal()` is the mask of a prefix language model.
 
     Attributes:
-        length: of the prefix, in tokens.
+        length: length of the prefix, in tokens.
 
     Raises:
         ValueError: a negative length.
@@ -149,12 +153,12 @@ class Prefix(Mask):
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Looks at the positions of keys alone."""
+        """Compare the positions of keys with the length."""
         return key.positions[:, None, None, :] < self.length
 
 
 class Bidirectional(Mask):
-    """Sees everything; the same as no mask, said by name.
+    """Bidirectional mask: all tokens see all tokens, as without a mask.
 
     References:
         Devlin et al., BERT, 2018, arXiv:1810.04805.
@@ -164,5 +168,5 @@ class Bidirectional(Mask):
     def __call__(
         self, query: Coordinates, key: Coordinates
     ) -> Bool[Array, "#batch 1 #q_seq kv_seq"]:
-        """Lets every key through."""
+        """Return True for every key."""
         return jnp.ones((1, 1, 1, key.order.shape[-1]), bool)
