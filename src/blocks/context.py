@@ -166,7 +166,12 @@ class Context(metaclass=Reporting):
         if jnp.issubdtype(value.dtype, jnp.bool_):
             padding = value.ndim == 2 and value.shape[0] != value.shape[1]
             return "padding comes as Context(valid=...), True for real tokens" if padding else MASK
-        names = "memory" if value.ndim == 3 else "condition"
+        if jnp.issubdtype(value.dtype, jnp.floating) and value.ndim == 3:
+            return (
+                "self-attention takes x once, and makes queries, keys and values of it; what "
+                "CrossAttention reads comes as Context(memory=...)"
+            )
+        names = "condition"
         if jnp.issubdtype(value.dtype, jnp.integer):
             names = "positions=...), Context(segment_ids=...) or Context(token_type_ids"
         return f"give it a name: Context({names}=...)"

@@ -7,12 +7,12 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import check_limit
 from blocks.carry import AndCarry
 from blocks.core.block import Block
-from blocks.core.initializers import Normal
+from blocks.core.initializers import Constant, Normal
 from blocks.core.slots import Inner
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.embeddings.tokens import check_tokens
 
-_HALF = nn.initializers.constant(0.5)
+_HALF = Constant(0.5)
 
 
 class ValueTransform(Inner, Block, kw_only=True):

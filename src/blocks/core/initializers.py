@@ -31,6 +31,23 @@ class Normal:
 
 
 @dataclasses.dataclass(frozen=True)
+class Constant:
+    """Fills with one number.
+
+    Attributes:
+        value: the number.
+    """
+
+    value: float
+
+    def __call__(
+        self, key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32, **_: object
+    ) -> Array:
+        """Make an array; the key is not used."""
+        return jnp.full(shape, self.value, dtype)
+
+
+@dataclasses.dataclass(frozen=True)
 class VarianceScaling:
     """Draws with a variance of `scale / n`, where `n` counts inputs, outputs or their mean.
 

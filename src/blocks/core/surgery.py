@@ -30,7 +30,7 @@ def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
     Raises:
         TypeError: a `kind` that is no class.
     """
-    _check_model(model, "find")
+    check_model(model, "find")
     _check_kind(kind)
     found = {}
 
@@ -76,7 +76,7 @@ def override(model: M, kind: type[nn.Module] | None = None, /, **fields: Any) ->
 
         ```
     """
-    _check_model(model, "override")
+    check_model(model, "override")
     if kind is not None:
         _check_kind(kind)
     parts = find(model, nn.Module if kind is None else kind).values()
@@ -136,7 +136,12 @@ def _declaring(kind: type, name: str) -> type:
     return [base for base in kind.__mro__ if name in vars(base).get("__annotations__", {})][-1]
 
 
-def _check_model(model: Any, function: str) -> None:
+def check_model(model: Any, function: str) -> None:
+    """Refuse what is no block as the first argument of a function.
+
+    Raises:
+        TypeError: says what was given, and what comes first.
+    """
     if isinstance(model, nn.Module):
         return
     if isinstance(model, type):
@@ -183,7 +188,7 @@ def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module])
 
         ```
     """
-    _check_model(model, "replace")
+    check_model(model, "replace")
     _check_kind(kind)
     if isinstance(function, type):
         raise TypeError(

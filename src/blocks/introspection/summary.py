@@ -13,7 +13,8 @@ import jax
 
 from blocks.context import Context
 from blocks.core.block import Block, fresh
-from blocks.core.surgery import find, replace
+from blocks.core.errors.location import reported
+from blocks.core.surgery import check_model, find, replace
 from blocks.introspection.work import Path, merged, work_of
 from blocks.layers.stack import Stack
 
@@ -76,6 +77,7 @@ class Summary:
         )
 
 
+@reported
 def summary(model: nn.Module, *inputs: Any) -> Summary:
     """Counts parameters, work and memory of every part; nothing is computed or allocated.
 
@@ -91,6 +93,9 @@ def summary(model: nn.Module, *inputs: Any) -> Summary:
         inputs: what it is called on: arrays, or shapes as `jax.ShapeDtypeStruct((1, 1024), int)`,
             the first of them batch x seq.
 
+    Raises:
+        TypeError: a model that is not a block, or a shape alone as an input.
+
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
@@ -103,6 +108,13 @@ def summary(model: nn.Module, *inputs: Any) -> Summary:
 
         ```
     """
+    check_model(model, "summary")
+    for given in inputs:
+        if isinstance(given, (tuple, list)) and all(isinstance(size, int) for size in given):
+            raise TypeError(
+                f"{given} is a shape without a dtype; write jax.ShapeDtypeStruct({tuple(given)}, "
+                "jnp.float32), or jnp.int32 for token ids."
+            )
     # Layers that cannot be scanned are refused so; a mistake recurs below.
     with contextlib.suppress(TypeError, ValueError):
         return _summary(_scanned(model), inputs)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from blocks.core.block import Block
+from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.norms.affine import affine
 
@@ -48,7 +49,7 @@ class DynamicTanh(Block, kw_only=True):
 
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
-    slope_init: Initializer = nn.initializers.constant(0.5)
+    slope_init: Initializer = Constant(0.5)
     scale_init: Initializer = nn.initializers.ones
     bias_init: Initializer = nn.initializers.zeros
 

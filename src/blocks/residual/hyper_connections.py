@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 from blocks.residual.layout import NamedNorm, Sublayer
 from blocks.residual.stream_layout import StreamResidual, fold
@@ -41,7 +42,7 @@ class StreamWeights(Block, kw_only=True):
     ]:
         """From each stream to what is read and to every stream; into each stream."""
         n, embed = self.num_streams, normalised.shape[-1]
-        zeros, small = nn.initializers.zeros, nn.initializers.constant(0.01)
+        zeros, small = nn.initializers.zeros, Constant(0.01)
 
         def mixed(key: Key[Array, ""]) -> Array:
             read = self.read_init(key, (n,), self.param_dtype)

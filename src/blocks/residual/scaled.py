@@ -9,6 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks.context import Context
 from blocks.core.errors.location import reported
+from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
@@ -125,7 +126,7 @@ class LayerScale(Residual, kw_only=True):
 
     residual: Residual = PreNorm()
     param_dtype: Dtype = jnp.float32
-    scale_init: Initializer = nn.initializers.constant(0.1)
+    scale_init: Initializer = Constant(0.1)
 
     @nn.compact
     @typed

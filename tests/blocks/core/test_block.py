@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
+from laws.cases import CASES
 
 import blocks
 from blocks import (
@@ -33,6 +34,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
     VarianceScaling,
+    find,
     fresh,
 )
 from blocks.core.block import fields_of, map_modules, modules_in
@@ -402,3 +404,15 @@ def test_a_value_that_is_called_says_where_weights_come_from() -> None:
 def test_a_habit_from_pytorch_is_answered(habit: Callable[[], Any], said: str) -> None:
     with pytest.raises((AttributeError, TypeError), match=said):
         habit()
+
+
+def test_every_block_pickles_and_copies_equal() -> None:
+    wrong = []
+    for case in CASES:
+        for path, part in find(case.block, nn.Module).items():
+            try:
+                same = pickle.loads(pickle.dumps(part)) == part == copy.deepcopy(part)
+            except (AttributeError, pickle.PicklingError) as error:
+                same = str(error)
+            wrong += [] if same is True else [f"{case} at `{path}`: {same}"]
+    assert wrong == []

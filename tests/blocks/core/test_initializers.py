@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blocks import Normal, VarianceScaling
-from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.initializers import LECUN_NORMAL, Constant
 
 SHAPE = (200, 300)
 
@@ -55,6 +55,14 @@ def test_initializers_draw_in_the_dtype_and_by_the_key(init: Normal | VarianceSc
     assert init(first, (2, 2), jnp.bfloat16).dtype == jnp.bfloat16
     np.testing.assert_array_equal(init(first, (2, 2)), init(first, (2, 2)))
     assert (init(first, (2, 2)) != init(second, (2, 2))).all()
+
+
+def test_a_constant_is_a_value_and_fills_with_it() -> None:
+    assert Constant(0.5) == pickle.loads(pickle.dumps(Constant(0.5))) != Constant(0.1)
+    filled = Constant(0.5)(jax.random.key(0), (2, 3), jnp.bfloat16)
+    assert filled.dtype == jnp.bfloat16
+    assert filled.shape == (2, 3)
+    assert (filled == 0.5).all()
 
 
 def test_initializers_are_values() -> None:

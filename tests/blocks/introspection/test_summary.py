@@ -191,3 +191,23 @@ def test_a_mistake_is_reported_as_by_the_model_itself() -> None:
 def test_a_block_that_keeps_no_cache_takes_no_bytes_of_it() -> None:
     block = AttentionHead(head_dim=4, mask=Causal())
     assert summary(block, jax.ShapeDtypeStruct((1, 5, 8), jnp.float32))[""].cache_bytes == 0
+
+
+WIDE = jnp.ones((1, 2, 8))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: summary(MLP, WIDE), r"MLP is the class; pass a block, MLP\(\.\.\.\)"),
+        (lambda: summary(WIDE, MLP(hidden=4)), r"the model comes first: summary\(model, \.\.\.\)"),
+        (
+            lambda: summary(MLP(hidden=4), (1, 2, 8)),
+            r"\(1, 2, 8\) is a shape without a dtype; write jax\.ShapeDtypeStruct\(",
+        ),
+    ],
+    ids=["class", "swapped", "shape"],
+)
+def test_what_is_no_model_and_no_array_is_refused_in_words(call: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=f"^summary: .*{words}"):
+        call()

@@ -106,7 +106,8 @@ CASES = (
         TypeError,
         (
             "MultiHeadAttention: got an unexpected keyword argument `mask`; call it as (x, "
-            "context=None, deterministic=True)."
+            "context=None, deterministic=True); who sees whom is a field of attention, as "
+            "mask=Causal(); padding comes as context=Context(valid=...), True for real tokens."
         ),
     ),
     mistake(

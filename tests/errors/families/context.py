@@ -70,7 +70,22 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   f32[2,3,8]",
-        "  fix:      give it a name: Context(memory=...)",
+        (
+            "  fix:      self-attention takes x once, and makes queries, keys and values of it; "
+            "what CrossAttention reads comes as Context(memory=...)"
+        ),
+    ),
+    mistake(
+        "MultiHeadAttention queries, keys and values",
+        lambda: shapes(ATTEND, X, X, X),
+        TypeError,
+        "MultiHeadAttention: argument `context` does not fit its signature",
+        "  expected: Context | None",
+        "  actual:   f32[2,3,8]",
+        (
+            "  fix:      self-attention takes x once, and makes queries, keys and values of it; "
+            "what CrossAttention reads comes as Context(memory=...)"
+        ),
     ),
     mistake(
         "MultiHeadAttention condition as context",

@@ -16,6 +16,22 @@ FIELDS = {
     "num_layers": "write Stack(block=..., depth=...)",
 }
 
+_PADDING = "padding comes as context=Context(valid=...), True for real tokens"
+_MODE = "write deterministic, which is True unless dropout is to act"
+ARGUMENTS = {
+    "mask": f"who sees whom is a field of attention, as mask=Causal(); {_PADDING}",
+    "attn_mask": f"who sees whom is a field of attention, as mask=Causal(); {_PADDING}",
+    "attention_mask": _PADDING,
+    "key_padding_mask": _PADDING,
+    "padding_mask": _PADDING,
+    "train": _MODE,
+    "training": _MODE,
+    "memory": "it comes as context=Context(memory=...)",
+    "positions": "they come as context=Context(positions=...)",
+    "segment_ids": "they come as context=Context(segment_ids=...)",
+    "token_type_ids": "they come as context=Context(token_type_ids=...)",
+}
+
 ATTRIBUTES = {
     "parameters": 'parameters live outside: variables = model.init(key, ...), variables["params"]',
     "state_dict": 'parameters are a tree outside the model: variables["params"]',

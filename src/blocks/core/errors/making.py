@@ -43,7 +43,8 @@ def _misnamed(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> str | 
         hint = f"{FIELDS[unknown]}." if unknown in FIELDS else nearest(unknown, own)
         return f"no field `{unknown}`; {hint}"
     if len(args) > len(placed):
-        fix = f"{cls.__name__}({own[0]}=...)" if own else f"{cls.__name__}()"
+        first = [name for name in own if _needed(fields[name])] or own[:1]
+        fix = f"{cls.__name__}({', '.join(f'{name}=...' for name in first)})"
         return f"fields are given by name; write {fix}."
     given_names = {*given, *placed[: len(args)]}
     missing = next((n for n in own if _needed(fields[n]) and n not in given_names), None)

@@ -14,6 +14,7 @@ from beartype.door import is_bearable
 from beartype.roar import BeartypeException
 
 from blocks.core.errors.fixes import Mistake, likely_fix
+from blocks.core.errors.habits import ARGUMENTS
 from blocks.core.errors.location import here
 from blocks.core.errors.words import alternatives, misfit, readable, shown
 
@@ -55,7 +56,9 @@ def bind(
         for name, kind in signature.parameters.items()
         if not (name == "self" and args and isinstance(args[0], nn.Module))
     )
-    raise TypeError(f"{said}; call it as ({shown}).")
+    unknown = next((name for name in kwargs if name not in signature.parameters), "")
+    habit = f"; {ARGUMENTS[unknown]}" if unknown in ARGUMENTS else ""
+    raise TypeError(f"{said}; call it as ({shown}){habit}.")
 
 
 def check_arguments(function: Callable[..., Any], given: dict[str, Any]) -> None:
