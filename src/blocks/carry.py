@@ -1,4 +1,4 @@
-"""What layers leave for later layers of the same call: an immutable value that a loop threads."""
+"""`Carry`: arrays that layers leave for later layers of the same call, as an immutable value."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -19,11 +19,11 @@ class Carry(Mapping[str, Array]):
     """Arrays that layers leave for later layers of the same call, by name.
 
     Carry in, carry out: a block that is called with `Context(carry=...)` and leaves something
-    returns `(result, carry)`, in which `carry` is what it was given and what it left. A `Stack`
-    threads it from layer to layer; a loop of one's own does so by `split_carry`.
+    returns `(result, carry)`, where `carry` holds the arrays it was given and those it left. A
+    `Stack` threads it from layer to layer; a custom loop does so with `split_carry`.
 
     Attributes:
-        arrays: by name.
+        arrays: the arrays by name.
 
     Example:
         ```python
@@ -52,7 +52,7 @@ class Carry(Mapping[str, Array]):
         return len(self._arrays)
 
     def __or__(self, left: Mapping[str, Array]) -> "Carry":
-        """The same arrays and those in `left`, which replace arrays of the same name."""
+        """Merge with the arrays in `left`, which replace those of the same name."""
         return Carry({**self._arrays, **left})
 
     def __repr__(self) -> str:
@@ -69,22 +69,22 @@ class Carry(Mapping[str, Array]):
         return cls(dict(zip(names, arrays, strict=True)))
 
 
-# What a block returns that may leave something: its result alone, or with a carry.
+# Result of a block that may leave something: alone, or with a carry.
 AndCarry: TypeAlias = T | tuple[T, Carry]
 
 
 def split_carry(result: AndCarry[T], context: C) -> tuple[T, C]:
-    """Split what a block returned into its result and the context of the next block.
+    """Split the return value of a block into its result and the context of the next block.
 
     Args:
-        result: what a block returned that was called with `context`.
-        context: of that call.
+        result: return value of a block that was called with `context`.
+        context: context of that call.
 
     Returns:
-        The result alone, and `context` with the carry that came back, if one did.
+        The result alone, and `context` with the returned carry, if there is one.
 
     Raises:
-        ValueError: a carry came back from a call that was given none.
+        ValueError: a carry was returned by a call that was given none.
 
     Example:
         ```python
@@ -115,12 +115,12 @@ def split_carry(result: AndCarry[T], context: C) -> tuple[T, C]:
 
 
 def join_carry(result: T, context: "Context | None", given: "Context | None") -> AndCarry[T]:
-    """Join a block's result with what it leaves, as a block returns them.
+    """Join a block's result with its carry, if it left anything: the inverse of `split_carry`.
 
     Args:
-        result: of the block.
-        context: after the block's parts have run, as `split_carry` gives it.
-        given: the context that the block was called with.
+        result: result of the block.
+        context: context after the block's parts have run, as `split_carry` returns it.
+        given: context that the block was called with.
     """
     if given is None or given.carry is None:
         return result

@@ -1,4 +1,4 @@
-"""What one call shares with every layer, in one typed value."""
+"""`Context`: what one call shares with every layer, as one typed value."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,37 +21,38 @@ _STATIC = ("streams", "cache_size")
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context(metaclass=Reporting):
-    """What a call knows beyond the activations; every field may be left out.
+    """Inputs of a call besides the activations, shared by all layers; every field is optional.
 
-    A block is called as `block(x, context, deterministic)`. Arrays are checked when a context is
-    made, against each other, and where they meet the tokens, against those. What no block of this
-    library knows of comes in `extras`, for blocks of one's own.
+    A block is called as `block(x, context, deterministic)`. Arrays are checked against each other
+    when a context is made, and against the tokens when a block uses them. Inputs of custom blocks
+    go into `extras`.
 
     Attributes:
-        positions: place of each token in its document, from 0, in tokens. By default tokens are
-            counted in order, padding left out, anew in each document.
+        positions: position of each token in its document, from 0, in tokens. By default tokens are
+            counted in order, without padding, and from 0 again in each document.
         valid: True for real tokens, False for padding, which no token attends to.
-        segment_ids: document of each token in a packed batch, in which documents stand one after
-            the other; tokens see their own document only.
-        token_type_ids: type of each token, which `TokenTypes` has a vector for.
-        tokens: ids of the tokens, which `ValueEmbedding` has values for.
-        memory: the other sequence that cross-attention reads, as an encoder leaves it.
-        memory_valid: True for its real tokens, False for its padding.
-        memory_segment_ids: document of each of its tokens, which tokens of that document read;
-            needed where there are `segment_ids`.
-        x0: the embedding that the layers started from, which `FirstMix` mixes in again.
-        condition: what a whole sequence is conditioned on, as a time or a class, in one vector.
-        carry: what earlier layers left for later ones, as the first layer's values; see `Carry`.
-        extras: arrays of one's own, by name.
-        streams: that travel side by side in the width between layers, which `Streams` sets.
-        cache_size: tokens that the caches hold. Setting it turns cached decoding on: the first
-            call makes the caches in the collection `cache`, further calls append to them.
+        segment_ids: document of each token in a packed batch, where documents follow one another;
+            tokens attend within their own document only.
+        token_type_ids: type of each token, for `TokenTypes`.
+        tokens: token ids, for `ValueEmbedding`.
+        memory: the other sequence, which cross-attention reads: the output of an encoder.
+        memory_valid: True for real tokens of the memory, False for padding.
+        memory_segment_ids: document of each token of the memory, read by tokens of the same
+            document; required with `segment_ids`.
+        x0: the embedding that the first layer received, for `FirstMix`.
+        condition: a vector that conditions the whole sequence, such as a time or a class.
+        carry: arrays from earlier layers, such as the first layer's values; see `Carry`.
+        extras: arrays for custom blocks, by name.
+        streams: number of residual streams side by side in the width between layers, set by
+            `Streams`.
+        cache_size: number of tokens that the caches hold. Setting it turns cached decoding on: the
+            first call creates the caches in the collection `cache`, further calls append to them.
 
     Raises:
-        TypeError: an array of another dtype or shape than its axes ask for or than other arrays
-            have, or a carry that is not a `Carry`.
-        ValueError: a cache that is no whole number of tokens, or none; no stream; documents of the
-            tokens or of the memory alone.
+        TypeError: an array of the wrong dtype or rank, or whose shape does not match the other
+            arrays, or a carry that is not a `Carry`.
+        ValueError: a cache size or a number of streams below 1, or documents of the tokens or of
+            the memory alone.
 
     Example:
         ```python
@@ -80,7 +81,7 @@ class Context(metaclass=Reporting):
     cache_size: int | None = None
 
     def __post_init__(self) -> None:
-        """Make numpy's arrays JAX's, and check what can be known without the tokens."""
+        """Convert numpy arrays to JAX, and check what does not depend on the tokens."""
         for name in _ARRAYS:
             object.__setattr__(self, name, of_jax(getattr(self, name)))
         if not isinstance(self.extras, Mapping):
@@ -124,7 +125,7 @@ class Context(metaclass=Reporting):
         """Check arrays against each other, and against tokens of `batch` and `seq`.
 
         Raises:
-            TypeError: the first array that does not fit, with the sizes that it should have.
+            TypeError: names the first array that does not fit, and the sizes that it should have.
         """
         arrays = {name: value for name, value in self._arrays().items() if value is not None}
         if arrays:
@@ -135,7 +136,7 @@ class Context(metaclass=Reporting):
         return {name: getattr(self, name) for name in _ARRAYS}
 
     def replace(self, **fields: Any) -> "Context":
-        """The same, with other `fields`."""
+        """Return a copy with other `fields`."""
         return dataclasses.replace(self, **fields)
 
     def tree_flatten_with_keys(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -156,7 +157,7 @@ class Context(metaclass=Reporting):
 
     @staticmethod
     def instead_of(value: Any) -> str | None:
-        """The fix for what was given in the place of a context; errors of calls show it."""
+        """Return the fix to show where a call received `value` in the place of a context."""
         if isinstance(value, dict):
             return "write Context(**...), or Context(field=...)"
         if not isinstance(value, jax.Array):
@@ -198,16 +199,16 @@ def _context(
     x0: Float[Array, "batch seq embed"] | None = None,
     condition: Float[Array, "batch condition_embed"] | None = None,
 ) -> None:
-    """Checks the arrays of a context against each other, and against the tokens."""
+    """Check the arrays of a context against each other, and against the tokens."""
 
 
 class Coordinates(flax.struct.PyTreeNode):
-    """Where the tokens of one side of attention stand; what masks and positions are made from.
+    """Coordinates of tokens, queries or keys, from which masks and positions are computed.
 
     Attributes:
         order: index of each token in the whole sequence, counted over all cached calls.
-        positions: place of each token in its own text, in tokens.
-        valid: True for tokens that may be seen; None where all are.
+        positions: position of each token in its own document, in tokens.
+        valid: True for tokens that may be attended to; None where all may be.
         segment_ids: document of each token; None where there is one.
     """
 
@@ -223,7 +224,7 @@ def locate(
     seq: int,
     length: Int[Array, ""] | int = 0,
 ) -> Coordinates:
-    """Place `seq` new tokens after `length` earlier ones.
+    """Compute the coordinates of `seq` new tokens after `length` earlier ones.
 
     Raises:
         TypeError: an array in `context` that does not have the shape of the tokens.
@@ -245,14 +246,14 @@ def count(
     last_segment: Int[Array, "batch"] | None = None,
     num_tokens: Int[Array, "batch"] | None = None,
 ) -> Int[Array, "#batch seq"]:
-    """Positions of `seq` tokens, anew in each document; padding is not counted.
+    """Positions of `seq` tokens, restarted in each document; padding is not counted.
 
     Args:
         seq: number of tokens.
         valid: True for real tokens.
         segment_ids: documents of the tokens, one after the other.
         last_segment: document that earlier calls ended in.
-        num_tokens: real tokens of it in earlier calls.
+        num_tokens: number of its real tokens in earlier calls.
     """
     index = jnp.arange(seq, dtype=jnp.int32)[None]
     if valid is not None:
@@ -273,7 +274,7 @@ def newest_before(
     valid: Bool[Array, "batch seq"] | None,
     last: Int[Array, "batch"],
 ) -> Int[Array, "batch seq"]:
-    """The newest real token before each; `last` is the one before all."""
+    """The newest real token before each token; `last` is the one before all of them."""
     known = jnp.concatenate([last[:, None], tokens], axis=1)
     if valid is None:
         return known[:, :-1]

@@ -1,4 +1,4 @@
-"""The linear map that all other blocks project with."""
+"""`Linear`: the linear map that all projections use."""
 
 import math
 
@@ -12,9 +12,9 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
 
 class Linear(Block, kw_only=True):
-    r"""Maps the last axes of `x` by a learned matrix: $y = x W + b$.
+    r"""Linear map of the last axes of `x`: $y = x W + b$.
 
-    `features=(heads, head_dim)` projects to heads, `axes=2` projects from them; the kernel keeps
+    `features=(heads, head_dim)` projects to heads, `axes=2` projects from them; the weights keep
     those axes, so `query/kernel` is always embed x heads x head_dim.
 
     Attributes:
@@ -52,7 +52,7 @@ class Linear(Block, kw_only=True):
     bias_init: Initializer = nn.initializers.zeros
 
     def check_fields(self) -> None:
-        """Refuses axes without entries."""
+        """Validate sizes."""
         if min(self.features, default=0) < 1:
             raise ValueError(f"features={self.features} must all be at least 1.")
         if self.axes < 1:
@@ -61,7 +61,7 @@ class Linear(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*inputs"]) -> Float[Array, "*outputs"]:
-        """Maps every position of the leading axes alone."""
+        """Map every position of the leading axes independently."""
         if x.ndim < self.axes or 0 in x.shape[-self.axes :]:
             raise ValueError(f"x of shape {x.shape} has no axes={self.axes} features to map.")
         leading, consumed = x.shape[: -self.axes], x.shape[-self.axes :]
@@ -77,7 +77,7 @@ class Linear(Block, kw_only=True):
             bias = self.param("bias", self.bias_init, self.features, self.param_dtype)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         # As one matrix product: with leading axes apart, the CPU compiler copies transposed
-        # activations for the kernel's gradient, which made an MLP's backward pass twice as slow.
+        # activations for the weights' gradient, which made an MLP's backward pass twice as slow.
         y = x.reshape(-1, fan_in) @ kernel.reshape(fan_in, fan_out)
         y = y if bias is None else y + bias.reshape(1, fan_out)
         return y.reshape(*leading, *self.features)

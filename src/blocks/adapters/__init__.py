@@ -1,1 +1,1 @@
-"""Adapters: small learned changes to a model that has weights already."""
+"""Adapters: small learned changes to a pretrained model."""

@@ -1,4 +1,4 @@
-"""LoRA: a learned change of low rank to the linear maps of a block."""
+"""`LoRA`: a low-rank update of the linear maps of a block."""
 
 import difflib
 import math
@@ -16,20 +16,20 @@ from blocks.linear import Linear
 
 
 class LoRA(Adapter, Block, kw_only=True):
-    r"""Runs a block whose linear maps learn a change of low rank, beside kernels that may rest.
+    r"""Low-rank adaptation (LoRA): a learned low-rank update of a block's linear maps.
 
     $$y = x W + b + \frac{\alpha}{r}\,(x A) B, \qquad W \in \mathbb{R}^{n \times m},\;
     A \in \mathbb{R}^{n \times r},\; B \in \mathbb{R}^{r \times m}$$
 
     $B$ starts at zero, so that a fresh adapter changes nothing. The block's parameters keep their
-    names, and `lora_a` and `lora_b` stand beside the `kernel` that they change: weights of the
-    block alone fit into it. The block may be one attention, a layer, or a whole model.
+    names, and `lora_a` and `lora_b` stand beside the `kernel` that they change, so pretrained
+    parameters of the block fit. The block may be an attention block, a layer, or a whole model.
 
     Attributes:
-        block: what is adapted.
+        block: the block to adapt.
         rank: columns $r$ of $A$.
-        alpha: weight $\alpha$ of the change, before it is divided by the rank.
-        targets: names of the `Linear` maps that are changed, at any depth of the block.
+        alpha: weight $\alpha$ of the update, before it is divided by the rank.
+        targets: names of the `Linear` maps to adapt, at any depth of the block.
         a_init: initialiser of $A$, drawn as a matrix of inputs x rank.
 
     Raises:
@@ -59,7 +59,7 @@ class LoRA(Adapter, Block, kw_only=True):
     a_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses an adapter that would change nothing, or what is changed already."""
+        """Validate rank, weight and targets, and that no target is adapted already."""
         if self.rank < 1:
             raise ValueError(f"rank={self.rank} must be at least 1.")
         if self.alpha <= 0:
@@ -76,30 +76,30 @@ class LoRA(Adapter, Block, kw_only=True):
 
     @typed
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Runs the block: takes what it takes, and gives what it gives."""
+        """Run the adapted block, with its arguments and its result."""
         result, names = self._run("__call__", *arguments, **options)
         if self.is_mutable_collection("params"):
             self._check_targets(names)
         return result
 
     def embedded(self, *arguments: Any, **options: Any) -> Any:
-        """What a model's layers start from, where the block is a model."""
+        """Embed, where the block is a model."""
         return self._run("embedded", *arguments, **options)[0]
 
     def hidden(self, *arguments: Any, **options: Any) -> Any:
-        """What a model's head reads, where the block is a model."""
+        """Compute the vectors that the head reads, where the block is a model."""
         return self._run("hidden", *arguments, **options)[0]
 
     def logits(self, *arguments: Any, **options: Any) -> Any:
-        """What a model's head makes of it, where the block is a model."""
+        """Apply the head, where the block is a model."""
         return self._run("logits", *arguments, **options)[0]
 
     def table(self) -> Any:
-        """The table of an embedding, where the block is one."""
+        """The table, where the block is an embedding."""
         return self._run("table")[0]
 
     def _run(self, method: str, *arguments: Any, **options: Any) -> tuple[Any, set[Any]]:
-        """Runs a method of the block; also gives the names of its linear maps."""
+        """Run a method of the block; also return the names of its linear maps."""
         names = set()
 
         def adapt(call: Any, arguments: Any, options: Any, at: Any) -> Any:
@@ -112,7 +112,7 @@ class LoRA(Adapter, Block, kw_only=True):
             return y + _change(at.module, *arguments, adapter=self)
 
         # In the adapter's own scope the block's parameters keep their names, and names that the
-        # adapter took are free again. `nn.share_scope` says the same, but not under `nn.remat`.
+        # adapter took are free again. `nn.share_scope` does this too, but not under `nn.remat`.
         assert self.scope is not None
         block = fresh(self.block).clone(parent=self.scope.rewound())
         with nn.intercept_methods(adapt):
@@ -131,7 +131,7 @@ class LoRA(Adapter, Block, kw_only=True):
 
 @typed
 def _change(linear: Linear, x: Array, *, adapter: LoRA) -> Array:
-    """What the adapter adds to the result of `linear`; the product $A B$ is never made."""
+    """Compute the update of the result of `linear`; the product $A B$ is never formed."""
     leading, consumed = x.shape[: -linear.axes], x.shape[-linear.axes :]
     fan_in, fan_out = math.prod(consumed), math.prod(linear.features)
 

@@ -1,4 +1,4 @@
-"""What one does with the parameters of adapters: learn them alone, or merge them into kernels."""
+"""Parameters of adapters: train them alone, or merge them into the weights."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,20 +19,20 @@ _NAMES = ("lora_a", "lora_b")
 
 
 def label_lora(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Labels what is learned where the model rests: `"lora"` or `"base"` for every parameter.
+    """Label every parameter as `"lora"` or `"base"`, to train adapters alone.
 
-    `optax.multi_transform` takes it as it is: `optax.multi_transform({"lora": optax.adamw(1e-4),
-    "base": optax.set_to_zero()}, label_lora)`. `optax.masked` would hand the gradients of the rest
-    through as they are.
+    For `optax.multi_transform`: `optax.multi_transform({"lora": optax.adamw(1e-4),
+    "base": optax.set_to_zero()}, label_lora)`. `optax.masked` would pass the gradients of the base
+    through unchanged.
 
     Args:
         params: the parameters of a model with adapters.
 
     Returns:
-        A tree of the same form that holds labels.
+        A tree of labels with the same structure.
 
     Raises:
-        ValueError: parameters without adapters, which would all rest.
+        ValueError: parameters without adapters, none of which would be trained.
     """
     leaves = flatten_dict(params)
     labels = {path: "lora" if path[-1] in _NAMES else "base" for path in leaves}
@@ -45,18 +45,18 @@ def label_lora(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    r"""Adds the adapters to the kernels: $W + \frac{\alpha}{r} A B$.
+    r"""Merge the adapters into the weights: $W + \frac{\alpha}{r} A B$.
 
     Args:
         model: a model with adapters.
         params: its parameters.
 
     Returns:
-        The model without adapters, and its parameters; they give what the two gave before.
+        The model without adapters, and its parameters; the results are the same.
 
     Raises:
         ValueError: a model or parameters without adapters, or adapters of different `alpha` in a
-            block that names its parts otherwise than its fields.
+            block whose parts have other names than its fields.
 
     Example:
         ```python
@@ -95,7 +95,7 @@ def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[s
 
 
 def _product(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
-    """The change of a kernel, $A B / r$; leading axes are those of a scan."""
+    """Compute the update of weights, $A B / r$; leading axes are those of a scan."""
     # a: *scan *inputs rank, b: *scan rank *outputs, kernel: *scan *inputs *outputs.
     scan = a.ndim + b.ndim - 2 - len(shape)
     rank = a.shape[-1]
@@ -119,7 +119,7 @@ def _adapted(
 
 
 def _part(module: nn.Module | None, name: str) -> nn.Module | None:
-    """The part of `module` whose parameters have that name, where its fields tell."""
+    """The part of `module` whose parameters have that name, if its fields show it."""
     layer = re.fullmatch(r"layers?(?:_(\d+))?", name)
     if isinstance(module, Stack) and layer:  # layer_3, layers, layers_1
         pattern = module.block if isinstance(module.block, tuple) else (module.block,)

@@ -1,4 +1,4 @@
-"""Plain: a module of Linen's, or of one's own, that is called with `x` alone."""
+"""`Plain`: a wrapper for modules that are called with `x` alone."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from blocks.core.typing import Array, Float, typed
 
 
 class Plain(Block, kw_only=True):
-    """Calls a module with `x` alone, so that it can stand where a block gets more.
+    """Wrapper that calls a module with `x` alone, for slots that pass more arguments.
 
     Attributes:
         block: any Linen module that can be called with `x`.

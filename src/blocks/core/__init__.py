@@ -1,1 +1,1 @@
-"""How a block works: its base, typed axes, checks, errors, and changes of a model."""
+"""The core: base class of blocks, typed axes, checks, errors, and model surgery."""

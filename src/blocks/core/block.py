@@ -33,17 +33,17 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclasses.dataclass(frozen=True)
 class Default:
-    """The part that a field holds by default, as the class shows it: `TransformerBlock.norm`.
+    """Wrapper of a default part in a class attribute such as `TransformerBlock.norm`.
 
     Attributes:
-        value: the part.
+        value: the default part.
     """
 
     value: nn.Module
 
 
 class Block(nn.Module, kw_only=True):
-    """A Linen module that is a value: it checks its fields and owns copies of its parts."""
+    """Base class for blocks: Linen modules that are values, with checked fields and own parts."""
 
     apply = starting(check_variables, nn.Module.apply)
     init = starting(check_key, nn.Module.init)
@@ -52,8 +52,8 @@ class Block(nn.Module, kw_only=True):
     def __init_subclass__(cls, **options: Any) -> None:
         """Adjust the class that Linen generated.
 
-        Default parts are wrapped in the class, as the NNX bridge takes what can be called there for
-        a method; and what `__init__` refuses is reported in words of the class.
+        Default parts are wrapped in class attributes, because the NNX bridge takes callables there
+        for methods; and errors raised by `__init__` name the class.
         """
         for name in vars(cls).get("__annotations__", {}):
             inherited = getattr(cls, name, None)
@@ -77,7 +77,7 @@ class Block(nn.Module, kw_only=True):
         cls.__init__ = init
 
     def __post_init__(self) -> None:
-        """Check the fields, once where a user makes a value; Linen's own copies come here too."""
+        """Check the fields of a value that a user makes; Linen's own copies skip the checks."""
         if vars(self).pop("_new", False):
             self._check()
         super().__post_init__()
@@ -128,7 +128,7 @@ class Block(nn.Module, kw_only=True):
 
     @nn.nowrap
     def _register_submodules(self, name: str, val: Any) -> None:
-        """Give a slot parts of its own when the block is bound; Linen would share them."""
+        """Copy the parts of a slot when the block is bound; Linen would share them."""
         if name not in fields_of(self):  # an attribute that `setup` sets
             super()._register_submodules(name, val)
             return
@@ -146,10 +146,10 @@ class Block(nn.Module, kw_only=True):
 
     @nn.nowrap
     def _call_wrapped_method(self, fun: Any, args: Any, kwargs: Any) -> Any:
-        """Run a method; Linen takes it that only modules with weights have any.
+        """Run a method, or refuse it on a block that is not bound to weights.
 
         Raises:
-            TypeError: a call of a block that has no weights yet.
+            TypeError: a call of a block that is not bound.
         """
         if self.scope is not None:
             return super()._call_wrapped_method(fun, args, kwargs)
@@ -162,7 +162,7 @@ class Block(nn.Module, kw_only=True):
 
     @nn.nowrap
     def __getattr__(self, name: str) -> Any:
-        """Answer habits from other libraries; anything else is Linen's."""
+        """Explain attributes known from other libraries; leave all others to Linen."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -175,7 +175,7 @@ class Block(nn.Module, kw_only=True):
         """Refuse to set a field in place: a block is a value.
 
         Raises:
-            AttributeError: the message shows how to make another.
+            AttributeError: shows how to make a changed copy.
         """
         if "_state" in vars(self) and name not in ("parent", "name") and name in fields_of(self):
             raise dataclasses.FrozenInstanceError(
@@ -186,11 +186,11 @@ class Block(nn.Module, kw_only=True):
 
     @nn.nowrap
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Copy the value; what it holds is immutable, and stays."""
+        """Copy the value; its fields are immutable, and shared."""
         return self.clone(parent=None, name=self.name)
 
     def __repr__(self) -> str:
-        """The expression that builds the block, without what is left at its default."""
+        """The expression that builds the block, omitting fields left at their defaults."""
         parts = [
             f"{field.name}={_show(getattr(self, field.name))}"
             for field in dataclasses.fields(self)
@@ -204,21 +204,21 @@ class Block(nn.Module, kw_only=True):
 
     @property
     def sees_ahead(self) -> bool:
-        """Whether a token's result may depend on tokens after it; blocks that mix tokens say so."""
+        """Whether outputs may depend on later positions; overridden by blocks that mix tokens."""
         return False
 
     def check_fields(self) -> None:
-        """Raises `ValueError` where fields contradict each other; overridden by blocks."""
+        """Raise `ValueError` where fields contradict each other; overridden by blocks."""
 
     def param(self, name: str, init_fn: Any, *init_args: Any, **kwargs: Any) -> Any:
-        """Makes or finds a parameter, as in Linen.
+        """Create or find a parameter, as in Linen.
 
         Raises:
-            TypeError: there is one, of another shape than the input asks for.
+            TypeError: its shape is not the one that the input requires.
         """
         try:
             value = super().param(name, init_fn, *init_args, **kwargs)
-            # Weights from files are numpy's, and traced code may index and update them.
+            # Weights from files are numpy arrays, which traced code cannot index or update.
             return of_jax(value)
         except ScopeParamShapeError:
             there = self.get_variable("params", name)
@@ -240,7 +240,7 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _show(value: Any) -> str:
-    """A field's value as one would write it: functions and types by their name."""
+    """Format a field's value as source code: functions and types by their name."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         shown = ", ".join(_show(item) for item in value)
         return f"[{shown}]" if isinstance(value, list) else f"({shown}{',' * (len(value) == 1)})"
@@ -257,7 +257,7 @@ def fields_of(module: nn.Module) -> dict[str, Any]:
 
 
 def map_modules(value: Any, function: Callable[[nn.Module], Any]) -> Any:
-    """Applies `function` to the modules in a field's value: one, or a container of them."""
+    """Apply `function` to the modules in a field's value: one, or a container of them."""
     if isinstance(value, nn.Module):
         return function(value)
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
@@ -271,7 +271,7 @@ def map_modules(value: Any, function: Callable[[nn.Module], Any]) -> Any:
 
 
 def modules_in(value: Any, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules in a field's value, each with its path, as `block_0` in a tuple `block`."""
+    """The modules in a field's value, each with its path: `block_0` in a tuple `block`."""
     if isinstance(value, nn.Module):
         yield path, value
     elif isinstance(value, (list, tuple)):
@@ -283,7 +283,7 @@ def modules_in(value: Any, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def fresh(template: M, **overrides: Any) -> M:
-    """Copy a block, with weights of its own wherever the copy is used.
+    """Copy a block so that the copy has its own weights.
 
     Without `name` the copy is free-standing; with it, it becomes that child of the block whose
     method is running. Unlike `template.clone()` it shares no weights with the template.
@@ -300,16 +300,16 @@ _RUNNING = Block.__dataclass_fields__["parent"].default
 
 
 def unbound(part: nn.Module) -> nn.Module:
-    """The value of a part: itself, or a copy where it is bound to variables."""
+    """Return an unbound part: the part itself, or a copy if it is bound to variables."""
     return part if part.parent is None else copied(part, None, part.name)
 
 
 def copied(part: M, parent: Any, name: str | None) -> M:
-    """Copy a part to a place of its own: a child of `parent`, or a value where that is None."""
+    """Copy a part: as a child of `parent`, or as a value if that is None."""
     if isinstance(part, Block):
         fields = {key: map_modules(value, unbound) for key, value in fields_of(part).items()}
         return _make(type(part), {**fields, "name": name}, parent)
-    # What a plain module holds is bound by Linen, which would tie what two of them share.
+    # Linen binds the modules in a plain module, and would tie those that two of them share.
     fields = {
         key: map_modules(value, lambda inner: copied(inner, None, inner.name))
         for key, value in fields_of(part).items()
@@ -318,7 +318,7 @@ def copied(part: M, parent: Any, name: str | None) -> M:
 
 
 def _make(kind: type[M], fields: dict[str, Any], parent: Any) -> M:
-    """Make a block of fields that were checked before."""
+    """Make a block from fields that have been checked."""
     block = object.__new__(kind)
     vars(block).update(fields)
     for field in dataclasses.fields(kind):

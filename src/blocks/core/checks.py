@@ -1,7 +1,7 @@
-"""Checks of values, which shapes cannot express: token ids in range, room in a cache.
+"""Checks of array values, beyond shapes: token ids in range, room in a cache.
 
-Eager calls check at once. Under `jit` values are unknown, and a check would cost a transfer; there
-they run only inside `checked`.
+Eager calls are checked at once. Under `jit`, where values are unknown and a check would cost a
+transfer, checks run only inside `checked`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _checking: contextvars.ContextVar[bool] = contextvars.ContextVar("checking", def
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiles `function` with its value checks on: the debug switch.
+    """Compile `function` with value checks enabled, for debugging.
 
     Raises:
         ValueError: when the compiled function is called with values that a block refuses.
@@ -47,7 +47,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def own(*args: P.args, **kwargs: P.kwargs) -> R:
         return function(*args, **kwargs)
 
-    # A function of its own: JAX keeps traces by function, and a trace made by `jax.jit(function)`
+    # A new function: JAX caches traces by function, and a trace made by `jax.jit(function)`
     # holds no checks, as one made here holds checks that `jax.jit(function)` could not compile.
     compiled = chex.chexify(jax.jit(own), async_check=False)
 
@@ -72,7 +72,7 @@ def _switched_on() -> Iterator[None]:
 
 
 def check_values(holds: jax.Array, message: str, **values: Any) -> None:
-    """Refuses values for which `holds` is false; `{name}` in `message` shows a value.
+    """Refuse values for which `holds` is false; `{name}` in `message` shows a value.
 
     Raises:
         ValueError: at once in an eager call; under `jit` only inside `checked`.

@@ -1,4 +1,4 @@
-"""Checks of what a block's fields hold, against their annotations."""
+"""Checks of field values against their annotations."""
 
 import functools
 import inspect
@@ -23,9 +23,9 @@ from blocks.core.typing import Draws, Floating
 def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Refuse values that their field's annotation does not allow.
 
-    Linen would take them, and some would be passed over in silence: a class in the place of a
-    block, say. A field is judged by its annotation alone; one that cannot be resolved, as a name
-    that only checkers of types import, is left unchecked.
+    Linen would accept them, and ignore some of them silently: a class in the place of a block, say.
+    A field is judged by its annotation alone; one that cannot be resolved, such as a name that only
+    type checkers import, is left unchecked.
 
     Args:
         owner: the block or mask that the fields belong to.
@@ -35,7 +35,7 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
         The values, with tuples for lists where the annotation says tuple.
 
     Raises:
-        TypeError: names the field, what it can hold, what it was given, and the likely fix.
+        TypeError: names the field, what it can hold, what was given, and the likely fix.
     """
     hints = field_hints(type(owner))
     checked = {}
@@ -63,11 +63,11 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class Hint(typing.NamedTuple):
-    """What an annotation says of a field.
+    """An annotation of a field, split into types and marks.
 
     Attributes:
-        plain: the types that it allows.
-        marks: what stands beside them in `Annotated`.
+        plain: the allowed types.
+        marks: metadata beside them in `Annotated`.
     """
 
     plain: Any
@@ -110,13 +110,13 @@ def field_hints(kind: type) -> dict[str, Hint]:
 
 
 def _resolved(annotation: Any, owner: type) -> Hint:
-    """An annotation with its names looked up; anything goes where one is not to be found."""
+    """Resolve the names in an annotation; `Any` where one cannot be found."""
     alone = types.SimpleNamespace(__annotations__={"field": annotation})
     names = vars(inspect.getmodule(owner) or owner)
     try:
         plain = typing.get_type_hints(alone, names, dict(vars(owner)))["field"]
         full = typing.get_type_hints(alone, names, dict(vars(owner)), include_extras=True)["field"]
-    except Exception:  # whatever evaluating a name of a user's raises
+    except Exception:  # whatever the evaluation of a user's name raises
         return Hint(Any)
     return Hint(plain, tuple(_marks(full)))
 
@@ -132,25 +132,25 @@ def _marks(hint: Any) -> Iterator[Any]:
 
 @functools.cache
 def copied_slots(kind: type) -> frozenset[str]:
-    """Names of the fields whose parts a kind of block copies and never runs: `Template[...]`."""
+    """Names of the fields marked `Template[...]`, whose parts a block copies and never runs."""
     return frozenset(name for name, hint in field_hints(kind).items() if hint.copied)
 
 
 def _fits(value: Any, hint: Any) -> bool:
     kinds = alternatives(hint)
-    if isinstance(value, bool):  # Python counts True as a whole number
+    if isinstance(value, bool):  # Python counts True as an integer
         return hint is Any or any(kind in (bool, Any, object) for kind in kinds)
     if inspect.isclass(value) and all(getattr(kind, "_is_protocol", False) for kind in kinds):
-        return False  # it has what the protocol asks of a value
+        return False  # it has the members of the protocol
     if is_bearable(value, hint) or is_bearable(_thawed(value), hint):
         return True
-    # Whole numbers where any number may stand, and numpy's numbers.
+    # Integers where floats are allowed, and numpy's numbers.
     whole = isinstance(value, numbers.Integral)
     return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
 
 
 def _computes(value: Any) -> bool:
-    """Whether a dtype is one to compute in."""
+    """Return whether a dtype is one to compute in."""
     if value is None:
         return True
     try:
@@ -160,7 +160,7 @@ def _computes(value: Any) -> bool:
 
 
 def _draws(value: Any) -> bool:
-    """Whether a function of JAX's is an initialiser, and not one that makes them."""
+    """Return whether a function of JAX is an initialiser, not a factory of one."""
     ours = inspect.isfunction(value) and value.__module__.endswith("nn.initializers")
     return not ours or "key" in inspect.signature(value).parameters
 
@@ -170,14 +170,14 @@ def _parts(value: Any) -> tuple[Any, ...]:
 
 
 def _placed(value: Any, hint: Hint) -> bool:
-    """Whether a slot for any block is free of parts that have slots of their own kind."""
+    """Return whether a slot for any block holds no parts that need a slot of their own kind."""
     anything = nn.Module in alternatives(hint.plain) or hint.plain == tuple[nn.Module, ...]
     inner = any(isinstance(part, Inner) for part in _parts(value))
     return hint.copied or not anything or not inner
 
 
 def _uncallable(hint: Hint, called: Called, value: Any) -> nn.Module | None:
-    """The first part that does not take what its slot passes, be it of another meaning."""
+    """The first part that does not accept the arguments that its slot passes."""
     for part in map(adapted, _parts(value)):
         inner = isinstance(part, Inner) and not hint.copied
         if isinstance(part, nn.Module) and (inner or not called.fits(part)):
@@ -193,7 +193,7 @@ def _wrapped(part: nn.Module, called: Called) -> str | None:
 
 
 def _thawed(value: Any) -> Any:
-    """Lists as the tuples, frozen dicts as the dicts that they are to Linen."""
+    """Convert lists to tuples, and frozen dicts to dicts, as Linen does."""
     return dict(value) if isinstance(value, FrozenDict) else _tupled(value)
 
 

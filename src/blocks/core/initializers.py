@@ -1,7 +1,7 @@
-"""Initialisers as values: they compare, print and pickle, which closures do not.
+"""Initialisers as values, which compare, print and pickle, unlike closures.
 
 Two calls of `nn.initializers.normal(0.02)` are two functions, so two models that hold them are
-unequal although they are the same. These are the same when their numbers are.
+unequal. These are equal when their fields are.
 """
 
 import dataclasses
@@ -15,10 +15,10 @@ from blocks.core.typing import Array, Dtype, Key
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
-    """Draws from a normal distribution of mean zero.
+    """Normal initialiser of mean zero.
 
     Attributes:
-        stddev: its standard deviation.
+        stddev: standard deviation.
     """
 
     stddev: float
@@ -26,7 +26,7 @@ class Normal:
     def __call__(
         self, key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32, **_: object
     ) -> Array:
-        """Draws an array."""
+        """Draw an array."""
         return jax.nn.initializers.normal(self.stddev)(key, shape, dtype)
 
 
@@ -49,11 +49,11 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class VarianceScaling:
-    """Draws with a variance of `scale / n`, where `n` counts inputs, outputs or their mean.
+    """Variance scaling initialiser: variance `scale / n`, where `n` counts inputs, outputs or both.
 
     Attributes:
         scale: factor on the variance.
-        mode: which `n`: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        mode: choice of `n`: `"fan_in"`, `"fan_out"` or `"fan_avg"`, their mean.
         distribution: `"truncated_normal"`, `"normal"` or `"uniform"`.
 
     References:
@@ -67,7 +67,7 @@ class VarianceScaling:
     def __call__(
         self, key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32, **_: object
     ) -> Array:
-        """Draws an array; the last axis counts outputs, the ones before it inputs."""
+        """Draw an array; the last axis counts outputs, the ones before it inputs."""
         draw = jax.nn.initializers.variance_scaling(self.scale, self.mode, self.distribution)
         return draw(key, shape, dtype)
 

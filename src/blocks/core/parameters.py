@@ -1,4 +1,4 @@
-"""Compare parameters with the model that is to run with them."""
+"""Check parameters against a model."""
 
 import re
 from typing import Any
@@ -15,16 +15,16 @@ from blocks.core.errors.location import reported
 def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
     """Refuse parameters that are not exactly those of a model.
 
-    Linen reads what a model asks for and passes over the rest in silence: weights of four layers
-    run in a model of two, and biases of a checkpoint vanish under `use_bias=False`.
+    Linen reads the parameters that a model asks for and silently ignores the rest: weights of four
+    layers run in a model of two, and biases of a checkpoint vanish under `use_bias=False`.
 
     Args:
-        model: the value.
+        model: the model, as a value.
         params: its parameters, as `init` returns them under `"params"`.
         *inputs: arguments of a call, or their shapes as `jax.ShapeDtypeStruct`.
 
     Raises:
-        ValueError: names what is missing, left over and of another shape, with both sides.
+        ValueError: names parameters that are missing, left over or of another shape.
 
     Example:
         ```python
@@ -70,7 +70,7 @@ def _shapes(params: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _layout(wanted: set[str], given: set[str]) -> str | None:
-    """The conversion between the two layouts of a stack, where that is what differs."""
+    """Suggest converting between the two layouts of a stack, if that is the difference."""
     loop, scan = re.compile(r"(^|/)layer_\d+/"), re.compile(r"(^|/)layers(_\d+)?/")
     missing, left = wanted - given, given - wanted
     if any(map(scan.search, missing)) and any(map(loop.search, left)):

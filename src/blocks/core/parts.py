@@ -1,4 +1,4 @@
-"""Names of parts: what a block's parameters are called, by slot and by kind, never by place."""
+"""Names of parts, and so of their parameters: by slot or by kind, never by index."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z][a-z]{2})|(?<=[a-z]{2})(?=[A-Z])|(?<=[a-z]\d)
 
 
 def part_name(part: nn.Module) -> str:
-    """The name of a part in a tuple slot: the one it was given, or its kind in snake case.
+    """Return the name of a part in a tuple slot: its given name, or its kind in snake case.
 
     Example:
         ```python
@@ -26,14 +26,14 @@ def part_name(part: nn.Module) -> str:
 
 
 def named(parts: Iterable[nn.Module], owner: str) -> Iterator[tuple[str, nn.Module]]:
-    """The parts of a tuple slot with their names, which parameters keep when parts are reordered.
+    """Yield the parts of a tuple slot with their names, which do not depend on the order.
 
     Args:
-        parts: in one block's tuple slots.
-        owner: where they are, as a message says it.
+        parts: parts in one block's tuple slots.
+        owner: name of their owner in messages.
 
     Raises:
-        ValueError: two parts of one name.
+        ValueError: two parts with the same name.
     """
     seen: dict[str, nn.Module] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""Compiled functions in fields, as `jax.nn.relu`, pickle by their name as plain ones do."""
+"""Pickle compiled functions such as `jax.nn.relu` by name, as plain functions are."""
 
 import copyreg
 import pickle
@@ -9,7 +9,7 @@ import jax
 
 
 def _by_name(function: Any) -> Any:
-    """The name that finds a compiled function in its module, or what JAX makes of it."""
+    """Reduce a compiled function to its name in its module, or as JAX does by default."""
     name = function.__qualname__
     found = getattr(sys.modules.get(function.__module__), name, None) is function
     return name if found else function.__reduce_ex__(pickle.DEFAULT_PROTOCOL)

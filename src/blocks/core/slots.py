@@ -1,6 +1,6 @@
-"""Slots: what a field for a block says of the block's call, and of who runs it.
+"""Slots: annotations of fields for blocks, which tell how the block is called and who runs it.
 
-A slot takes any Linen module that can be called as its owner calls it. The annotation says how:
+A slot accepts any Linen module that can be called as its owner calls it:
 
 | slot | called with |
 |---|---|
@@ -14,8 +14,8 @@ A slot takes any Linen module that can be called as its owner calls it. The anno
 
 A slot of an `Adapter` says nothing: the slot that the adapter stands in speaks of its block.
 
-`Template[...]` marks a slot that its owner never runs: it makes copies of it with `fresh`, under
-names of their own, as a `Stack` does of its layer.
+`Template[...]` marks a slot whose part is never run itself: its owner runs copies, made with
+`fresh` under other names, as a `Stack` does with its layer.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Called:
-    """How a slot's owner calls what is in it.
+    """Mark of a slot: the arguments that its owner passes to the part in it.
 
     Attributes:
-        arguments: their names, in the order in which they are passed.
+        arguments: names of the positional arguments, in order.
     """
 
     arguments: tuple[str, ...]
@@ -41,7 +41,7 @@ class Called:
         object.__setattr__(self, "arguments", arguments)
 
     def fits(self, part: Any) -> bool:
-        """Whether a part's `__call__` takes these arguments by position."""
+        """Return whether a part's `__call__` accepts these arguments by position."""
         try:
             inspect.signature(type(part).__call__).bind(part, *self.arguments)
         except TypeError:
@@ -50,7 +50,7 @@ class Called:
 
 
 class Copied:
-    """Marks a slot that its owner copies and never runs."""
+    """Mark of a slot whose part its owner copies and never runs."""
 
 
 class Adapter:
@@ -67,7 +67,7 @@ def adapted(part: Any) -> Any:
 
 
 class Inner:
-    """Mixin of parts that only slots of their own kind take, as those inside attention."""
+    """Mixin for parts that fit only slots of their own kind, such as those inside attention."""
 
 
 Mixer: TypeAlias = Annotated[nn.Module, Called("x", "context", "deterministic")]

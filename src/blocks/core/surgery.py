@@ -1,4 +1,4 @@
-"""Change a model before it has weights: `override`, `replace`, `find`."""
+"""Model surgery before initialisation: `override`, `replace` and `find`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @reported
 def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
-    """Finds the parts of `model` that are of a `kind`, by their path.
+    """Find the parts of `model` that are of a `kind`, by their path.
 
     Example:
         ```python
@@ -28,7 +28,7 @@ def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
         ```
 
     Raises:
-        TypeError: a `kind` that is no class.
+        TypeError: a `kind` that is not a class.
     """
     check_model(model, "find")
     _check_kind(kind)
@@ -51,10 +51,10 @@ def find(model: nn.Module, kind: type[M]) -> dict[str, M]:
 def override(model: M, kind: type[nn.Module] | None = None, /, **fields: Any) -> M:
     """Set fields in `model` and its parts.
 
-    An option that means the same everywhere, as `dtype` or `dropout_rate` (`EVERYWHERE`), is set
-    wherever it exists. Any other field, a size or a slot, belongs to one kind of block, or to the
-    kinds that inherit it: where several others have it too, `kind` says which is meant. A kind in
-    which the field is None everywhere does without it, and keeps None.
+    An option with one meaning everywhere, such as `dtype` or `dropout_rate` (`EVERYWHERE`), is set
+    wherever it exists. Any other field, a size or a slot, belongs to one kind of block and those
+    that inherit it: if unrelated kinds have it too, `kind` selects one. A kind in which the field
+    is None throughout does not use it, and keeps None.
 
     Args:
         model: the value to change; it stays as it was.
@@ -121,18 +121,18 @@ EVERYWHERE = frozenset(
         "use_bias",
     }
 )
-"""Options that mean the same in every kind of block, which `override` sets wherever they exist."""
+"""Options with one meaning in all blocks, which `override` sets wherever they exist."""
 
 
 def _owners(name: str, value: Any, parts: Iterable[nn.Module]) -> set[type[nn.Module]]:
-    """Kinds of the parts that have a field, and use it: None may mean that a block does without."""
+    """Kinds of the parts that have a field; only those where it is not None, if there are any."""
     having = [part for part in parts if name in fields_of(part)]
     using = {type(part) for part in having if getattr(part, name) is not None}
     return using or {type(part) for part in having}
 
 
 def _declaring(kind: type, name: str) -> type:
-    """The class that declares a field; kinds that inherit it from one mean the same by it."""
+    """The class that declares a field, and so defines its meaning for subclasses."""
     return [base for base in kind.__mro__ if name in vars(base).get("__annotations__", {})][-1]
 
 
@@ -172,11 +172,11 @@ def _refuse_absent(model: nn.Module, kind: Any) -> None:
 
 @reported
 def replace(model: nn.Module, kind: type[M], function: Callable[[M], nn.Module]) -> Any:
-    """Puts `function(part)` in the place of every part of a `kind`, outermost first.
+    """Replace every part of a `kind` by `function(part)`, outermost first.
 
     Raises:
-        ValueError: no part of `model` is of that kind; the message lists the kinds there are.
-        TypeError: a `kind` that is no class, or a block in the place of the function.
+        ValueError: no part of `model` is of that kind; the message lists the existing kinds.
+        TypeError: a `kind` that is not a class, or a block in the place of the function.
 
     Example:
         ```python

@@ -1,4 +1,4 @@
-"""The axis legend, array aliases and `typed`, the decorator that checks every public call.
+"""Axis legend, array aliases, and `typed`, the decorator that checks every public call.
 
 One word per axis, used in every signature of the library:
 
@@ -8,13 +8,13 @@ One word per axis, used in every signature of the library:
 | `seq` | tokens of a sequence; `q_seq` and `kv_seq` where queries and keys differ |
 | `memory_seq` | tokens of the other sequence, which cross-attention reads |
 | `embed` | features of a token between blocks; `memory_embed` of the memory |
-| `condition_embed` | features of what a whole sequence is conditioned on |
+| `condition_embed` | features of the vector that conditions a whole sequence |
 | `heads`, `kv_heads` | query heads; heads of keys and values, which query heads may share |
 | `head_dim` | features of one head |
 | `hidden` | features inside an MLP |
 | `vocab` | token ids |
-| `ahead` | tokens predicted at one place |
-| `width` | features of all streams that a layout carries, side by side |
+| `ahead` | tokens predicted at one position |
+| `width` | features of all residual streams, side by side |
 
 `#` before an axis lets it be 1 and broadcast. `Float[Array, "batch seq embed"]` reads: a floating
 point array of rank three with those axes.
@@ -39,11 +39,11 @@ __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "type
 
 
 class Floating:
-    """Marks a dtype as one to compute in."""
+    """Mark of a field for a dtype to compute in."""
 
 
 class Draws:
-    """Marks a function as an initialiser."""
+    """Mark of a field for an initialiser."""
 
 
 Dtype: TypeAlias = Annotated[jax.typing.DTypeLike, Floating()]
@@ -54,16 +54,16 @@ R = TypeVar("R")
 
 
 def typed(function: Callable[P, R]) -> Callable[P, R]:
-    """Checks arguments and result of `function` against its annotations, once per trace.
+    """Check arguments and result of `function` against its annotations, once per trace.
 
-    Shapes and dtypes are static under `jit`, so the check leaves no operation behind. It stands
-    innermost, below `@nn.compact`. On a block's method it also says where in the model an error
-    arose, whatever raised it; tracebacks of what blocks refuse end in the caller's line. Arrays of
-    numpy become arrays of JAX.
+    Shapes and dtypes are static under `jit`, so the check compiles to nothing. The decorator goes
+    innermost, below `@nn.compact`. On a block's method it also adds the path in the model to any
+    error; tracebacks of errors of blocks end in the caller's line. Numpy arrays are converted to
+    JAX arrays.
 
     Raises:
-        TypeError: names the block, the argument, what its signature expects and what it got, and
-            the fix where the mistake is a known one.
+        TypeError: names the block, the argument, what is expected and what was given, and the fix
+            of a common mistake.
     """
     signature = inspect.signature(function)
 
@@ -84,7 +84,7 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
             running.reset(before)
         try:
             raise error
-        except ValueError:  # in other words, with nothing behind it
+        except ValueError:  # reworded, without the original as its cause
             _report(error, function, module)
             raise
 
@@ -92,9 +92,9 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def of_jax(value: Any) -> Any:
-    """Numpy's arrays of numbers as those of JAX; data and weights that are read from files are.
+    """Convert numpy arrays of numbers, such as data and weights read from files, to JAX arrays.
 
-    Numpy's scalars, which cannot be written to, stay what they are.
+    Numpy scalars are immutable, and are not converted.
     """
     numpy = hasattr(value, "__array_interface__") and hasattr(value, "__setitem__")
     return jnp.asarray(value) if numpy and value.dtype.kind not in "OSUMm" else value
@@ -109,7 +109,7 @@ def _checked(
     if jaxtyping.config.jaxtyping_disable:
         return function(*args, **kwargs)
     bound = bind(signature, args, kwargs)
-    with jaxtyping.jaxtyped("context"):  # within which axes of one name have one size
+    with jaxtyping.jaxtyped("context"):  # scope in which axes of one name have one size
         check_arguments(function, bound.arguments)
         result = function(*bound.args, **bound.kwargs)
         check_result(function, bound.arguments, result)
@@ -119,5 +119,5 @@ def _checked(
 def _report(error: Exception, function: Callable[..., Any], module: nn.Module | None) -> None:
     if module is not None:
         report(error, type(module).__name__, where(module))
-    elif running.get() is None:  # else the block around it says where it is
+    elif running.get() is None:  # otherwise the enclosing block adds the location
         report(error, function.__qualname__.lstrip("_"))

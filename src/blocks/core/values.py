@@ -1,4 +1,4 @@
-"""`Value`, the base of what a slot holds besides blocks: masks, caches."""
+"""`Value`, the base of values in slots that are not blocks: masks and caches."""
 
 import dataclasses
 from typing import Any, dataclass_transform
@@ -9,9 +9,9 @@ from blocks.core.fields import check_types
 
 @dataclass_transform(frozen_default=True)
 class Value(metaclass=Reporting):
-    """A frozen dataclass by inheritance: it compares, hashes and prints by its checked fields.
+    """Base class for frozen dataclasses by inheritance, compared and hashed by checked fields.
 
-    A subclass writes its fields and needs no decorator. What must hold between fields goes into
+    A subclass declares its fields and needs no decorator. Constraints between fields go into
     `check_fields`.
 
     Raises:
@@ -19,7 +19,7 @@ class Value(metaclass=Reporting):
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Makes the subclass a frozen dataclass."""
+        """Make the subclass a frozen dataclass."""
         super().__init_subclass__(**options)
         if "__post_init__" in vars(cls) and not is_ours(cls):
             raise TypeError(
@@ -27,11 +27,11 @@ class Value(metaclass=Reporting):
                 "which runs once the types of the fields are checked."
             )
         dataclasses.dataclass(frozen=True)(cls)
-        # Those of `Value` say what to do, and a decorator that is written anyway may add its own.
+        # Those of `Value` explain the fix, and a redundant decorator may add its own.
         del cls.__setattr__, cls.__delattr__
 
     def __post_init__(self) -> None:
-        """Checks the fields; a list becomes a tuple."""
+        """Check the fields; a list becomes a tuple."""
         compared = [field.name for field in _fields(self) if field.compare]
         for name in compared:
             if isinstance(getattr(self, name), list):
@@ -55,7 +55,7 @@ class Value(metaclass=Reporting):
 
 
 def is_ours(kind: type) -> bool:
-    """Whether a class is one of this library, whose claims its tests bear out."""
+    """Return whether a class is part of this library, whose tests verify its claims."""
     return kind.__module__.startswith("blocks.")
 
 

@@ -1,4 +1,4 @@
-"""What is added to token embeddings: vectors for types of tokens, and for pairs of them."""
+"""Vectors that are added to token embeddings: for types of tokens, and for pairs of tokens."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,19 +11,19 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 class TokenTypes(Block, kw_only=True):
-    r"""A learned vector for the type of each token, as for the first and second text of a pair.
+    r"""Token type embedding: a learned vector per type, as for the two texts of a pair in BERT.
 
-    It stands in the slot `added` of an embedding, and reads `context.token_type_ids`; without them
-    all tokens are of type 0.
+    It goes into the slot `added` of an embedding, and reads `context.token_type_ids`; without them
+    all tokens have type 0.
 
     Attributes:
-        num_types: types that there are.
+        num_types: number of types.
         features: width of a vector.
         param_dtype: dtype of the parameters.
         embedding_init: initialiser of the table.
 
     Raises:
-        ValueError: a size below 1, or a type that there is not.
+        ValueError: a size below 1, or a type out of range.
 
     Example:
         ```python
@@ -56,7 +56,7 @@ class TokenTypes(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
-        """Gives the vector of each token's type."""
+        """Look up the vector of each token's type."""
         types = jnp.zeros_like(tokens)
         if context is not None and context.token_type_ids is not None:
             context.check(*tokens.shape)
@@ -73,14 +73,14 @@ class TokenTypes(Block, kw_only=True):
 
 
 class BigramHash(Block, kw_only=True):
-    r"""A learned vector for each token and the one before it, in buckets by a hash of both.
+    r"""Hashed bigram embedding: a learned vector for each token and the one before it.
 
-    It stands in the slot `added` of an embedding. The first token has bucket 0; others have
+    It goes into the slot `added` of an embedding. The first token has bucket 0; others have
     $1 + (a\,t_i \oplus b\,t_{i-1}) \bmod (n - 1)$ of $n$ buckets, with odd constants $a$ and $b$.
-    Decoding with a cache keeps the last token there.
+    In decoding, the cache keeps the last token.
 
     Attributes:
-        num_buckets: vectors that there are; several pairs share one.
+        num_buckets: number of buckets, each with a vector that several pairs share.
         features: width of a vector.
         param_dtype: dtype of the parameters.
         embedding_init: initialiser of the table.
@@ -120,7 +120,7 @@ class BigramHash(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
-        """Gives the vector of each token with the real token before it."""
+        """Look up the vector of each token and the real token before it."""
         shape = (self.num_buckets, self.features)
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         none = jnp.full(len(tokens), -1, tokens.dtype)

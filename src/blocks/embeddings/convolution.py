@@ -1,4 +1,4 @@
-"""A convolution stem: a long signal as a shorter sequence of vectors."""
+"""`ConvolutionStem`: a long signal as a shorter sequence of vectors."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,18 +13,18 @@ from blocks.mlp.activations import gelu
 
 
 class ConvolutionStem(Block, kw_only=True):
-    r"""Two convolutions along time, the second of stride 2, each followed by a GELU.
+    r"""Convolution stem: two convolutions along time, the second of stride 2, each with a GELU.
 
     $$y = \mathrm{gelu}(\mathrm{conv}_2(\mathrm{gelu}(\mathrm{conv}_1(x))))$$
 
-    Kernels span three steps, with zeros beyond the ends; `seq` steps become `(seq + 1) // 2`.
+    Filters span three steps, with zero padding; `seq` steps become `(seq + 1) // 2`.
 
     Attributes:
         features: width of a vector.
-        position: absolute positions to add after; None for none.
+        position: absolute positions to add to the result; None for none.
         dtype: dtype of the computation; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
-        kernel_init: initialiser of the kernels.
+        kernel_init: initialiser of the filters.
 
     Raises:
         ValueError: a width below 1, or a call with documents or a cache.
@@ -63,7 +63,7 @@ class ConvolutionStem(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch out_seq {self.features}"]:
-        """Shortens the signal; `context` is of the tokens that come out."""
+        """Convolve the signal; `context` describes the resulting tokens."""
         context = Context() if context is None else context
         if context.cache_size is not None:
             raise ValueError(
@@ -78,7 +78,7 @@ class ConvolutionStem(Block, kw_only=True):
         out_seq = (x.shape[1] + 1) // 2
         context.check(len(x), out_seq)
         for name, stride in {"first": 1, "second": 2}.items():
-            if context.valid is not None:  # padding is as zeros beyond the ends
+            if context.valid is not None:  # padding counts as zeros, as beyond the ends
                 real = jnp.repeat(context.valid, 2, axis=1)[:, : x.shape[1], None]
                 x = jnp.where(real, x, 0.0)
             x = gelu(self._convolve(name, stride, x))
@@ -87,7 +87,7 @@ class ConvolutionStem(Block, kw_only=True):
         return self.position(x, locate(context, len(x), out_seq).positions).astype(x.dtype)
 
     def _convolve(self, name: str, stride: int, x: Array) -> Array:
-        # As one matrix product of the three steps under the kernel, side by side.
+        # One matrix product of the three steps under the filter, side by side.
         padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
         seq = x.shape[1]
         steps = [padded[:, step : step + seq : stride] for step in range(3)]

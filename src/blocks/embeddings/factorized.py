@@ -1,4 +1,4 @@
-"""A factorised embedding: a narrow table, and a map from it to the width of the model."""
+"""`FactorizedEmbedding`: a narrow table, and a map from it to the width of the model."""
 
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
@@ -9,11 +9,10 @@ from blocks.embeddings.tokens import TokenEmbedding
 
 
 class FactorizedEmbedding(TokenEmbedding, kw_only=True):
-    r"""A `TokenEmbedding` whose table is the product of two smaller ones, $E = T W$.
+    r"""Token embedding whose table is a product of two smaller ones, $E = T W$.
 
-    With a large vocabulary and a wide model it saves most of the table: `vocab_size * inner +
-    inner * features` parameters. A tied head uses the product. Other fields are those of
-    `TokenEmbedding`.
+    With a large vocabulary and a wide model it saves most parameters: there are `vocab_size * inner
+    + inner * features`. A tied head uses the product. Other fields are those of `TokenEmbedding`.
 
     Attributes:
         inner: width of the narrow table $T$.
@@ -47,7 +46,7 @@ class FactorizedEmbedding(TokenEmbedding, kw_only=True):
             raise ValueError(f"inner={self.inner} must be at least 1; ALBERT has 128.")
 
     def setup(self) -> None:
-        """Makes both tables."""
+        """Create both tables."""
         super().setup()
         shape = (self.inner, self.features)
         self.kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)

@@ -1,4 +1,4 @@
-"""Patches: an image as a sequence of vectors."""
+"""`PatchEmbedding`: an image as a sequence of vectors."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,24 +12,23 @@ from blocks.linear import Linear
 
 
 class PatchEmbedding(Block, kw_only=True):
-    r"""Cuts an image into square patches and maps each to a vector, row by row.
+    r"""Patch embedding: square patches of an image, each mapped to a vector, row by row.
 
-    Extra tokens, which are learned, stand before the patches: a class token for a classifier to
-    read, registers for the model's own notes.
+    Learned extra tokens precede the patches: a class token for a classifier to read, and registers.
 
     Attributes:
-        size: of a patch, in pixels.
+        size: side of a patch, in pixels.
         features: width of a vector.
-        position: where patches stand, `GridPositions` or `SinusoidalGrid`; None for none.
-        extra_tokens: learned ones before the patches; the first is the class token.
-        dropout_rate: share of the features dropped in training.
+        position: positions to add, `GridPositions` or `SinusoidalGrid`; None for none.
+        extra_tokens: number of learned tokens before the patches; the first is the class token.
+        dropout_rate: dropout probability on the vectors.
         dtype: dtype of the computation; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
         kernel_init: initialiser of the map.
         tokens_init: initialiser of the extra tokens.
 
     Raises:
-        ValueError: sizes or rates that cannot be, or an image that is not whole patches.
+        ValueError: a size below 1, a rate outside [0, 1), or an image that is not whole patches.
 
     Example:
         ```python
@@ -74,11 +73,11 @@ class PatchEmbedding(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
-        """Embeds every patch; `context` is of the tokens that come out."""
+        """Embed every patch; `context` describes the resulting tokens."""
         batch, height, width, channels = images.shape
         rows, columns = height // self.size, width // self.size
         if (height, width) != (rows * self.size, columns * self.size) or 0 in (rows, columns):
-            first = height <= 4 and height < self.size  # as many as an image has channels
+            first = height <= 4 and height < self.size  # as many as the image has channels
             fix = "pad or resize it."
             if first:
                 fix = (

@@ -1,4 +1,4 @@
-"""Token embeddings: a learned vector for each token id, and what is added to it."""
+"""`TokenEmbedding`: a learned vector for each token id, with positions and other additions."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 def check_tokens(tokens: Int[Array, "batch seq"], vocab_size: int) -> None:
     """Validate token ids against the size of the table; see `check_values`."""
-    limits = jnp.iinfo(tokens.dtype)  # where minimum and maximum of no tokens start
+    limits = jnp.iinfo(tokens.dtype)  # initial values, for calls without tokens
     check_values(
         (tokens >= 0).all() & (tokens < vocab_size).all(),
         "token ids from {low} to {high} do not fit vocab_size={size}; "
@@ -27,21 +27,20 @@ def check_tokens(tokens: Int[Array, "batch seq"], vocab_size: int) -> None:
 
 
 class TokenEmbedding(Block, kw_only=True):
-    r"""Looks up a learned vector for each token id, and adds where the token stands.
+    r"""Token embedding: a learned vector for each token id, plus its absolute position.
 
     $$y_t = \mathrm{norm}(s\,E_{\mathrm{token}_t} + \textstyle\sum_i A_i + P_t)$$
 
     Attributes:
-        vocab_size: token ids that there are.
+        vocab_size: number of token ids.
         features: width of a vector.
         position: absolute positions to add, `LearnedPositions` or `SinusoidalPositions`; None
-            where attention knows positions itself.
-        added: blocks whose vectors $A_i$ are added, called on token ids, context and determinism:
-            `TokenTypes`, `BigramHash`.
-        embedding_scale: what the table's vectors are multiplied with $s$; Gemma takes the root of
-            the width.
-        embedding_norm: of the sum, as in BERT; None for none.
-        dropout_rate: share of the features dropped in training.
+            where attention handles positions.
+        added: blocks whose vectors $A_i$ are added, such as `TokenTypes` and `BigramHash`; called
+            on token ids, context and `deterministic`.
+        embedding_scale: factor $s$ on the table's vectors; Gemma takes the root of the width.
+        embedding_norm: norm of the sum, as in BERT; None for none.
+        dropout_rate: dropout probability on the vectors.
         dtype: dtype of the result; None infers it from the parameters.
         param_dtype: dtype of the parameters.
         embedding_init: initialiser of the table $E$.
@@ -86,7 +85,7 @@ class TokenEmbedding(Block, kw_only=True):
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     def setup(self) -> None:
-        """Makes the table, which a tied head uses too."""
+        """Create the table, which a tied head uses too."""
         shape = (self.vocab_size, self._table_features())
         self.embedding = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         self.dropout = nn.Dropout(self.dropout_rate)
@@ -98,7 +97,7 @@ class TokenEmbedding(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
-        """Embeds every token."""
+        """Embed every token."""
         check_tokens(tokens, self.vocab_size)
         if context is not None:
             context.check(*tokens.shape)

@@ -1,1 +1,1 @@
-"""Heads: from a model's last vectors to what it is asked for."""
+"""Heads: from a model's last vectors to logits, classes or values."""

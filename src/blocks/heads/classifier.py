@@ -1,4 +1,4 @@
-"""Heads that score a sequence, or each token, by a few numbers."""
+"""Heads that classify a sequence, or value each token."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,18 +12,18 @@ from blocks.linear import Linear
 
 
 class ClassifierHead(Block, kw_only=True):
-    r"""Scores classes of a whole sequence: $z = \mathrm{pool}(x) W + b$.
+    r"""Classification head: logits of classes for a whole sequence, $z = \mathrm{pool}(x) W + b$.
 
     Attributes:
-        num_classes: to score.
-        pool: what makes one vector of the sequence.
-        dropout_rate: share of the pooled features dropped in training.
+        num_classes: number of classes.
+        pool: pooler of the sequence into one vector.
+        dropout_rate: dropout probability on the pooled vector.
         dtype: dtype of the product; None infers it. Logits are float32 always.
         param_dtype: dtype of the parameters.
         kernel_init: initialiser of $W$.
 
     Raises:
-        ValueError: no class, or a rate outside [0, 1).
+        ValueError: fewer than one class, or a rate outside [0, 1).
 
     Example:
         ```python
@@ -61,7 +61,7 @@ class ClassifierHead(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch {self.num_classes}"]:
-        """Scores every sequence, its padding left out."""
+        """Compute the logits of every sequence, without its padding."""
         pooled = nn.Dropout(self.dropout_rate)(self.pool(x, context), deterministic)
         logits = Linear(
             features=(self.num_classes,),
@@ -74,7 +74,7 @@ class ClassifierHead(Block, kw_only=True):
 
 
 class ValueHead(Block, kw_only=True):
-    r"""Gives each token a number, as a reward model or a critic does: $v_t = x_t w + b$.
+    r"""Value head: one number per token, for reward models and critics: $v_t = x_t w + b$.
 
     Attributes:
         dtype: dtype of the product; None infers it. Values are float32 always.
@@ -106,7 +106,7 @@ class ValueHead(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq"]:
-        """Values every token."""
+        """Compute the value of every token."""
         values = Linear(
             features=(1,),
             dtype=self.dtype,

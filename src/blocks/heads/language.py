@@ -1,4 +1,4 @@
-"""The head of a language model: scores of every token of the vocabulary."""
+"""`LMHead`: the head of a language model, with a logit for every token of the vocabulary."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,19 +11,19 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
 class LMHead(Block, kw_only=True):
-    r"""Scores every token of the vocabulary as the next one: $z = s\,(x W + b)$.
+    r"""Language model head: logits of the next token, $z = s\,(x W + b)$.
 
-    Tied, $W$ is the transpose of the embedding's table, and the head has no kernel of its own.
+    Tied, $W$ is the transpose of the embedding's table, and the head has no weights of its own.
 
     Attributes:
-        vocab_size: tokens to score; None where tied, which takes the table's.
+        vocab_size: number of token ids; None if tied, which takes that of the table.
         tied: use the embedding's table.
         use_bias: learn a bias $b$ for each token.
-        logit_scale: what logits are multiplied with $s$.
-        logit_cap: bounds them after that, $c \tanh(z / c)$, as in Gemma 2; None for no bound.
+        logit_scale: factor $s$ on logits.
+        logit_cap: bound $c$ on the scaled logits, $c \tanh(z / c)$, as in Gemma 2; None for none.
         dtype: dtype of the product; None infers it. Logits are float32 always.
         param_dtype: dtype of the parameters.
-        kernel_init: initialiser of $W$ where it is the head's own.
+        kernel_init: initialiser of $W$ if not tied.
 
     Raises:
         ValueError: neither or both of `vocab_size` and `tied`, a bound that is not positive, or a
@@ -54,7 +54,7 @@ class LMHead(Block, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Validate the size of the vocabulary, which a tied head takes from the embedding."""
+        """Validate that either a vocabulary size is given or the head is tied."""
         if self.tied and self.vocab_size is not None:
             raise ValueError(
                 f"vocab_size={self.vocab_size} contradicts tied=True, which takes the size of the "
@@ -76,7 +76,7 @@ class LMHead(Block, kw_only=True):
         deterministic: bool = True,
         table: Float[Array, "vocab embed"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
-        """Scores the vocabulary at every token; `table` is used where the head is tied."""
+        """Compute logits at every token; `table` is used if the head is tied."""
         if not self.tied:
             shape = (x.shape[-1], self.vocab_size)
             kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)

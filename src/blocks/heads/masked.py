@@ -1,4 +1,4 @@
-"""The head of a masked language model."""
+"""`MaskedLMHead`: the head of a masked language model."""
 
 from collections.abc import Callable
 
@@ -15,14 +15,14 @@ from blocks.norms.layer_norm import LayerNorm
 
 
 class MaskedLMHead(Block, kw_only=True):
-    r"""Scores the vocabulary at tokens that were masked.
+    r"""Masked language model head: a transformed vector, then the logits of the masked token.
 
     $$z = \mathrm{norm}(\phi(x W + c))\,E^\top + b$$
 
     Attributes:
-        head: of the vocabulary, tied to the embedding or not.
+        head: head that computes the logits, tied to the embedding or not.
         activation: the function $\phi$.
-        norm: after it.
+        norm: norm after the activation.
         dtype: dtype of the products; None infers it.
         param_dtype: dtype of the parameters of $W$.
 
@@ -56,7 +56,7 @@ class MaskedLMHead(Block, kw_only=True):
         deterministic: bool = True,
         table: Float[Array, "vocab embed"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
-        """Scores the vocabulary at every token; `table` is used where the head is tied."""
+        """Compute logits at every token; `table` is used if the head is tied."""
         h = Linear(
             features=(x.shape[-1],), dtype=self.dtype, param_dtype=self.param_dtype, name="dense"
         )(x)

@@ -16,12 +16,12 @@ class Pooler(Block, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Pools."""
+        """Pool each sequence into one vector."""
         raise TypeError(f"{type(self).__name__} pools nothing: give it a `__call__`.")
 
 
 class FirstToken(Pooler, kw_only=True):
-    """Takes the first real token, as the class token of BERT and of vision transformers.
+    """First-token pooling: the first real token, as the class token of BERT and ViTs.
 
     References:
         Devlin et al., BERT, 2018, arXiv:1810.04805.
@@ -31,7 +31,7 @@ class FirstToken(Pooler, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Takes the first token of each row that is not padding."""
+        """Take the first token of each row that is not padding."""
         if context is None or (context.valid is None and context.segment_ids is None):
             return x[:, 0]
         first = jnp.argmax(_valid(x, context), axis=1)
@@ -39,7 +39,7 @@ class FirstToken(Pooler, kw_only=True):
 
 
 class LastToken(Pooler, kw_only=True):
-    """Takes the last real token, which alone knows all of a text in a causal model.
+    """Last-token pooling: the last real token, the only one with full context in a causal model.
 
     References:
         Radford et al., Improving Language Understanding by Generative Pre-Training, 2018.
@@ -49,14 +49,14 @@ class LastToken(Pooler, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Takes the last token of each row that is not padding."""
+        """Take the last token of each row that is not padding."""
         valid = _valid(x, context)
         last = jnp.where(valid, jnp.arange(x.shape[1])[None], 0).max(axis=1)
         return jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
 
 
 class MeanPool(Pooler, kw_only=True):
-    """Takes the mean of all real tokens; zeros where there is none.
+    """Mean pooling: the mean of all real tokens; zeros where there is none.
 
     References:
         Reimers and Gurevych, Sentence-BERT, 2019, arXiv:1908.10084.
@@ -66,14 +66,14 @@ class MeanPool(Pooler, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Averages in float32."""
+        """Average in float32."""
         valid = _valid(x, context)
         total = jnp.where(valid[..., None], x.astype(jnp.float32), 0.0).sum(axis=1)
         return (total / jnp.maximum(valid.sum(axis=1), 1)[:, None]).astype(x.dtype)
 
 
 class AttentionPool(Pooler, kw_only=True):
-    r"""Takes a mean weighted by attention from one learned query: $\mathrm{softmax}(q x^\top) x$.
+    r"""Attention pooling: a mean weighted by one learned query, $\mathrm{softmax}(q x^\top) x$.
 
     Attributes:
         param_dtype: dtype of the query.
@@ -91,7 +91,7 @@ class AttentionPool(Pooler, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
-        """Weighs in float32."""
+        """Weigh and average in float32."""
         query = self.param("query", self.query_init, (x.shape[-1], 1), self.param_dtype)
         scores = jnp.einsum("bse,eo->bos", x.astype(jnp.float32), query.astype(jnp.float32))
         weights = masked_softmax(scores, _valid(x, context)[:, None])
@@ -99,10 +99,10 @@ class AttentionPool(Pooler, kw_only=True):
 
 
 def _valid(x: Array, context: Context | None) -> Array:
-    """Which tokens are real.
+    """Return which tokens are real.
 
     Raises:
-        ValueError: a call with documents, which one vector for a row would mix.
+        ValueError: a call with documents, which one vector per row would mix.
     """
     context = Context() if context is None else context
     context.check(*x.shape[:2])

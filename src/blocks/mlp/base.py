@@ -17,7 +17,7 @@ class BaseMLP(Block, kw_only=True):
 
     $$y = h(x)\, W_\text{down} + b_\text{down}$$
 
-    Subclasses say how the features are made, in `hidden_features`.
+    Subclasses compute the features in `hidden_features`.
 
     Attributes:
         hidden: number of hidden features.

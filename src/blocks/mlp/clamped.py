@@ -10,7 +10,7 @@ from blocks.mlp.base import BaseMLP
 
 
 class ClampedGatedMLP(BaseMLP, kw_only=True):
-    r"""A gated MLP with clamped features, as in gpt-oss: outliers cannot overflow low precision.
+    r"""Clamped gated MLP, as in gpt-oss: outliers cannot overflow low precision.
 
     $$y = (\phi(g) \odot (u + 1))\, W_\text{down} + b_\text{down}, \qquad
     g = \min(x W_\text{gate} + b_\text{gate},\, c), \quad
@@ -18,7 +18,7 @@ class ClampedGatedMLP(BaseMLP, kw_only=True):
 
     Attributes:
         activation: the nonlinearity $\phi$ of the gate, a function or a block that learns one;
-            gpt-oss has $g\,\sigma(1.702\,g)$.
+            gpt-oss uses $g\,\sigma(1.702\,g)$.
         limit: the bound $c$.
 
     Raises:

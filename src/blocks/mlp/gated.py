@@ -9,7 +9,7 @@ from blocks.mlp.base import BaseMLP
 
 
 class GatedMLP(BaseMLP, kw_only=True):
-    r"""An MLP whose hidden features are gated by a second projection.
+    r"""Gated MLP: hidden features are gated by a second projection, as in SwiGLU.
 
     $$y = (\phi(x W_\text{gate}) \odot x W_\text{up})\, W_\text{down}$$
 
@@ -18,7 +18,7 @@ class GatedMLP(BaseMLP, kw_only=True):
     Attributes:
         hidden: number of hidden features; 8/3 of the width matches a plain MLP's size.
         activation: the nonlinearity $\phi$ of the gate, a function or a block that learns one.
-        use_bias: learn biases in all three projections; the paper and its users have none.
+        use_bias: learn biases in all three projections; the paper uses none.
 
     Raises:
         ValueError: a size below 1 or a rate outside [0, 1).

@@ -8,7 +8,7 @@ from blocks.mlp.base import BaseMLP
 
 
 class MLP(BaseMLP, kw_only=True):
-    r"""Widens each token, applies an activation, and projects back.
+    r"""MLP with one hidden layer: an up projection, an activation, and a down projection.
 
     $$y = \phi(x W_\text{up} + b_\text{up})\, W_\text{down} + b_\text{down}$$
 

@@ -1,1 +1,1 @@
-"""How the library reports mistakes: where, in which words, with which fix, and where it ends."""
+"""Error reporting: location, wording, fixes and tracebacks."""

@@ -1,4 +1,4 @@
-"""What Flax says of parameters, caches and random keys, in words of the blocks that need them."""
+"""Flax's errors about parameters, caches and random keys, explained for blocks."""
 
 import re
 
@@ -6,8 +6,8 @@ from flax import errors
 
 
 def translate(error: Exception) -> ValueError | None:
-    """The same in words of this library; None for other errors."""
-    quoted = re.findall(r'"(\w+)"', str(error))  # Flax keeps the names in its message alone
+    """Explain an error of Flax; None for other errors."""
+    quoted = re.findall(r'"(\w+)"', str(error))  # Flax gives the names in its message only
     text = _translated(error, *quoted) if quoted else None
     return None if text is None else ValueError(text)
 

@@ -1,4 +1,4 @@
-"""Mistakes in fields that are recognised by what was given, each with its fix."""
+"""Common mistakes in fields, each with its fix."""
 
 import difflib
 import functools
@@ -19,10 +19,10 @@ class Mistake(NamedTuple):
     """A value that a field cannot hold.
 
     Attributes:
-        name: of the field.
-        value: that was given.
+        name: name of the field.
+        value: the given value.
         hint: annotation of the field.
-        hints: of all fields of the block.
+        hints: annotations of all fields of the block.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Mistake(NamedTuple):
 
     @property
     def kinds(self) -> tuple[Any, ...]:
-        """What the field can hold, one by one."""
+        """The types that the field can hold."""
         return alternatives(self.hint)
 
     def is_a(self, hint: Any) -> bool:
-        """Whether the field can hold all that an annotation says."""
+        """Return whether the field can hold everything that an annotation allows."""
         return set(alternatives(hint)) <= set(self.kinds)
 
 
 def likely_fix(name: str, value: Any, hints: dict[str, Any]) -> str | None:
-    """The fix for a value that the field `name` cannot hold; None where nothing is recognised."""
+    """Return the fix for a value that the field `name` cannot hold; None for unknown mistakes."""
     mistake = Mistake(name, value, hints[name], hints)
     return next(filter(None, (rule(mistake) for rule in _RULES)), None)
 
@@ -72,7 +72,7 @@ def _several(m: Mistake) -> str | None:
 
 
 def _number(m: Mistake) -> str | None:
-    """Numbers as text, as floats or as arrays, and switches that are no bools."""
+    """Fix numbers given as text, floats or arrays, and switches that are not bools."""
     value = m.value
     if isinstance(value, bool) or (bool in m.kinds and isinstance(value, str)):
         return None
@@ -93,7 +93,7 @@ def _number(m: Mistake) -> str | None:
 
 
 def _initializer(m: Mistake) -> str | None:
-    """What is no function of a key, a shape and a dtype."""
+    """Fix initialisers that are not functions of a key, a shape and a dtype."""
     if m.hint != Callable[..., jax.Array]:
         return None
     made = m.value if inspect.isfunction(m.value) else None
@@ -108,7 +108,7 @@ def _initializer(m: Mistake) -> str | None:
 
 
 def _text(m: Mistake) -> str | None:
-    """An algorithm by its name; here it is a value."""
+    """Fix an algorithm given by name instead of as a value."""
     if not isinstance(m.value, str):
         return None
     kind = _named(m.value, m.name, m.kinds)
@@ -122,13 +122,13 @@ def _text(m: Mistake) -> str | None:
 
 
 def _named(text: str, slot: str, kinds: tuple[Any, ...]) -> type | None:
-    """The class of that name, of the beginning of one, or of what a slot leaves out of it."""
+    """Find a class by its name, its beginning, or its name without the words of the slot."""
     plain, slot = (name.replace("_", "").replace("-", "").lower() for name in (text, slot))
     known = {kind.__name__.lower(): kind for kind in _below(kinds)}
     if plain in known or not plain:
         return known.get(plain)
     full = [kind for name, kind in known.items() if name.startswith(plain + slot)]
-    # Every block is a Module: there the beginning of a name says little.
+    # Every block is a Module: there the beginning of a name is not specific enough.
     some = [kind for name, kind in known.items() if name.startswith(plain)]
     return (*full, *(some if len(some) == 1 and nn.Module not in kinds else ()), None)[0]
 
@@ -141,7 +141,7 @@ def _below(kinds: tuple[Any, ...]) -> Iterator[type]:
 
 
 def _function(m: Mistake) -> str | None:
-    """A function in the place of a block."""
+    """Fix a function given in the place of a block."""
     block = any(inspect.isclass(kind) and issubclass(kind, nn.Module) for kind in m.kinds)
     if block and (isinstance(m.value, functools.partial) or is_function(m.value)):
         return "the slot holds a block, not a function; if it makes one, call it"

@@ -1,4 +1,4 @@
-"""Mistakes in arguments that are recognised by what was given, each with its fix."""
+"""Common mistakes in arguments, each with its fix."""
 
 import dataclasses
 import functools
@@ -17,14 +17,14 @@ from blocks.core.errors.words import alternatives, is_array, shown
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """An argument that does not fit, and what it came with.
+    """An argument that does not fit its annotation, and the call that it belongs to.
 
     Attributes:
-        function: that was called.
-        name: of the argument.
-        hint: what it can be.
+        function: the called function.
+        name: name of the argument.
+        hint: annotation of the argument.
         given: all arguments by name.
-        axes: sizes that the arguments before it bound.
+        axes: sizes of axes bound by the arguments before it.
     """
 
     function: Callable[..., Any]
@@ -35,34 +35,34 @@ class Mistake:
 
     @property
     def value(self) -> Any:
-        """What was given."""
+        """The given argument."""
         return self.given[self.name]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of what was given, where it is an array."""
+        """Shape of the given argument, if it is an array."""
         return tuple(self.value.shape)
 
     @functools.cached_property
     def array(self) -> Any:
-        """The array that the argument can be, the nearest to what was given; None for none."""
+        """The array annotation that is nearest to the given argument; None if there is none."""
         arrays = [kind for kind in alternatives(self.hint) if hasattr(kind, "dim_str")]
         dtype = str(getattr(self.value, "dtype", ""))
         return next((kind for kind in arrays if dtype in kind.dtypes), (*arrays, None)[0])
 
     @property
     def dims(self) -> list[str]:
-        """Names of the axes that the array should have."""
+        """Names of the expected axes."""
         return self.array.dim_str.replace("#", "").split()
 
     @property
     def more(self) -> int:
-        """Axes that were given beyond those that must be there."""
+        """Number of given axes beyond the required ones."""
         return len(self.shape) - len([name for name in self.dims if not name.startswith("*")])
 
 
 def likely_fix(mistake: Mistake) -> str | None:
-    """The fix of the first mistake that is recognised; None where none is."""
+    """Return the fix of the first recognised mistake; None if there is none."""
     rules = _ANY if mistake.array is None or not is_array(mistake.value) else (*_ANY, *_ARRAYS)
     return next(filter(None, (rule(mistake) for rule in rules)), None)
 
@@ -74,7 +74,7 @@ def _class(m: Mistake) -> str | None:
 
 
 def _swapped(m: Mistake) -> str | None:
-    """It fits another argument; None, and another size, say nothing."""
+    """Fix an argument that fits another parameter; None and wrong sizes do not count."""
     hints = {name: hint for name, hint in m.function.__annotations__.items() if name != "return"}
     if m.value is None or _alone(m.value, m.hint):
         return None
@@ -89,13 +89,13 @@ def _swapped(m: Mistake) -> str | None:
 
 
 def _alone(value: Any, hint: Any) -> bool:
-    """Whether it fits, were it the only argument."""
+    """Return whether a value fits an annotation by itself, regardless of other arguments."""
     with jaxtyping.jaxtyped("context"):
         return not isinstance(hint, str) and is_bearable(value, hint)
 
 
 def _switch(m: Mistake) -> str | None:
-    """A switch that is no Python bool."""
+    """Fix a switch that is not a Python bool."""
     if m.hint is not bool:
         return None
     if not is_array(m.value):
@@ -110,7 +110,7 @@ def _switch(m: Mistake) -> str | None:
 
 
 def _no_array(m: Mistake) -> str | None:
-    """Something else where an array is asked for."""
+    """Fix a value that is not an array where one is expected."""
     if m.array is None or is_array(m.value):
         return None
     if isinstance(m.value, jax.ShapeDtypeStruct):
@@ -151,7 +151,7 @@ def _rank(m: Mistake) -> str | None:
 
 
 def _size(m: Mistake) -> str | None:
-    """Axes of another size than arguments before it have."""
+    """Fix axes whose sizes differ from those of earlier arguments."""
     if len(m.shape) != len(m.dims):
         return None
     sizes = [m.axes.get(name, size) for name, size in zip(m.dims, m.shape, strict=True)]
@@ -172,7 +172,7 @@ _ANY = (
     _class,
     _swapped,
     lambda m: told(m.value, m.hint),
-    lambda m: home(m.value),  # a part of a model, which is given when the model is made
+    lambda m: home(m.value),  # a part of a model, which is passed when the model is constructed
     _switch,
     _no_array,
 )

@@ -1,4 +1,4 @@
-"""Habits from PyTorch, each with what is written here."""
+"""Attributes known from PyTorch, each with its equivalent."""
 
 FIELDS = {
     "embed_dim": "the width comes with the input; TokenEmbedding(features=...) sets it",

@@ -1,4 +1,4 @@
-"""Where an error arose: the block that is running, and its path in the model."""
+"""Location of errors: the running block, and its path in the model."""
 
 import contextvars
 import functools
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class Running(NamedTuple):
-    """The block whose method is running, and what it was called on."""
+    """The running block, and the arguments of the call."""
 
     module: nn.Module
     args: tuple[Any, ...]
@@ -24,23 +24,23 @@ running: contextvars.ContextVar[Running | None] = contextvars.ContextVar("runnin
 
 
 def where(module: nn.Module) -> str:
-    """A block and its path in the model, as errors name it."""
+    """Format a block and its path in the model for an error."""
     path = ".".join(module.path) if module.scope is not None else ""
     name = type(module).__name__
     return f"{name} at `{path}`" if path else name
 
 
 def report(error: Exception, name: str, at: str | None = None, instead: str | None = None) -> None:
-    """Says once where an error arose, and ends its traceback in the user's own line.
+    """Add the location to an error once, and end its traceback in the user's own line.
 
-    What blocks refuse has it in front of its message; an error from elsewhere keeps its message,
-    and a note says which block was running.
+    Errors raised by blocks get the location as a prefix of their message; other errors keep their
+    message and get a note that names the running block.
 
     Args:
-        error: about to be raised again.
-        name: of the class or the function that it passed through.
-        at: the block that is running, if one is.
-        instead: what to say instead of an error's own message.
+        error: the error, which is about to be raised again.
+        name: name of the class or function that it passed through.
+        at: the running block, if there is one.
+        instead: replacement of the error's own message.
     """
     told = vars(error)
     ours = instead is not None or refused(error)
@@ -58,7 +58,7 @@ def report(error: Exception, name: str, at: str | None = None, instead: str | No
 
 
 def reported(function: Callable[P, R]) -> Callable[P, R]:
-    """Names a public function in what it refuses."""
+    """Decorate a public function so that its errors name it."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -72,6 +72,6 @@ def reported(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def here() -> str:
-    """The block that is running, as the start of a message; empty outside of all blocks."""
+    """The running block as the prefix of a message; empty outside of blocks."""
     call = running.get()
     return "" if call is None else f"{where(call.module)}: "

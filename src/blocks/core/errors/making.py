@@ -1,4 +1,4 @@
-"""What is refused when a value is made: it names the class, and ends in the line that makes it."""
+"""Errors of constructors: they name the class, and end in the line that constructs the value."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -9,21 +9,21 @@ from blocks.core.errors.words import nearest
 
 
 def blame(error: Exception, cls: type, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
-    """Names `cls` in what it refused when it was made, and ends the traceback where that was."""
+    """Name `cls` in an error of its constructor, and end the traceback in the calling line."""
     text = _misnamed(cls, args, fields) if isinstance(error, TypeError) else None
     report(error, f"{here()}{cls.__name__}", instead=text)
 
 
 class Reporting(type):
-    """The class of values that are no blocks: what they refuse when made names them.
+    """Metaclass of values other than blocks: errors of their constructors name the class.
 
-    It acts around `__init__`, which `dataclass` writes only after the class is made.
+    It wraps the call of the class, as `dataclass` writes `__init__` only after the class is made.
     """
 
-    if not TYPE_CHECKING:  # checkers read the signature of `__init__` instead
+    if not TYPE_CHECKING:  # type checkers read the signature of `__init__` instead
 
         def __call__(cls, *args: Any, **fields: Any) -> Any:
-            """Makes a value."""
+            """Construct a value."""
             try:
                 return super().__call__(*args, **fields)
             except Exception as error:
@@ -32,7 +32,7 @@ class Reporting(type):
 
 
 def _misnamed(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> str | None:
-    """Fields that there are not, that are missing, or that have no name; None where all is well."""
+    """Describe unknown, missing or positional fields; None if there are none."""
     if not dataclasses.is_dataclass(cls):
         return None
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}

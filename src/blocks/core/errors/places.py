@@ -1,4 +1,4 @@
-"""Where a part of a model belongs, read off the annotations of the fields that there are."""
+"""The right slot for a misplaced part, found by the annotations of all fields."""
 
 import sys
 import typing
@@ -9,21 +9,21 @@ import flax.linen as nn
 
 from blocks.core.errors.words import alternatives
 
-MANY = 3  # that a message lists
+MANY = 3  # maximum number that a message lists
 
 
 def told(value: Any, hint: Any) -> str | None:
-    """What a class that is expected says itself of a value in its place, in its `instead_of`."""
+    """The fix that the expected class gives for a value in its place, by its `instead_of`."""
     said = (getattr(kind, "instead_of", lambda value: None)(value) for kind in alternatives(hint))
     return next(filter(None, said), None)
 
 
 def elsewhere(value: Any, hints: dict[str, Any]) -> str | None:
-    """The fix for a part that has its place in another field, or in another block.
+    """Return the fix for a part that belongs in another field or another block.
 
     Args:
         value: the part, or several.
-        hints: of the fields of the block that it was given to.
+        hints: annotations of the fields of the block that it was given to.
     """
     part = value[0] if isinstance(value, (list, tuple)) and value else value
     own = fields_for(part, hints)
@@ -31,7 +31,7 @@ def elsewhere(value: Any, hints: dict[str, Any]) -> str | None:
 
 
 def home(value: Any) -> str | None:
-    """The blocks with a field made for a value like this, as a fix says it; None for none."""
+    """List the blocks with a slot for such a value, as a fix; None if there are none."""
     found: dict[str, list[str]] = {}
     for kind in _blocks(nn.Module):
         if fields := fields_for(value, typing.get_type_hints(kind, include_extras=True)):
@@ -44,7 +44,7 @@ def home(value: Any) -> str | None:
 
 
 def fields_for(value: Any, hints: dict[str, Any]) -> str:
-    """The fields whose annotations speak of a value's own kind, as one would write them."""
+    """List the fields whose annotations name a value's own kind, as source code."""
     written = []
     for name, hint in hints.items():
         for kind in alternatives(hint):
@@ -56,13 +56,13 @@ def fields_for(value: Any, hints: dict[str, Any]) -> str:
 
 
 def _own(value: Any, kind: Any) -> bool:
-    """Whether a kind of this library, and not any module or callable, holds the value."""
+    """Return whether a value is of a kind of this library, not just any module or callable."""
     ours = isinstance(kind, type) and kind.__module__.startswith("blocks.")
     return ours and not getattr(kind, "_is_protocol", False) and isinstance(value, kind)
 
 
 def _blocks(kind: type) -> Iterator[type]:
-    """The public kinds below one."""
+    """The public subclasses of a kind."""
     for below in kind.__subclasses__():
         if below.__module__.startswith("blocks.") and hasattr(
             sys.modules["blocks"], below.__name__

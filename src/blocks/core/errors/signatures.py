@@ -1,6 +1,6 @@
-"""Arguments and results against a function's annotations, one after the other.
+"""Check arguments and results against a function's annotations, one by one.
 
-Sizes of axes are compared within the `jaxtyping.jaxtyped` context in which these are called.
+Sizes of axes are compared within the surrounding `jaxtyping.jaxtyped` context.
 """
 
 import functools
@@ -23,10 +23,10 @@ RESULT = "return"
 
 @functools.cache
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations that can be checked, by argument; those that cannot be resolved are not."""
+    """The annotations by argument, except those that cannot be resolved."""
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception:  # a name that only type checkers see
+    except Exception:  # a name that only type checkers import
         hints = function.__annotations__
     hints = {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -40,10 +40,10 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def bind(
     signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> inspect.BoundArguments:
-    """The arguments by name.
+    """Bind the arguments to their names.
 
     Raises:
-        TypeError: too few, too many or unknown ones; the message shows the signature.
+        TypeError: too few, too many or unknown arguments; the message shows the signature.
     """
     try:
         return signature.bind(*args, **kwargs)
@@ -62,10 +62,10 @@ def bind(
 
 
 def check_arguments(function: Callable[..., Any], given: dict[str, Any]) -> None:
-    """Compares arguments, given by name, with their annotations.
+    """Compare arguments, given by name, with their annotations.
 
     Raises:
-        TypeError: the first that does not fit, what is expected, what came, and the likely fix.
+        TypeError: names the first that does not fit, what is expected, what was given, and the fix.
     """
     hints = hints_of(function)
     for name, value in given.items():
@@ -83,10 +83,10 @@ def check_arguments(function: Callable[..., Any], given: dict[str, Any]) -> None
 
 
 def check_result(function: Callable[..., Any], given: dict[str, Any], result: Any) -> None:
-    """Compares what a function gives with its annotation.
+    """Compare the result of a function with its annotation.
 
     Raises:
-        TypeError: it does not fit.
+        TypeError: the result does not fit.
     """
     hint = _sized(hints_of(function).get(RESULT, Any), given)
     if not fits(result, hint):
@@ -95,7 +95,7 @@ def check_result(function: Callable[..., Any], given: dict[str, Any], result: An
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value has the type of an annotation; one that cannot be checked holds anything."""
+    """Return whether a value fits an annotation; always True for one that cannot be checked."""
     if hint is Any:
         return True
     if hasattr(hint, "dim_str"):
@@ -113,7 +113,7 @@ def _may_be_array(hint: Any) -> bool:
 
 
 def _sized(hint: Any, given: dict[str, Any]) -> Any:
-    """An annotation with the sizes that its block has: `batch {self.features}` as `batch 8`."""
+    """Fill the sizes of a block into an annotation: `batch {self.features}` becomes `batch 8`."""
     if not _asks_sizes(hint):
         return hint
     if hasattr(hint, "dim_str"):
@@ -128,7 +128,7 @@ def _asks_sizes(hint: Any) -> bool:
 
 
 def _axes_before(parameter: str, hints: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Sizes of the axes that the arguments before one have bound."""
+    """Sizes of the axes bound by earlier arguments."""
     axes: dict[str, Any] = {}
     for name, value in given.items():
         if name == parameter:
@@ -148,6 +148,6 @@ def _axes_before(parameter: str, hints: dict[str, Any], given: dict[str, Any]) -
 
 
 def _of(function: Callable[..., Any], given: dict[str, Any]) -> str:
-    """The function, where the message does not start with its name."""
+    """The function as a prefix, unless the message starts with its name."""
     method = isinstance(next(iter(given.values()), None), nn.Module)
     return "" if method or not here() else f" of {function.__qualname__.lstrip('_')}"

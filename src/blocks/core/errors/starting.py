@@ -1,4 +1,4 @@
-"""What `apply` and `init` are given first: the variables, and the random key."""
+"""Checks of the first argument of `apply` and `init`: variables, and random key."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ R = TypeVar("R")
 def starting(
     check: Callable[[str, Any, tuple[Any, ...]], None], method: Callable[P, R]
 ) -> Callable[P, R]:
-    """A method of Linen's modules that has what it is given first checked.
+    """Wrap a method of Linen's modules so that its first argument is checked.
 
     Args:
-        check: called on the method's name, what comes first, and the arguments after it.
+        check: called on the method's name, its first argument, and the arguments after it.
         method: the method.
     """
 
@@ -46,7 +46,7 @@ def check_variables(method: str, variables: Any, args: tuple[Any, ...]) -> None:
     """Refuses what are no collections, in front of the arguments `args` of `method`.
 
     Raises:
-        TypeError: says what was given, and what comes first.
+        TypeError: shows what was given, and what is expected first.
     """
     if isinstance(variables, Mapping):
         return
@@ -63,7 +63,7 @@ def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
     """Refuses what is no key, in front of the arguments `args` of `method`.
 
     Raises:
-        TypeError: says what was given, and what comes first.
+        TypeError: shows what was given, and what is expected first.
     """
     if isinstance(rngs, Mapping) or _is_key(rngs):
         return
@@ -77,6 +77,6 @@ def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
 
 
 def _is_key(value: Any) -> bool:
-    """Whether it is a key, or the numbers of one as JAX's first keys were."""
+    """Return whether a value is a random key, typed or raw."""
     kinds = (jax.dtypes.prng_key, jnp.uint32)
     return is_array(value) and any(jnp.issubdtype(value.dtype, kind) for kind in kinds)

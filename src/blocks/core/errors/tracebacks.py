@@ -1,7 +1,7 @@
-"""Tracebacks that end in the user's own line: refusals leave out the frames of the libraries.
+"""Tracebacks of errors, without the frames of libraries, so that they end in the user's line.
 
-JAX and Flax take their own frames out of tracebacks; this does the same for what blocks refuse, in
-the modes of JAX's switch: `JAX_TRACEBACK_FILTERING=off` shows everything, and IPython only hides.
+JAX and Flax filter their own frames out of tracebacks; this does the same for errors of blocks, in
+the modes of JAX's option: `JAX_TRACEBACK_FILTERING=off` shows everything, and IPython only hides.
 """
 
 import builtins
@@ -23,14 +23,14 @@ _LIBRARIES = (_HERE, *(os.path.dirname(str(m.__file__)) + os.sep for m in (chex,
 
 
 def refused(error: BaseException) -> bool:
-    """Whether this library raised the error; a part's own and another library's are not."""
+    """Return whether this library raised the error, not a custom part or another library."""
     entries = list(_entries(error))
     ours = entries and entries[-1].tb_frame.f_code.co_filename.startswith(_HERE)
     return bool(ours) and type(error) in (TypeError, ValueError)
 
 
 def shorten(error: BaseException) -> None:
-    """Takes the libraries' frames out of an error's traceback, or hides them from IPython.
+    """Remove the libraries' frames from an error's traceback, or hide them from IPython.
 
     A bare `raise` after it adds no frame, so the traceback then ends where the user called.
     """
@@ -50,7 +50,7 @@ def shorten(error: BaseException) -> None:
 
 
 def ending(function: Callable[P, R]) -> Callable[P, R]:
-    """Ends the tracebacks of what `function` refuses in its caller's line."""
+    """Decorate a function so that tracebacks of its errors end in its caller's line."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""How messages show values and annotations, and the lines that they are made of."""
+"""Formatting of values, annotations and lines in messages."""
 
 import difflib
 import inspect
@@ -16,14 +16,14 @@ import jax
 def misfit(
     what: str, expected: str, actual: str, fix: str | None = None, axes: str | None = None
 ) -> str:
-    """Lines that say what does not fit, what was expected, what came, and how to mend it."""
+    """Compose a message: what does not fit, what was expected, what was given, and the fix."""
     lines = [what, f"  expected: {expected}", f"  actual:   {actual}"]
     lines += [f"  with:     {axes} (bound by the arguments before it)"] if axes else []
     return "\n".join([*lines, *([f"  fix:      {fix}"] if fix else [])])
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: an array by dtype and shape, a function or class by its name."""
+    """Format a value: an array by dtype and shape, a function or class by its name."""
     if is_array(value):
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
@@ -38,7 +38,7 @@ def shown(value: Any) -> str:
 
 
 def readable(hint: Any) -> str:
-    """An annotation as it stands in the source."""
+    """Format an annotation as source code."""
     kind, *others = alternatives(hint)
     if others:
         return " | ".join(map(readable, (kind, *others)))
@@ -55,18 +55,18 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is an array of JAX or of numpy, traced or not."""
+    """Return whether a value is an array of JAX or numpy, traced or not."""
     return isinstance(value, jax.Array) or hasattr(value, "__array_interface__")
 
 
 def is_function(value: Any) -> bool:
-    """Whether a value is a function, compiled or not, and no class or block."""
+    """Return whether a value is a function, compiled or not, and not a class or block."""
     named = callable(value) and hasattr(value, "__name__")
     return named and not inspect.isclass(value) and not isinstance(value, nn.Module)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint at what was meant, for a name that is none of `names`."""
+    """Suggest the nearest of `names` for an unknown name."""
     names = list(names)
     close = difflib.get_close_matches(name, names, n=1)
     if close:
@@ -75,6 +75,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def divisors(number: int) -> str:
-    """The divisors of a number, as a sentence lists them."""
+    """List the divisors of a number, as in a sentence."""
     found = [str(d) for d in range(1, number + 1) if number % d == 0]
     return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} or {found[-1]}"
