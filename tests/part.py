@@ -4,11 +4,14 @@
 write it in, and then runs what there is.
 """
 
+import dataclasses
 import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 from laws.cases import FAMILIES
@@ -26,33 +29,37 @@ def main(name: str) -> int:
         return 1
     source = Path(inspect.getsourcefile(block) or "").relative_to(ROOT)
     room = Path(*source.parts[1:-1])
+    # A mask, a cache or a kernel is a value, not a module: the overview of its room is its page.
+    module = isinstance(block, type) and issubclass(block, nn.Module)
     cases = {
         case.name: family
         for family, listed in FAMILIES.items()
         for case in listed
-        if any(type(part) is block for part in blocks.find(case.block, nn.Module).values())
+        if _holds(case.block, block)
     }
     page = next(
         (
             path
             for path in (ROOT / "docs" / room).rglob("*.md")
-            if f"::: blocks.{name}\n" in path.read_text(encoding="utf-8")
+            if f"::: blocks.{name}\n" in _read(path)
         ),
-        None,
+        None if module else ROOT / "docs" / room.with_suffix(".md"),
     )
     word = re.compile(rf"\b{name}\b")
     own = [path for path in (ROOT / "tests" / room).rglob("test_*.py") if word.search(_read(path))]
     missing = []
     if not cases:
         missing.append(
-            f"no law case holds {name}: add one, with what it computes in numpy, to "
-            f"tests/laws/families/{room.name}.py, then renew the snapshot: "
-            "PYTHONPATH=tests python -m laws.snapshot"
+            f"no law case holds {name}: add one to tests/laws/families/{room.name}.py, with what "
+            "it computes in numpy there, or in slots.py beside it for a part of attention; then "
+            "renew the snapshot, PYTHONPATH=tests python -m laws.snapshot, and the figures of "
+            "README.md, which pytest -n 0 -m slow tests/test_readme.py counts"
         )
     if not own:
         missing.append(f"no test of its own: write tests/{room}/test_{source.stem}.py")
     if page is None:
-        missing.append(f"no page: copy docs/blocks/norms/dynamic_tanh.md into docs/{room}/")
+        model = "attention/soft_cap" if "attention" in room.parts else "norms/dynamic_tanh"
+        missing.append(f"no page: copy docs/blocks/{model}.md into docs/{room}/")
     if name not in _read(ROOT / "CHANGELOG.md"):
         missing.append("no line in the changelog: add one under Unreleased of CHANGELOG.md")
     print("\n".join(missing))
@@ -72,6 +79,20 @@ def main(name: str) -> int:
         )
     failed = [command for command in commands if subprocess.run(command, cwd=ROOT).returncode]
     return int(bool(missing or failed))
+
+
+def _holds(value: Any, kind: type) -> bool:
+    """Whether a value, or one in its fields at any depth, is of exactly that kind."""
+    if type(value) is kind:
+        return True
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return any(_holds(part, kind) for part in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return False
+    names = {field.name for field in dataclasses.fields(value)} - {"parent", "name"}
+    return any(_holds(getattr(value, name, None), kind) for name in names)
 
 
 def _read(path: Path) -> str:

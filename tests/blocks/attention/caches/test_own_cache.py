@@ -287,3 +287,13 @@ def test_another_batch_than_before_is_refused() -> None:
     match = r"batch=2 differs from the cache's 3; keep the rows the same.*select_rows"
     with pytest.raises(ValueError, match=match):
         block.apply({**variables, **cache}, x[:2], Context(cache_size=9), mutable="cache")
+
+
+def test_a_cache_inside_the_library_is_tested_too() -> None:
+    class Inside(FirstAndLast):
+        __module__ = "blocks.attention.caches.inside"
+
+    with pytest.raises(ValueError, match="which is lost"):
+        attention(mask=Causal(), cache=Inside(1, 3)).init(
+            jax.random.key(0), jnp.ones((1, 9, 8)), Context(cache_size=9)
+        )
