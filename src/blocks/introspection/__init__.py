@@ -1,1 +1,1 @@
-"""What is inside a model: hidden states, attention weights, and what its parts cost."""
+"""Introspection: hidden states, attention weights, and costs of a model's parts."""

@@ -17,18 +17,18 @@ Path = tuple[str, ...]
 def hidden_states(
     model: nn.Module, variables: Any, *inputs: Any, stack: str | None = None
 ) -> Float[Array, "layers batch seq embed"]:
-    """What every layer of a `Stack` gives, in order; the last is what the stack gives.
+    """Collect the output of every layer of a `Stack`, in order; the last is that of the stack.
 
-    A head on one of them is early exit. A call that does not ask computes and keeps nothing more.
+    A head on one of them is early exit. Ordinary calls compute and store nothing extra.
 
     Args:
         model: a stack, or a model that holds one.
         variables: its parameters, and its cache where it has one.
-        inputs: what `model` is called on.
-        stack: path of the stack, where the model holds several.
+        inputs: arguments of the call of `model`.
+        stack: path of the stack, if the model holds several.
 
     Raises:
-        ValueError: no stack, or several and none of them named.
+        ValueError: no stack, or several without a `stack` that selects one.
 
     Example:
         ```python
@@ -59,18 +59,18 @@ def hidden_states(
 def attention_weights(
     model: nn.Module, variables: Any, *inputs: Any
 ) -> dict[str, Float[Array, "batch heads q_seq kv_seq"]]:
-    """The weights that every attention layer gives to values, by the layer's path.
+    """Collect the attention weights of every attention layer, by its path.
 
-    They are those that the layer used, whatever its kernel, position, mask, score modifications and
-    sinks: what the mask hides has none, and a row sums to 1, less where there are sinks. Linear
-    attention has them within one call, none to tokens of a cache; `GatedDeltaNet` has none. Layers
-    of a scan are listed one by one, as those of a loop. A call that does not ask computes and keeps
-    nothing more; one that does keeps all weights, whose number grows with the square of the length.
+    They are the weights that the layer used, after mask, score modifications and sinks, whatever
+    its kernel: hidden keys have weight 0, and a row sums to 1, less with sinks. For linear attention
+    they cover the tokens of one call, not those of a cache; `GatedDeltaNet` has none. Layers of a
+    scan are listed one by one. Ordinary calls compute and store nothing extra; this one stores all
+    weights, whose number grows with the square of the length.
 
     Args:
-        model: an attention block, or a model that holds some.
+        model: an attention block, or a model with attention blocks.
         variables: its parameters, and its cache where it has one.
-        inputs: what `model` is called on.
+        inputs: arguments of the call of `model`.
 
     Example:
         ```python
@@ -92,7 +92,7 @@ def attention_weights(
 def _collected(
     collection: str, model: nn.Module, variables: Any, inputs: tuple[Any, ...]
 ) -> dict[str, Array]:
-    """What blocks left in a collection, by their path in a model that loops over its layers."""
+    """Read a collection, by the paths of blocks in a model that loops over its layers."""
     patterns: dict[Path, int] = {}
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
@@ -112,7 +112,7 @@ def _collected(
 
 
 def _leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, tuple[Array, ...]]]:
-    """The tuples that were left, without their own names."""
+    """The stored tuples, by path."""
     for name, value in tree.items():
         if isinstance(value, tuple):
             yield path, value
@@ -123,7 +123,7 @@ def _leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, tuple[Array, ...
 def _unrolled(
     path: Path, value: Array, patterns: dict[Path, int], place: int = 0, shown: Path = ()
 ) -> Iterator[tuple[str, Array]]:
-    """The layers of a scan, one by one: repeat r of place p in the pattern is a layer."""
+    """Split the layers of a scan: repeat r of index p in the pattern is a layer."""
     if place == len(path):
         yield ".".join(shown), value
     elif path[:place] in patterns and path[place].startswith("layers"):
@@ -136,6 +136,6 @@ def _unrolled(
 
 
 def _order(path: str) -> list[tuple[str, int]]:
-    """Sorts `layer_10` behind `layer_9`."""
+    """Sort key that puts `layer_10` after `layer_9`."""
     parts = (part.rpartition("_") for part in path.split("."))
     return [(p[0], int(p[2])) if p[2].isdigit() else ("".join(p), 0) for p in parts]

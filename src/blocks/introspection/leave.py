@@ -1,4 +1,4 @@
-"""What a block leaves behind where it is asked to, and at no cost where it is not."""
+"""Optional outputs of blocks in collections, which cost nothing unless a call asks for them."""
 
 import contextlib
 import contextvars
@@ -10,20 +10,20 @@ import jax
 
 from blocks.core.typing import Array
 
-# Begins the name of a scope that says which share of a loop is needed.
+# Prefix of the name of a scope that tells which share of a loop is needed.
 SHARE = "share:"
 
 _asked: contextvars.ContextVar[str | None] = contextvars.ContextVar("asked", default=None)
 
 
 def asked(collection: str) -> bool:
-    """Whether this call is asked for what goes into `collection`."""
+    """Return whether the caller has asked for `collection`."""
     return _asked.get() == collection
 
 
 @contextlib.contextmanager
 def asking(collection: str) -> Iterator[None]:
-    """Asks the calls inside for what goes into `collection`."""
+    """Ask the calls inside this context for `collection`."""
     token = _asked.set(collection)
     try:
         yield
@@ -32,17 +32,17 @@ def asking(collection: str) -> Iterator[None]:
 
 
 def leave(module: nn.Module, collection: str, make: Callable[[], Array]) -> None:
-    """Leaves what `make` gives in a collection, at the module's path, where that is asked for.
+    """Store the result of `make` in a collection, at the module's path, if it is asked for.
 
-    That a collection is mutable does not ask for it: all are, while a model is initialised.
+    Mutability of the collection is not enough: all are mutable while a model is initialised.
     """
     if asked(collection):
         module.sow(collection, collection, make())
 
 
 def share(needed: int, computed: int) -> contextlib.AbstractContextManager[Any]:
-    """Says of the loop inside that it skips all but `needed` of `computed` rows when it runs.
+    """Declare that the loop inside computes only `needed` of its `computed` rows at run time.
 
-    Which ones it skips is known to nobody before; that so many remain is.
+    Their number is static, but which rows they are is known only at run time.
     """
     return jax.named_scope(f"{SHARE}{needed} of {computed}")

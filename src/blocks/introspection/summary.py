@@ -1,4 +1,4 @@
-"""What a model costs, part by part, from shapes alone."""
+"""`summary`: parameters, work and memory of a model, part by part, from shapes alone."""
 
 import contextlib
 import dataclasses
@@ -21,15 +21,15 @@ from blocks.layers.stack import Stack
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What one part of a model costs, the parts in it included.
+    """Cost of one part of a model, including the parts in it.
 
     Attributes:
-        path: of the part in the model, as `stack.layers.mlp`; empty for the model.
+        path: path of the part in the model, such as `stack.layers.mlp`; empty for the model.
         block: name of its class.
-        parameters: how many it has.
-        own_parameters: those that are in no part of it.
+        parameters: number of parameters.
+        own_parameters: number of parameters outside of the parts in it.
         flops: operations of its matrix products for one token, forward.
-        cache_bytes: that one more token takes in its caches.
+        cache_bytes: bytes that one more token takes in its caches.
     """
 
     path: str
@@ -42,11 +42,11 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a model costs; prints as a table, and is walked or asked for a part by its path.
+    """Costs of a model's parts: prints as a table, iterates, and is indexed by path.
 
     Attributes:
-        parts: all that have a cost, in the order that they run, every one before those in it.
-            Layers of a `Stack` are one part, `layers`, or one for each place in its pattern.
+        parts: all parts that have a cost, in the order in which they run, each before those in it.
+            Layers of a `Stack` are one part, `layers`, or one for each block of its pattern.
     """
 
     parts: tuple[Cost, ...]
@@ -79,19 +79,19 @@ class Summary:
 
 @reported
 def summary(model: nn.Module, *inputs: Any) -> Summary:
-    """Counts parameters, work and memory of every part; nothing is computed or allocated.
+    """Count parameters, work and memory of every part, without computing or allocating anything.
 
     Work is that of matrix products and convolutions, two operations for every multiplication and
-    addition, in one forward pass over `inputs`, divided by their tokens. Attention's grows with the
-    length of `inputs`. What a mask hides is counted, experts that no token chose are not.
+    addition, in one forward pass over `inputs`, per token. That of attention grows with the length
+    of `inputs`. Hidden pairs of query and key are counted, experts that are not chosen are not.
 
-    Memory is what one more token takes in the caches after as many as `inputs` has: nothing, where
-    a cache of a window is full.
+    Memory is what one further token after `inputs` takes in the caches: nothing once the cache of a
+    window is full.
 
     Args:
         model: a block.
-        inputs: what it is called on: arrays, or shapes as `jax.ShapeDtypeStruct((1, 1024), int)`,
-            the first of them batch x seq.
+        inputs: arguments of its call: arrays, or shapes as `jax.ShapeDtypeStruct((1, 1024), int)`;
+            the first is batch x seq.
 
     Raises:
         TypeError: a model that is not a block, or a shape alone as an input.
@@ -115,14 +115,14 @@ def summary(model: nn.Module, *inputs: Any) -> Summary:
                 f"{given} is a shape without a dtype; write jax.ShapeDtypeStruct({tuple(given)}, "
                 "jnp.float32), or jnp.int32 for token ids."
             )
-    # Layers that cannot be scanned are refused so; a mistake recurs below.
+    # Raised for layers that cannot be scanned; any other mistake is raised again below.
     with contextlib.suppress(TypeError, ValueError):
         return _summary(_scanned(model), inputs)
     return _summary(model, inputs)
 
 
 def _scanned(model: nn.Module) -> nn.Module:
-    """The same with stacks as scans, which are traced in the time of one layer."""
+    """Turn stacks into scans, which are traced in the time of one layer."""
 
     def scanned(stack: Stack) -> Stack:
         pattern = len(stack.block) if isinstance(stack.block, tuple) else 1
@@ -158,7 +158,7 @@ def _summary(model: nn.Module, inputs: tuple[Any, ...]) -> Summary:
 
 
 def _sizes(collection: Any, size: Callable[[Any], int]) -> Counter[Path]:
-    """The sum over the arrays of every part, by its path."""
+    """Sum over the arrays of every part, by path."""
     sizes: Counter[Path] = Counter()
     for path, leaf in jax.tree_util.tree_leaves_with_path(collection):
         names = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)]
@@ -167,7 +167,7 @@ def _sizes(collection: Any, size: Callable[[Any], int]) -> Counter[Path]:
 
 
 def _cache_bytes(model: nn.Module, key: Any, inputs: tuple[Any, ...]) -> Counter[Path]:
-    """How much larger each part's cache is with room for one more token, per sequence."""
+    """Growth of each part's cache with room for one more token, per sequence."""
     takes_context = "context" in inspect.signature(model.__call__).parameters
     if not takes_context or any(part.sees_ahead for part in find(model, Block).values()):
         return Counter()
@@ -187,6 +187,6 @@ def _cache_bytes(model: nn.Module, key: Any, inputs: tuple[Any, ...]) -> Counter
     try:
         larger = bytes_with(seq + 1)
         larger.subtract(bytes_with(seq))
-    except ValueError:  # as a block that keeps no cache says; other mistakes came up before
+    except ValueError:  # raised by blocks without a cache; other mistakes were raised above
         return Counter()
     return Counter({path: amount // batch for path, amount in larger.items()})

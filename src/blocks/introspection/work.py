@@ -1,4 +1,4 @@
-"""The work that a traced call does, counted by the part that does it."""
+"""Work of a traced call, counted part by part."""
 
 import math
 from collections import defaultdict
@@ -15,21 +15,21 @@ from blocks.introspection.leave import SHARE
 from blocks.layers.stack import Stack
 
 Path = tuple[str, ...]
-# Begins the name of a scope that says whose work is traced.
+# Prefix of the name of a scope that tells whose work is traced.
 PART = "part:"
 
 
 def work_of(
     function: Callable[..., Any], *arguments: Any
 ) -> tuple[dict[Path, Fraction], dict[Path, nn.Module]]:
-    """Floating point operations of matrix products and convolutions, and the parts that ran.
+    """Count floating point operations of matrix products and convolutions, and list the parts run.
 
     A product of an `m x k` and a `k x n` matrix is `2 m k n` operations. Nothing runs: arguments
-    may be shapes. Everything is counted as often as it is computed: scans by their length, of
-    branches the most expensive, what a mask hides too.
+    may be shapes. Operations are counted as often as they are computed: scans by their length,
+    branches by the most expensive one, hidden pairs included.
 
     Returns:
-        The work of each part, without that of parts in it; parts by their path.
+        The work of each part by its path, without that of the parts in it.
     """
     parts: dict[Path, nn.Module] = {}
 
@@ -70,7 +70,7 @@ def _work(jaxpr: Jaxpr, part: Path, times: Fraction) -> dict[Path, Fraction]:
 
 
 def _product(equation: Any) -> int:
-    """The operations of one product; 0 for what is none."""
+    """Operations of one primitive; 0 unless it is a product."""
     if equation.primitive.name not in ("dot_general", "conv_general_dilated"):
         return 0
     left, right = (variable.aval.shape for variable in equation.invars)
@@ -78,7 +78,7 @@ def _product(equation: Any) -> int:
     if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         return 2 * out * math.prod(left[axis] for axis in contracted)
-    # Axes of a convolution's kernel: outputs, inputs of a group, window.
+    # Axes of a convolution's filter: outputs, inputs of a group, window.
     _, *summed = (right[axis] for axis in equation.params["dimension_numbers"].rhs_spec)
     return 2 * out * math.prod(summed)
 
@@ -86,13 +86,13 @@ def _product(equation: Any) -> int:
 def _inner(equation: Any) -> Iterator[Jaxpr]:
     for value in equation.params.values():
         for inner in value if isinstance(value, (tuple, list)) else (value,):
-            jaxpr = getattr(inner, "jaxpr", inner)  # a closed one holds one
+            jaxpr = getattr(inner, "jaxpr", inner)  # a closed jaxpr holds a jaxpr
             if isinstance(jaxpr, Jaxpr):
                 yield jaxpr
 
 
 def merged(path: Path, parts: dict[Path, nn.Module]) -> Path:
-    """The path of a part in a model that scans over its layers: `layer_5` becomes `layers`."""
+    """Convert the path of a part to that in a scanned model: `layer_5` becomes `layers`."""
     shown = list(path)
     for place, name in enumerate(path):
         stack = parts.get(path[:place])

@@ -1,4 +1,4 @@
-"""Drawing the parameters of a loop's layers: one program for all layers of a kind."""
+"""Initialisation of a loop's layers: one compiled program for all layers of a kind."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from blocks.core.typing import Array
 class LayerParameters:
     """The parameters of layers that run one after the other, as `init` draws them.
 
-    XLA compiles a random-number program for each parameter of each layer far longer than the layers
-    themselves. Layers of one place in the pattern, that earlier layers left the same for, are drawn
-    by one program, for all of them at once.
+    XLA takes far longer to compile a random number generator for each parameter of each layer than
+    the layers themselves. Layers that share a block of the pattern, and receive arrays of the same
+    shapes from earlier layers, are therefore drawn together by one program.
     """
 
     def __init__(self, owner: nn.Module, pattern: tuple[nn.Module, ...], depth: int) -> None:
@@ -27,7 +27,7 @@ class LayerParameters:
     def draw(
         self, index: int, x: Array, carry: Carry, context: Context, deterministic: bool
     ) -> None:
-        """Put the parameters of layer `index` into its owner's scope, when they are made."""
+        """Put the parameters of layer `index` into its owner's scope during `init`."""
         scope = self.owner.scope
         if scope is None or not self.owner.is_initializing():
             return
@@ -46,7 +46,7 @@ class LayerParameters:
             try:
                 keys = jax.random.split(self.owner.make_rng("params"), layers)
                 self.drawn[kind] = index, jax.jit(lambda keys: jax.lax.map(one, keys))(keys)
-            except Exception:  # what is wrong with the layer, its own call says at its place
+            except Exception:  # errors of the layer are raised by its own call
                 self.drawn[kind] = index, {}
         first, stacked = self.drawn[kind]
         params = jax.tree.map(lambda leaf: leaf[(index - first) // repeat], stacked)

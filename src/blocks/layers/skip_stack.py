@@ -1,4 +1,4 @@
-"""SkipStack: a stack whose second half hears again what the first half said, as in a U-net."""
+"""`SkipStack`: a stack with skip connections from its first to its second half, as in a U-Net."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,23 +16,23 @@ from blocks.layers.stack import carrying, runner
 
 
 class SkipStack(Block, kw_only=True):
-    r"""A `Stack` in which layer $L - 1 - i$ of $L$ also starts from what layer $i$ gave.
+    r"""Stack with U-Net skip connections: the output of layer $i$ feeds layer $L - 1 - i$ of $L$.
 
     $$x_{l+1} = \mathrm{block}_l(x_l + w_l\, x_{L-l}), \qquad l \ge L / 2$$
 
-    where $x_{L-l}$ is what layer $L - 1 - l$ gave; the layers of the first half have no such term,
-    nor has the one in the middle of an odd number.
+    where $x_{L-l}$ is the output of layer $L - 1 - l$; layers of the first half have no such term,
+    nor has the middle one of an odd number.
 
     Attributes:
         block: the layer, or a tuple of layers that repeats.
-        depth: layers in all.
+        depth: number of layers.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
             nothing, a policy of `jax.checkpoint_policies` keeps what it names.
         param_dtype: dtype of the weights $w$.
-        weight_init: initialiser of them.
+        weight_init: initialiser of the weights $w$.
 
     Raises:
-        ValueError: no layer, or fewer than two.
+        ValueError: an empty pattern, or a depth below 2.
 
     Example:
         ```python
@@ -59,7 +59,7 @@ class SkipStack(Block, kw_only=True):
     weight_init: Initializer = nn.initializers.ones
 
     def check_fields(self) -> None:
-        """Refuses stacks without two halves."""
+        """Validate the depth, which must allow two halves."""
         if self.depth < 2:
             raise ValueError(f"depth={self.depth} must be at least 2, one layer for each half.")
         if self.block == ():
@@ -73,7 +73,7 @@ class SkipStack(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Runs all layers."""
+        """Run all layers."""
         if context is not None:
             context.check(*x.shape[:2])
         pattern = self.block if isinstance(self.block, tuple) else (self.block,)

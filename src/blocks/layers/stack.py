@@ -1,4 +1,4 @@
-"""Stacks: a block, or a pattern of blocks, repeated with weights of its own at every layer."""
+"""`Stack`: a block, or a pattern of blocks, repeated with separate weights in every layer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,23 +18,24 @@ from blocks.layers.drawing import LayerParameters
 
 
 class Stack(Block, kw_only=True):
-    r"""Runs `depth` layers one after the other: $x_{l+1} = \mathrm{block}_l(x_l)$.
+    r"""Stack of `depth` layers: $x_{l+1} = \mathrm{block}_l(x_l)$.
 
     Attributes:
         block: the layer, or a tuple of layers that repeats: five local and one global, say.
-        depth: layers in all.
+        depth: number of layers.
         scan: compile one repeat of the pattern and loop over it, instead of compiling every layer.
-            Parameters then carry a leading axis of repeats; `stack_layers` and `unstack_layers`
+            Parameters then have a leading axis of repeats; `stack_layers` and `unstack_layers`
             convert.
-        shared: all repeats of the pattern use one set of weights, as in ALBERT; it implies `scan`,
-            and parameters then have no axis of repeats.
+        shared: share one set of weights among all repeats of the pattern, as in ALBERT; it implies
+            `scan`, and parameters then have no axis of repeats.
         remat: recompute activations in the backward pass instead of keeping them: True keeps
-            nothing, a policy of `jax.checkpoint_policies` keeps what it names, as
-            `save_only_these_names("attention", "mlp")`. JAX does not say of a name that no block
-            gives, and keeps nothing by it.
+            nothing, a policy of `jax.checkpoint_policies` keeps what it names, such as
+            `save_only_these_names("attention", "mlp")`. JAX silently ignores names that no block
+            defines.
 
     Raises:
-        ValueError: no layer, or a scan over a depth that is not whole repeats of the pattern.
+        ValueError: an empty pattern, a depth below 1, or a scan whose depth is not a multiple of
+            the pattern's length.
 
     Example:
         ```python
@@ -60,7 +61,7 @@ class Stack(Block, kw_only=True):
     remat: bool | Callable[..., Any] = False
 
     def check_fields(self) -> None:
-        """Refuses depths that the pattern cannot make."""
+        """Validate the depth against the pattern."""
         if self.depth < 1:
             raise ValueError(f"depth={self.depth} must be at least 1.")
         pattern = len(self._pattern())
@@ -89,7 +90,7 @@ class Stack(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Runs all layers."""
+        """Run all layers."""
         if context is not None:
             context.check(*x.shape[:2])
         pattern = self._pattern()
@@ -128,8 +129,8 @@ class Stack(Block, kw_only=True):
             split_rngs={others: True, "params": not self.shared},
             in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]  # annotated as int in flax
             length=self.depth // len(pattern),
-            # The test of constancy traces once more, and takes a check inside `checked` for a leak.
-            # Shared parameters can only be made by it.
+            # The test of constancy traces again, and mistakes a check inside `checked` for a leak.
+            # Shared parameters can only be created with it.
             check_constancy_invariants=self.shared and self.is_initializing(),
         )
         (x, carry), _ = scanned(self, (x, carry), context)
@@ -137,7 +138,7 @@ class Stack(Block, kw_only=True):
 
 
 def carrying(context: Context | None) -> tuple[Context, Carry]:
-    """The context of a stack's layers, and apart from it the carry, empty where there is none."""
+    """Split off the carry from the context of a stack's layers; an empty one if there is none."""
     context = Context() if context is None else context
     return context.replace(carry=None), Carry() if context.carry is None else context.carry
 
@@ -145,9 +146,9 @@ def carrying(context: Context | None) -> tuple[Context, Carry]:
 def runner(
     remat: bool | Callable[..., Any], deterministic: bool, prevent_cse: bool = True
 ) -> Callable[[nn.Module, Array, Carry, Context], tuple[Array, Carry]]:
-    """How a stack runs a layer: its call, recomputed in the backward pass as `remat` says.
+    """Wrap the call of a layer, recomputed in the backward pass as `remat` says.
 
-    With `x` goes what earlier layers left, and comes back with what this one left.
+    It takes and returns `x` together with the carry.
     """
 
     def run(layer: nn.Module, x: Array, carry: Carry, context: Context) -> tuple[Array, Carry]:
@@ -165,18 +166,18 @@ def runner(
 
 @reported
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
-    """Converts a `Stack`'s parameters from the loop's layout to the scan's.
+    """Convert a `Stack`'s parameters from the loop's layout to the scan's.
 
     Args:
         params: the parameters of a `Stack(scan=False)`: `layer_0`, `layer_1`, ...
-        pattern: blocks in the pattern that repeats.
+        pattern: number of blocks in the pattern that repeats.
 
     Returns:
         The parameters of the same stack with `scan=True`: `layers`, or `layers_0`, ... for a
         pattern, each with a leading axis of repeats.
 
     Raises:
-        ValueError: names that are not a loop's, or a depth that is not whole repeats.
+        ValueError: names that are not a loop's, or a depth that is not a multiple of `pattern`.
     """
     depth = len(params)
     if depth == 0 or set(params) != {f"layer_{index}" for index in range(depth)}:
@@ -197,7 +198,7 @@ def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
 
 @reported
 def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
-    """Converts a `Stack`'s parameters from the scan's layout to the loop's.
+    """Convert a `Stack`'s parameters from the scan's layout to the loop's.
 
     Args:
         params: the parameters of a `Stack(scan=True)`: `layers`, or `layers_0`, ... for a pattern.

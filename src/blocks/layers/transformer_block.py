@@ -1,4 +1,4 @@
-"""The transformer block: attention and an MLP in a residual layout."""
+"""`TransformerBlock`: attention and an MLP in a residual layout."""
 
 from collections.abc import Callable
 
@@ -16,21 +16,21 @@ from blocks.residual.placement import PreNorm
 
 
 class TransformerBlock(Block, kw_only=True):
-    r"""Lets tokens talk (attention), then think (MLP), each added to what was there.
+    r"""Transformer block: attention, then an MLP, each with a norm and a residual connection.
 
     With `PreNorm`: $h = x + \mathrm{attention}(\mathrm{norm}(x))$,
     $y = h + \mathrm{mlp}(\mathrm{norm}(h))$.
 
-    What each of them gives is tagged with its field's name, for `jax.checkpoint_policies`:
+    The output of each sublayer is tagged with its field's name, for `jax.checkpoint_policies`:
     `save_only_these_names("attention")` as a `Stack`'s `remat`, say.
 
     Attributes:
         attention: the block that mixes tokens.
         mlp: the block that transforms each token.
         cross_attention: the block that reads the memory, between the two; None for none.
-        norm: template of the norms; the layout makes a copy for each place it needs one.
-        residual: where norms and adds stand.
-        dropout_rate: share of each sublayer's output dropped in training.
+        norm: template of the norms, copied by the layout as often as it needs one.
+        residual: the residual layout, which places norms and additions.
+        dropout_rate: dropout probability on the output of each sublayer.
 
     Raises:
         ValueError: a rate outside [0, 1).
@@ -59,7 +59,7 @@ class TransformerBlock(Block, kw_only=True):
     dropout_rate: float = 0.0
 
     def check_fields(self) -> None:
-        """Refuses a rate that cannot be."""
+        """Validate the rate."""
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
@@ -71,7 +71,7 @@ class TransformerBlock(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Runs attention and MLP on `x`."""
+        """Run attention and MLP on `x`."""
         after = context
 
         def sublayer(name: str) -> Sublayer:
@@ -91,6 +91,6 @@ class TransformerBlock(Block, kw_only=True):
 
         names = ["attention", "cross_attention", "mlp"]
         sublayers = {name: sublayer(name) for name in names if getattr(self, name) is not None}
-        # The stream keeps the dtype it came in, so that layers can be scanned.
+        # The residual stream keeps its dtype, so that layers can be scanned.
         y = self.residual(x, sublayers, norm, context, deterministic).astype(x.dtype)
         return join_carry(y, after, context)

@@ -1,4 +1,4 @@
-"""CausalLM: a language model, which gives the distribution of each next token."""
+"""`CausalLM`: a causal language model."""
 
 import flax.linen as nn
 
@@ -10,7 +10,7 @@ from blocks.models.parts import Model
 
 
 def refuse_foresight(part: nn.Module, name: str, owner: str) -> None:
-    """Refuses a part of a causal model in which a layer can see ahead.
+    """Validate that every layer in a part of a causal model is causal.
 
     Raises:
         ValueError: names the layer.
@@ -25,19 +25,19 @@ def refuse_foresight(part: nn.Module, name: str, owner: str) -> None:
 
 
 class CausalLM(Model, kw_only=True):
-    r"""A language model: the distribution of each token given the ones before it.
+    r"""Causal language model: the distribution of each token given the tokens before it.
 
     $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}) =
     \mathrm{softmax}(\mathrm{head}(\mathrm{norm}(\mathrm{stack}(\mathrm{embed}(\mathrm{token})))))$$
 
     Attributes:
-        embed: from token ids, or vectors of one's own, to vectors; None where vectors come in.
-        stack: the layers; none of them may see ahead.
-        norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
-        head: from vectors to logits.
+        embed: embedding of token ids, or of custom inputs; None if the inputs are vectors.
+        stack: the layers, all of them causal.
+        norm: final norm; None where the layout normalises the sum itself, as `PostNorm` does.
+        head: head that computes the logits.
 
     Raises:
-        ValueError: a layer that can see ahead, which the message names, or no head.
+        ValueError: a layer that is not causal, which the message names, or no head.
 
     Example:
         ```python
@@ -67,7 +67,7 @@ class CausalLM(Model, kw_only=True):
     """
 
     def check_fields(self) -> None:
-        """Refuses layers that can see ahead, and a model without a head."""
+        """Validate that layers are causal and that there is a head."""
         refuse_foresight(self.stack, "stack", "a CausalLM")
         if self.head is None:
             raise ValueError(
@@ -81,6 +81,6 @@ class CausalLM(Model, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq vocab"]:
-        """Gives the logits of the token after each token."""
+        """Compute the logits of the token after each token."""
         x = self.hidden(tokens, context, deterministic)
         return self.logits(x, context, deterministic)

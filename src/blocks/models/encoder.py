@@ -1,4 +1,4 @@
-"""Encoder: a vector for each token of a sequence, each of which knows all of it."""
+"""`Encoder`: contextual vectors for the tokens of a sequence."""
 
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ Inputs: TypeAlias = (
 
 
 class Encoder(Model, kw_only=True):
-    r"""Vectors for a sequence, each of which knows all of it, or what a head makes of them.
+    r"""Encoder: contextual vectors for the tokens of a sequence, or the output of a head on them.
 
     $$h = \mathrm{norm}(\mathrm{stack}(\mathrm{embed}(\mathrm{input})))$$
 
@@ -24,13 +24,13 @@ class Encoder(Model, kw_only=True):
     classifier.
 
     Attributes:
-        embed: from the input to vectors; None where the input is vectors already.
-        stack: the layers; they may see ahead.
-        norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
-        head: from vectors to what is asked for; None leaves the vectors.
+        embed: embedding of the input; None if the inputs are vectors.
+        stack: the layers, which need not be causal.
+        norm: final norm; None where the layout normalises the sum itself, as `PostNorm` does.
+        head: head on the vectors; None returns the vectors.
 
     Raises:
-        ValueError: a call with a cache, where `embed` makes another number of tokens.
+        ValueError: a call with a cache if `embed` changes the number of tokens.
 
     Example:
         ```python
@@ -62,6 +62,6 @@ class Encoder(Model, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch ..."]:
-        """Gives a vector for each token of `inputs`, or what the head makes of them."""
+        """Compute a vector for each token of `inputs`, or the output of the head."""
         x = self.hidden(inputs, context, deterministic)
         return self.logits(x, context, deterministic)

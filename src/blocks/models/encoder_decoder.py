@@ -1,4 +1,4 @@
-"""EncoderDecoder: a language model that also reads another sequence."""
+"""`EncoderDecoder`: a language model conditioned on a source sequence."""
 
 import jax.numpy as jnp
 
@@ -13,16 +13,16 @@ from blocks.models.parts import LanguageModel, Model
 
 
 class EncoderDecoder(Block, kw_only=True):
-    r"""A language model that also reads another sequence, as for translation.
+    r"""Encoder-decoder: a language model conditioned on a source sequence, as for translation.
 
     $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}, \mathrm{source})$$
 
-    The layers of the decoder hold a `CrossAttention`, which reads what the encoder makes of the
-    source. An encoder with `embed=None` shares the decoder's embedding, as T5's does.
+    The layers of the decoder contain a `CrossAttention`, which reads the encoder's output. An
+    encoder with `embed=None` shares the decoder's embedding, as in T5.
 
     Attributes:
-        encoder: of the source.
-        decoder: of the tokens.
+        encoder: encoder of the source.
+        decoder: language model of the target tokens.
 
     Raises:
         ValueError: a decoder without cross-attention, or a call without a source where none was
@@ -66,7 +66,7 @@ class EncoderDecoder(Block, kw_only=True):
     decoder: LanguageModel
 
     def check_fields(self) -> None:
-        """Refuses a decoder that would not read the source."""
+        """Validate that the decoder has cross-attention, to read the source."""
         if not find(self.decoder, CrossAttention):
             raise ValueError(
                 "no layer of decoder.stack reads the source; give its blocks a "
@@ -81,12 +81,11 @@ class EncoderDecoder(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq vocab"]:
-        """Gives the logits of the token after each token.
+        """Compute the logits of the token after each token.
 
         `context.memory_valid` marks the real tokens of the source, `context.memory_segment_ids`
-        their documents, which the encoder keeps apart and the decoder reads one by one. With a
-        cache the source is read at the first call and left out of later ones; `encode` gives what
-        it is read as.
+        their documents, which encoder and decoder keep apart. With a cache, the source is passed to
+        the first call and omitted in later ones; `encode` computes the memory alone.
         """
         context = Context() if context is None else context
         if source is not None:
@@ -99,7 +98,7 @@ class EncoderDecoder(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch memory_seq memory_embed"]:
-        """Gives the memory: what the encoder makes of the source."""
+        """Compute the memory: the encoder's output for the source."""
         context = Context() if context is None else context
         shared = Context(
             valid=context.memory_valid,

@@ -1,4 +1,4 @@
-"""MultiTokenLM: a language model that also predicts the tokens after the next one."""
+"""`MultiTokenLM`: a language model that predicts several next tokens."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -15,14 +15,14 @@ from blocks.norms.rms_norm import RMSNorm
 
 
 class TokenAhead(Block, kw_only=True):
-    """One step further: from vectors that know a token less to vectors that know it.
+    """One prediction step: adds the embedding of the next token to the vectors of the step before.
 
     Attributes:
         block: the layer.
         norm: template of the norms.
         dtype: dtype of the projection; None infers it.
         param_dtype: dtype of its parameters.
-        kernel_init: initialiser of its kernel.
+        kernel_init: initialiser of its weights.
     """
 
     block: Mixer
@@ -40,7 +40,7 @@ class TokenAhead(Block, kw_only=True):
         context: Context,
         deterministic: bool,
     ) -> tuple[Float[Array, "batch seq embed"], Float[Array, "batch seq embed"]]:
-        """Gives the vectors for the next step, and the same after the norm for the head."""
+        """Compute the vectors for the next step, and their norm for the head."""
         pair = [fresh(self.norm, name="hidden_norm")(x), fresh(self.norm, name="token_norm")(token)]
         projection = Linear(
             features=(x.shape[-1],),
@@ -56,31 +56,31 @@ class TokenAhead(Block, kw_only=True):
 
 
 class MultiTokenLM(Block, kw_only=True):
-    r"""Predicts several tokens at each place: `model` the next one, a layer each one more.
+    r"""Multi-token prediction: `model` predicts the next token, one layer more each token after it.
 
     $$h^k_i = \mathrm{block}_k(W_k\,[\mathrm{norm}(h^{k-1}_i);\,
     \mathrm{norm}(\mathrm{embed}(\mathrm{token}_{i+k}))]), \qquad
     p(\mathrm{token}_{i+k+1} \mid \mathrm{token}_{\le i+k}) =
     \mathrm{softmax}(\mathrm{head}(\mathrm{norm}(h^k_i)))$$
 
-    $h^0$ is what the model's head reads; embedding and head are the model's. The result at place
-    $i$ and step $k$ is about token $i + k + 1$, and step 0 is what the model gives alone. Where
-    token $i + k$ is not known, behind the end of a sequence or document, logits are zero: nor is
-    there a token to learn there.
+    $h^0$ is the input of the model's head; embedding and head are the model's. The logits at
+    position $i$ and step $k$ are those of token $i + k + 1$, and step 0 is the model alone. Where
+    token $i + k$ is past the end of a sequence or document, logits are zero: there is no target
+    either.
 
-    More tokens ahead make training denser. To decode, take `model` with `params["model"]`.
+    More targets per position make training denser. To decode, use `model` with `params["model"]`.
 
     Attributes:
         model: the language model.
         block: the layer of a step, copied for each.
-        depth: steps beyond the model's own.
+        depth: number of steps beyond the model's own.
         norm: template of the three norms of a step.
         dtype: dtype of the projections $W_k$; None infers it.
         param_dtype: dtype of their parameters.
-        kernel_init: initialiser of their kernels.
+        kernel_init: initialiser of their weights.
 
     Raises:
-        ValueError: no step, a block that can see ahead, or a call with a cache.
+        ValueError: a depth below 1, a block that is not causal, or a call with a cache.
 
     Example:
         ```python
@@ -115,7 +115,7 @@ class MultiTokenLM(Block, kw_only=True):
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Refuses no step, and layers that can see ahead."""
+        """Validate the depth, and that layers are causal."""
         if self.depth < 1:
             raise ValueError(
                 f"depth={self.depth} must be at least 1; without, use the model alone."
@@ -135,7 +135,7 @@ class MultiTokenLM(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq ahead vocab"]:
-        """Gives the logits of the `1 + depth` tokens after each token."""
+        """Compute the logits of the `1 + depth` tokens after each token."""
         context = Context() if context is None else context
         if context.cache_size is not None:
             raise ValueError(
@@ -149,7 +149,7 @@ class MultiTokenLM(Block, kw_only=True):
         places = locate(context, *tokens.shape).positions
         for step in range(1, self.depth + 1):
             known = known & _known(context, tokens.shape[1], step)
-            # Without padding and documents no token sees the places at the end that are not known.
+            # Without padding and documents no token attends to the unknown positions at the end.
             own = context
             if context.valid is not None or context.segment_ids is not None:
                 own = context.replace(valid=jnp.broadcast_to(known, tokens.shape), positions=places)
@@ -170,7 +170,7 @@ class MultiTokenLM(Block, kw_only=True):
 
 @typed
 def _known(context: Context, seq: int, step: int) -> Bool[Array, "#batch seq"]:
-    """Where the token `step` places on is one of the same text."""
+    """Return where the token `step` positions later is a real one of the same document."""
     known = jnp.arange(seq)[None] + step < seq
     if context.valid is not None:
         known = known & context.valid & jnp.roll(context.valid, -step, axis=1)

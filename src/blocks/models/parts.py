@@ -1,4 +1,4 @@
-"""What models have in common: an embedding, layers, a last norm and a head, one after the other."""
+"""`Model`, the base of models: an embedding, layers, a final norm and a head."""
 
 from typing import Annotated, Any, TypeAlias
 
@@ -12,18 +12,18 @@ from blocks.core.slots import Called, Embedding, Head, Mixer, Norm
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, typed
 
-# A model in a slot: a `Model`, or one in an adapter, which has its methods too.
+# A model in a slot: a `Model`, or an adapter of one, which has its methods too.
 LanguageModel: TypeAlias = Annotated[nn.Module, Called("tokens", "context", "deterministic")]
 
 
 class Model(Block, kw_only=True):
-    """Base class for models: embedding, layers, norm and head, of which layers alone must be.
+    """Base class for models: embedding, layers, norm and head, of which only layers are required.
 
     Attributes:
-        embed: from the input to vectors; None where the input is vectors already.
+        embed: embedding of the input; None if the inputs are vectors.
         stack: the layers.
-        norm: the last norm; None where the layout leaves normalised sums, as `PostNorm`.
-        head: from vectors to what is asked for; None leaves the vectors.
+        norm: final norm; None where the layout normalises the sum itself, as `PostNorm` does.
+        head: head on the vectors; None returns the vectors.
     """
 
     embed: Embedding | None
@@ -36,11 +36,11 @@ class Model(Block, kw_only=True):
     def hidden(
         self, inputs: Any, context: Context | None = None, deterministic: bool = True
     ) -> Float[Array, "batch seq embed"]:
-        """Gives what the head reads: the vector of each token after the last norm.
+        """Compute the input of the head: the vector of each token after the final norm.
 
         Raises:
-            ValueError: a context with a carry, which the layers of a model start themselves, or a
-            cache where `embed` makes another number of tokens.
+            ValueError: a context with a carry, which a model creates itself, or a cache if `embed`
+                changes the number of tokens.
         """
         context = Context() if context is None else context
         if context.carry is not None:
@@ -48,7 +48,7 @@ class Model(Block, kw_only=True):
                 f"{type(self).__name__} starts the carry of its layers; leave carry out of the "
                 "context, or call its stack."
             )
-        if inputs.ndim < 4:  # of an image, the tokens come of the embedding
+        if inputs.ndim < 4:  # for an image, the embedding makes the tokens
             context = count_tokens(self, context, *inputs.shape[:2])
         x = self.embedded(inputs, context, deterministic)
         same = inputs.ndim < 4 and x.shape[:2] == inputs.shape[:2]
@@ -66,16 +66,16 @@ class Model(Block, kw_only=True):
         return x if self.norm is None else self.norm(x).astype(x.dtype)
 
     def embedded(self, inputs: Any, context: Any = None, deterministic: bool = True) -> Array:
-        """Gives what the layers start from."""
+        """Compute the input of the first layer."""
         return inputs if self.embed is None else self.embed(inputs, context, deterministic)
 
     def logits(
         self, x: Float[Array, "batch seq embed"], context: Any = None, deterministic: bool = True
     ) -> Array:
-        """Gives what the head makes of the vectors that `hidden` gives.
+        """Apply the head to the vectors that `hidden` returns.
 
         Raises:
-            ValueError: a tied head, and an embedding without a table.
+            ValueError: a tied head with an embedding that has no table.
         """
         if self.head is None:
             return x

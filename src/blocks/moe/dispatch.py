@@ -1,7 +1,7 @@
-"""Sparse computation: rows sorted by expert, in blocks that each meet one expert's parameters.
+"""Sparse dispatch: rows sorted by expert into blocks that each use one expert's parameters.
 
 Every expert's rows are padded to whole blocks, so that shapes are static and no row is
-ever dropped. Time grows with the rows that there are, not with the number of experts.
+ever dropped. Time grows with the number of rows, not with the number of experts.
 """
 
 import functools
@@ -17,11 +17,11 @@ from blocks.core.typing import Array, Bool, Float, Int, typed
 
 
 class Plan(flax.struct.PyTreeNode):
-    """Where rows stand in blocks.
+    """Assignment of rows to blocks.
 
     Attributes:
-        place: of each row among the places of all blocks.
-        expert: that each block meets.
+        place: index of each row among the entries of all blocks.
+        expert: expert of each block.
         used: False for a block without rows, which is not computed.
     """
 
@@ -31,14 +31,14 @@ class Plan(flax.struct.PyTreeNode):
 
 
 def block_size(rows: int, num_experts: int) -> int:
-    """Rows of a block: near an expert's share, from 8 to 128."""
+    """Number of rows in a block: near an expert's share, from 8 to 128."""
     share = max(rows // num_experts, 1)
     return min(max(1 << (share - 1).bit_length(), 8), 128)
 
 
 @typed
 def plan(experts: Int[Array, "rows"], num_experts: int, size: int) -> Plan:
-    """Give every row a place in a block of its expert; rows of an expert keep their order."""
+    """Assign every row to a block of its expert; rows of an expert keep their order."""
     rows = experts.shape[0]
     counts = jnp.bincount(experts, length=num_experts)
     padded = -(-counts // size) * size
@@ -62,14 +62,14 @@ def by_expert(
 ) -> Float[Array, "blocks size embed"]:
     """Compute `function(parameters of the expert, rows, keys)` for every block.
 
-    Blocks not in use give zeros. The backward pass computes a block's function again instead of
-    keeping what was between, and sums gradients of parameters in place.
+    Unused blocks give zeros. The backward pass recomputes a block's function instead of keeping its
+    activations, and sums gradients of parameters in place.
 
     Args:
-        function: pure; its result has the shape of its rows.
+        function: a pure function whose result has the shape of its rows.
         parameters: a tree of arrays with a leading axis of experts.
         x: rows, block by block.
-        at: the expert that each block meets.
+        at: the expert of each block.
         keys: a tree of random keys with a leading axis of blocks.
     """
     one = jax.tree.map(

@@ -1,4 +1,4 @@
-"""Experts: one MLP with a set of parameters for each of them, of which each row meets one."""
+"""Experts: one MLP with a set of parameters per expert, one of which is applied to each row."""
 
 import flax.linen as nn
 import jax
@@ -27,9 +27,9 @@ def run_experts(
     Args:
         owner: the block that holds the parameters, under `experts`, with a leading axis of experts.
         expert: template of an expert; it transforms each row independently.
-        num_experts: sets of parameters.
+        num_experts: number of sets of parameters.
         x: rows.
-        experts: number of each row's expert.
+        experts: index of each row's expert.
         deterministic: passed on to the expert, as are the random streams of the call.
     """
     rows, embed = x.shape
@@ -45,7 +45,7 @@ def run_experts(
     size = block_size(rows, num_experts)
     at = plan(experts, num_experts, size)
     places = at.expert.shape[0] * size
-    # Places without a row repeat one: on zeros, an expert's function might have no gradient.
+    # Entries without a row repeat one: on zeros, an expert's function might have no gradient.
     some = jax.lax.stop_gradient(x[:1].sum(axis=0))
     blocks = jnp.broadcast_to(some, (places, embed)).at[at.place].set(x)
     assert owner.scope is not None

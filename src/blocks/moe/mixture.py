@@ -1,4 +1,4 @@
-"""The mixture: a router, its experts, and what every token goes through besides."""
+"""`MixtureOfExperts`: a router, its experts, and a shared MLP."""
 
 import operator
 from typing import Any
@@ -18,25 +18,26 @@ from blocks.moe.router import Routing
 
 
 class MixtureOfExperts(Block, kw_only=True):
-    r"""Sends each token through the few experts that its router chooses, and weighs their results.
+    r"""Mixture of experts: a weighted sum of the few experts that a router chooses for each token.
 
     $$y = \sum_{e \in \mathrm{chosen}(x)} w_e(x)\, \mathrm{expert}_e(x) + \mathrm{shared}(x)$$
 
-    It stands in the slot `mlp` of a block. Time grows with `top_k`, not with the experts there are,
+    It goes into the slot `mlp` of a block. Time grows with `top_k`, not with the number of experts,
     and no token is dropped, however many choose the same expert.
 
-    With `mutable=["losses", "intermediates"]` a call also gives, for each layer, the loss that
-    balances experts and that of large logits, which `auxiliary_losses` sums up, and `load`: the
-    share of choices that fell on each expert, padding left out.
+    With `mutable=["losses", "intermediates"]` a call also returns, for each layer, the load
+    balancing loss and the router z-loss, which `auxiliary_losses` sums up, and `load`: the fraction
+    of choices of each expert, without padding.
 
     Attributes:
-        router: chooses experts for each token, as `SoftmaxRouter`; its parameters are `router`.
-        expert: template of the experts, as `GatedMLP`: any block that transforms each token
+        router: router that chooses experts for each token, such as `SoftmaxRouter`; its parameters
+            are `router`.
+        expert: template of the experts, such as `GatedMLP`: any block that transforms each token
             independently. Their parameters are `experts`, with a leading axis of experts.
-        shared: an MLP that every token goes through as well; None for none.
+        shared: an MLP applied to every token as well; None for none.
 
     Raises:
-        ValueError: experts of a router that do not fit the tokens, or whose index is out of range.
+        ValueError: choices of a router whose shape does not match the tokens, or out of range.
 
     Example:
         ```python
@@ -70,7 +71,7 @@ class MixtureOfExperts(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "*batch embed"]:
-        """Transform each token of `x` independently, by the experts that the router chooses."""
+        """Transform each token of `x` independently, with the experts that the router chooses."""
         tokens = x.reshape(-1, x.shape[-1])
         routing = _by_token(self.router(x, context, deterministic), x.shape[:-1])
         top_k, num_experts = routing.experts.shape[-1], routing.probabilities.shape[-1]
@@ -121,18 +122,18 @@ def _by_token(routing: Routing, batch: tuple[int, ...]) -> Routing:
 
 @reported
 def auxiliary_losses(collections: dict[str, Any]) -> dict[str, Array]:
-    r"""Sums the losses that the blocks of a model report besides their results, by name.
+    r"""Sum the auxiliary losses that the blocks of a model report, by name.
 
-    Mixtures report `balance`, $E \sum_e f_e p_e$ of load and mean probability: 1 for each mixture
-    whose experts are used alike, up to the number of experts; and `router_z`, the mean square of
-    the logits' log-sum-exp. Add a small multiple of them to the loss: the papers' are 1e-2, 1e-3.
+    Mixtures report `balance`, $E \sum_e f_e p_e$ of load and mean probability, from 1 for balanced
+    experts to $E$ if one gets all tokens; and `router_z`, the mean square of the logits'
+    log-sum-exp. Add them to the loss with small weights: 1e-2 and 1e-3 in the papers.
     `HedgehogDistillation` reports `hedgehog`.
 
     Args:
-        collections: what `apply(..., mutable=["losses"])` gave besides the result.
+        collections: the collections that `apply(..., mutable=["losses"])` returned.
 
     Raises:
-        ValueError: there are none.
+        ValueError: no losses were reported.
 
     References:
         Fedus et al., Switch Transformers, 2021, arXiv:2101.03961, section 2.2.

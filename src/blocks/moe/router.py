@@ -1,4 +1,4 @@
-"""What a router gives, and the bases of routers."""
+"""`Routing`, the result of a router, and base classes for routers."""
 
 from typing import NamedTuple
 
@@ -12,13 +12,13 @@ from blocks.linear import Linear
 
 
 class Routing(NamedTuple):
-    """The experts of each token.
+    """Choice of experts for each token.
 
     Attributes:
         experts: indices of the chosen experts.
         weights: factor on the output of each chosen expert, float32.
-        probabilities: of all experts, for the loss that balances them; they sum to 1.
-        logits: of all experts, for the loss of large logits, float32.
+        probabilities: probabilities of all experts, for the load balancing loss; they sum to 1.
+        logits: logits of all experts, for the router z-loss, float32.
     """
 
     experts: Int[Array, "*batch top_k"]
@@ -31,8 +31,8 @@ class Router(Block, kw_only=True):
     """Base class for routers: a choice of `top_k` among `num_experts` for each token.
 
     Attributes:
-        num_experts: experts to choose from.
-        top_k: experts per token.
+        num_experts: number of experts to choose from.
+        top_k: number of experts per token.
 
     Raises:
         ValueError: fewer than one expert, or more chosen than there are.

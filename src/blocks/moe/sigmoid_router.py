@@ -1,4 +1,4 @@
-"""`SigmoidRouter`: experts scored one by one, and kept busy by a bias, as in DeepSeek-V3."""
+"""`SigmoidRouter`: experts scored independently and balanced by a bias, as in DeepSeek-V3."""
 
 import flax.linen as nn
 import jax
@@ -21,11 +21,11 @@ def sigmoid_routing(
     r"""Score each expert independently, $s = \sigma(\mathrm{logits})$, and choose by $s + b$.
 
     Args:
-        logits: of all experts.
-        bias: $b$, without gradient.
-        top_k: experts per token.
-        num_groups: equal groups of experts.
-        top_groups: groups that a token may use; those whose two best experts score most.
+        logits: logits of all experts.
+        bias: the bias $b$, without gradient.
+        top_k: number of experts per token.
+        num_groups: number of equal groups of experts.
+        top_groups: number of groups that a token may use: those whose two best experts score most.
         scale: factor on the weights.
     """
     scores = jax.nn.sigmoid(logits)
@@ -49,18 +49,18 @@ def _shares(scores: Array) -> Array:
 
 
 class SigmoidRouter(LinearRouter, kw_only=True):
-    r"""Scores each expert independently, $s = \sigma(x W)$, and chooses by $s + b$ in groups.
+    r"""Sigmoid router: scores $s = \sigma(x W)$ per expert, and a choice by $s + b$ in groups.
 
-    The bias $b$ steers the choice and has no gradient: `balanced_bias` moves it by the load.
-    Weights are the scores of the chosen experts over their sum.
+    The bias $b$ affects the choice only and has no gradient: `balanced_bias` updates it from the
+    load. Weights are the scores of the chosen experts divided by their sum.
 
     Attributes:
-        num_groups: equal groups of experts.
-        top_groups: groups that a token may use; those whose two best experts score most.
+        num_groups: number of equal groups of experts.
+        top_groups: number of groups that a token may use: those whose two best experts score most.
         scale: factor on the weights.
 
     Raises:
-        ValueError: groups that do not divide the experts, or fewer experts in them than chosen.
+        ValueError: groups that do not divide the experts, or too few experts in them for `top_k`.
 
     Example:
         ```python
@@ -116,7 +116,7 @@ class SigmoidRouter(LinearRouter, kw_only=True):
 def balanced_bias(
     bias: Float[Array, "experts"], load: Float[Array, "experts"], rate: float = 1e-3
 ) -> Float[Array, "experts"]:
-    """The next bias of a `SigmoidRouter`: up for experts with less than their share, else down.
+    """Update the bias of a `SigmoidRouter`: up for experts below their share of load, else down.
 
     References:
         Wang et al., Auxiliary-Loss-Free Load Balancing, 2024, arXiv:2408.15664.

@@ -1,4 +1,4 @@
-"""`SoftmaxRouter`: the experts of highest probability."""
+"""`SoftmaxRouter`: a choice of the most probable experts."""
 
 import flax.linen as nn
 import jax
@@ -15,8 +15,8 @@ def softmax_routing(
     r"""Choose the `top_k` experts of highest probability $p = \mathrm{softmax}(\mathrm{logits})$.
 
     Args:
-        logits: of all experts.
-        top_k: experts per token.
+        logits: logits of all experts.
+        top_k: number of experts per token.
         renormalize: divide the weights of the chosen experts by their sum.
     """
     probabilities = jax.nn.softmax(logits)
@@ -27,7 +27,7 @@ def softmax_routing(
 
 
 class SoftmaxRouter(LinearRouter, kw_only=True):
-    r"""Chooses the experts of highest probability $p = \mathrm{softmax}(x W + b)$.
+    r"""Softmax router: the `top_k` experts of highest probability $p = \mathrm{softmax}(x W + b)$.
 
     Attributes:
         renormalize: divide the weights of the chosen experts by their sum, as Mixtral does.

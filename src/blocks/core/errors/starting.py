@@ -43,7 +43,7 @@ def starting(
 
 
 def check_variables(method: str, variables: Any, args: tuple[Any, ...]) -> None:
-    """Refuses what are no collections, in front of the arguments `args` of `method`.
+    """Refuse a first argument of `method` that is not a dict of collections.
 
     Raises:
         TypeError: shows what was given, and what is expected first.
@@ -60,7 +60,7 @@ def check_variables(method: str, variables: Any, args: tuple[Any, ...]) -> None:
 
 
 def check_key(method: str, rngs: Any, args: tuple[Any, ...]) -> None:
-    """Refuses what is no key, in front of the arguments `args` of `method`.
+    """Refuse a first argument of `method` that is not a random key.
 
     Raises:
         TypeError: shows what was given, and what is expected first.
