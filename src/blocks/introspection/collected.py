@@ -62,10 +62,10 @@ def attention_weights(
     """Collect the attention weights of every attention layer, by its path.
 
     They are the weights that the layer used, after mask, score modifications and sinks, whatever
-    its kernel: hidden keys have weight 0, and a row sums to 1, less with sinks. For linear attention
-    they cover the tokens of one call, not those of a cache; `GatedDeltaNet` has none. Layers of a
-    scan are listed one by one. Ordinary calls compute and store nothing extra; this one stores all
-    weights, whose number grows with the square of the length.
+    its kernel: hidden keys have weight 0, and a row sums to 1, less with sinks. Those of linear
+    attention cover the tokens of one call, not those of a cache; `GatedDeltaNet` has none. Layers
+    of a scan are listed one by one. Ordinary calls compute and store nothing extra; this one stores
+    all weights, whose number grows with the square of the length.
 
     Args:
         model: an attention block, or a model with attention blocks.

@@ -14,8 +14,8 @@ class LayerParameters:
     """The parameters of layers that run one after the other, as `init` draws them.
 
     XLA takes far longer to compile a random number generator for each parameter of each layer than
-    the layers themselves. Layers that share a block of the pattern, and receive arrays of the same
-    shapes from earlier layers, are therefore drawn together by one program.
+    the layers themselves. Layers that share a block of the pattern, and find the same names in
+    the carry, are therefore drawn together by one program.
     """
 
     def __init__(self, owner: nn.Module, pattern: tuple[nn.Module, ...], depth: int) -> None:

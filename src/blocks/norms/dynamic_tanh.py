@@ -1,4 +1,4 @@
-"""DynamicTanh: an elementwise replacement of a norm."""
+"""`DynamicTanh`: an elementwise replacement of a norm."""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -16,12 +16,12 @@ def dynamic_tanh(
     scale: Float[Array, "embed"],
     bias: Float[Array, "embed"],
 ) -> Float[Array, "*batch embed"]:
-    """The bound in float32, scaled and shifted by feature."""
+    """Compute the tanh in float32, scaled and shifted per feature."""
     return affine(jnp.tanh(slope.astype(jnp.float32) * x.astype(jnp.float32)), scale, bias)
 
 
 class DynamicTanh(Block, kw_only=True):
-    r"""Elementwise replacement of a norm by a scaled tanh, without statistics.
+    r"""Dynamic tanh: an elementwise replacement of a norm, without statistics.
 
     $$y = \tanh(\alpha x) \odot \gamma + \beta$$
 
@@ -56,7 +56,7 @@ class DynamicTanh(Block, kw_only=True):
     @nn.compact
     @typed
     def __call__(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch embed"]:
-        """Bound every feature of `x`."""
+        """Apply the tanh to every feature of `x`."""
         slope = self.param("slope", self.slope_init, (), self.param_dtype)
         scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)
         bias = self.param("bias", self.bias_init, (x.shape[-1],), self.param_dtype)

@@ -1,4 +1,4 @@
-"""LayerNorm: each token centred and scaled to unit variance."""
+"""`LayerNorm`: each token centred and scaled to unit variance."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def layer_norm(
 
 
 class LayerNorm(Block, kw_only=True):
-    r"""Centres each token's features, scales them to unit variance, then learns an affine map.
+    r"""Layer norm: each token's features centred and scaled to unit variance, with an affine map.
 
     $$y = \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \epsilon}} \odot \gamma + \beta$$
 

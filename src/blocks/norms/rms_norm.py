@@ -1,4 +1,4 @@
-"""RMSNorm: each token scaled to unit root mean square."""
+"""`RMSNorm`: each token scaled to unit root mean square."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def rms_norm(
 
 
 class RMSNorm(Block, kw_only=True):
-    r"""Scales each token's features to unit root mean square, then learns a factor for each.
+    r"""RMS norm: each token's features scaled to unit root mean square, with a learned factor each.
 
     $$y = \frac{x}{\sqrt{\overline{x^2} + \epsilon}} \odot \gamma$$
 

@@ -1,4 +1,4 @@
-"""ScaleNorm: each token scaled to one learned length."""
+"""`ScaleNorm`: each token scaled to one learned length."""
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,12 @@ def scale_norm(
 
 
 class ScaleNorm(Block, kw_only=True):
-    r"""Scales each token's features to one length, which is learned: a single parameter.
+    r"""Scale norm: each token's features scaled to one learned length, the only parameter.
 
     $$y = g\,\frac{x}{\max(\lVert x \rVert, \epsilon)}$$
 
     Attributes:
-        epsilon: shortest length that is told from zero.
+        epsilon: lower bound on the length that is divided by.
         dtype: dtype of the result; None keeps the input's. The length is float32 always.
         param_dtype: dtype of the parameter.
         length_init: initialiser of the length $g$; None takes the root of the width, as the paper.

@@ -1,4 +1,4 @@
-"""Positions: how a model knows the order of its tokens."""
+"""Positions: absolute, rotary and relative encodings of the order of tokens."""
 
 from blocks.positions.rotary import rotate
 

@@ -1,4 +1,4 @@
-"""ALiBi: attention fades with distance, each head at a rate of its own."""
+"""`ALiBi`: a linear penalty on distance, with a rate per head."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from blocks.core.typing import Array, Float
 
 
 def alibi_slopes(num_heads: int) -> tuple[float, ...]:
-    r"""The rates of the paper: $2^{-8h/n}$ for a power of two $n$; for others, as its code does.
+    r"""Compute the paper's rates: $2^{-8h/n}$ for a power of two $n$; for others, as in its code.
 
     With $m$ the power of two below $n$, the first $m$ are those of $m$ heads, and the rest every
     second one of $2m$ heads.
@@ -22,7 +22,7 @@ def alibi_slopes(num_heads: int) -> tuple[float, ...]:
 
 
 class ALiBi(ScoreModification, kw_only=True):
-    r"""Takes from each score in proportion to distance: $s_{ij} - m_h \lvert i - j \rvert$.
+    r"""ALiBi: a penalty on scores that is linear in distance, $s_{ij} - m_h \lvert i - j \rvert$.
 
     It has no parameters.
 
@@ -45,6 +45,6 @@ class ALiBi(ScoreModification, kw_only=True):
         query_at: Coordinates,
         key_at: Coordinates,
     ) -> Float[Array, "batch heads q_seq kv_seq"]:
-        """Takes from scores by the distance of query and key."""
+        """Subtract the distance of query and key, times the rate of the head."""
         slopes = jnp.asarray(alibi_slopes(scores.shape[1]), jnp.float32)[None, :, None, None]
         return scores - slopes * distance(query_at, key_at)

@@ -1,4 +1,4 @@
-"""Positions in two dimensions, for patches of images."""
+"""Two-dimensional absolute positions, for patches of images."""
 
 import flax.linen as nn
 import jax
@@ -12,20 +12,20 @@ from blocks.positions.sinusoidal import sinusoids
 
 
 class GridPositions(Block, kw_only=True):
-    r"""Adds a learned vector for each place of a grid: $y_{rc} = x_{rc} + P_{rc}$.
+    r"""Learned two-dimensional positions: a vector per cell of a grid, $y_{rc} = x_{rc} + P_{rc}$.
 
-    A grid of another size takes the table interpolated, so that a model reads larger images than
-    it was trained on.
+    For a grid of another size the table is interpolated, so that a model can be applied to larger
+    images than in training.
 
     Attributes:
-        rows: of the grid that there are vectors for.
-        columns: likewise.
+        rows: number of rows of the table's grid.
+        columns: number of columns of the table's grid.
         dtype: dtype of the result; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
         embedding_init: initialiser of the table.
 
     Raises:
-        ValueError: a grid without places.
+        ValueError: a size below 1.
 
     Example:
         ```python
@@ -59,7 +59,7 @@ class GridPositions(Block, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch rows columns embed"]
     ) -> Float[Array, "batch rows columns embed"]:
-        """Adds the vector of its place to each patch."""
+        """Add the vector of its cell to each patch."""
         shape = (self.rows, self.columns, x.shape[-1])
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         if x.shape[1:] != shape:
@@ -69,13 +69,13 @@ class GridPositions(Block, kw_only=True):
 
 
 class SinusoidalGrid(Block, kw_only=True):
-    r"""Adds sines and cosines of the row to half of the features, of the column to the others.
+    r"""Sinusoidal positions in two dimensions: half of the features for rows, half for columns.
 
     Attributes:
         max_wavelength: the base of the wavelengths, as in `SinusoidalPositions`.
 
     Raises:
-        ValueError: a base that is not positive, or features that are not whole pairs for both.
+        ValueError: a base that is not positive, or a number of features not divisible by 4.
 
     Example:
         ```python
@@ -101,7 +101,7 @@ class SinusoidalGrid(Block, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch rows columns embed"]
     ) -> Float[Array, "batch rows columns embed"]:
-        """Adds the waves of its place to each patch."""
+        """Add the sines and cosines of its cell to each patch."""
         _, rows, columns, embed = x.shape
         if embed % 4:
             raise ValueError(f"embed={embed} must be a multiple of 4: sine and cosine, twice.")

@@ -11,11 +11,11 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
 class LearnedPositions(Block, kw_only=True):
-    r"""Adds a learned vector for each position: $y_t = x_t + P_t$.
+    r"""Learned absolute positions: a vector per position, $y_t = x_t + P_t$.
 
     Attributes:
-        max_length: positions that there are.
-        offset: row of the table that position 0 takes; OPT and its kin have 2.
+        max_length: number of positions.
+        offset: row of the table for position 0; OPT has 2.
         dtype: dtype of the result; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
         embedding_init: initialiser of the table.
@@ -56,13 +56,13 @@ class LearnedPositions(Block, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], positions: Int[Array, "#batch seq"]
     ) -> Float[Array, "batch seq embed"]:
-        """Adds the vector of its position to each token."""
+        """Add the vector of its position to each token."""
         if x.shape[1] > self.max_length:
             raise ValueError(
                 f"seq={x.shape[1]} is longer than max_length={self.max_length}; "
                 "shorten the input or raise max_length."
             )
-        limits = jnp.iinfo(positions.dtype)  # where minimum and maximum of no tokens start
+        limits = jnp.iinfo(positions.dtype)  # initial values, for calls without tokens
         check_values(
             (positions >= 0).all() & (positions < self.max_length).all(),
             "positions from {low} to {high} do not fit max_length={size}; "

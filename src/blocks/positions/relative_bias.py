@@ -1,4 +1,4 @@
-"""Relative position bias: a learned number for each head and each bucket of distances."""
+"""Relative position bias, as in T5: a learned bias for each head and bucket of distances."""
 
 import math
 from typing import Any
@@ -18,10 +18,10 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 def relative_buckets(
     steps: Int[Array, "*shape"], num_buckets: int, max_distance: int, bidirectional: bool
 ) -> Int[Array, "*shape"]:
-    """The bucket of each step from a query to a key: near ones alone, far ones by logarithm.
+    """Compute the bucket of each offset from query to key: exact if near, logarithmic if far.
 
-    Keys after the query have the upper half of the buckets, or, where it is not `bidirectional`,
-    share the bucket of distance 0.
+    Keys after the query use the upper half of the buckets, or, if not `bidirectional`, share the
+    bucket of distance 0.
     """
     side = num_buckets // 2 if bidirectional else num_buckets
     after = jnp.where(steps > 0, side, 0) if bidirectional else jnp.zeros_like(steps)
@@ -33,21 +33,21 @@ def relative_buckets(
 
 
 class RelativeBias(ScoreModification, kw_only=True):
-    r"""Adds a learned number to each score, by head and by how far key and query are apart.
+    r"""T5's relative bias: a learned number per head and bucket of distances, added to scores.
 
     $$s_{ij} + B_{h,\, \mathrm{bucket}(j - i)}$$
 
-    T5 does not scale its scores: take `scale=1.0`.
+    T5 does not scale its scores: set `scale=1.0` in attention.
 
     Attributes:
-        num_buckets: of distances; half of them hold one distance each.
-        max_distance: from which on all share the last bucket, in tokens.
-        bidirectional: tell keys after the query from those before; encoders do.
+        num_buckets: number of buckets; half of them hold one distance each.
+        max_distance: distance from which on all share the last bucket, in tokens.
+        bidirectional: separate keys after the query from those before, as encoders do.
         param_dtype: dtype of the parameters.
         bias_init: initialiser of the numbers $B$.
 
     Raises:
-        ValueError: fewer than 4 buckets, or a distance that they already hold one by one.
+        ValueError: fewer than 4 buckets, or a `max_distance` that the exact buckets already hold.
 
     Example:
         ```python
@@ -91,7 +91,7 @@ class RelativeBias(ScoreModification, kw_only=True):
         query_at: Coordinates,
         key_at: Coordinates,
     ) -> Float[Array, "batch heads q_seq kv_seq"]:
-        """Adds the number of its head and bucket to each score."""
+        """Add the bias of its head and bucket to each score."""
         steps = key_at.positions[:, None, :] - query_at.positions[:, :, None]
         rule = (self.num_buckets, self.max_distance, self.bidirectional)
         return scores + jnp.moveaxis(parameters[relative_buckets(steps, *rule)], -1, 1)
@@ -102,12 +102,12 @@ class RelativeBias(ScoreModification, kw_only=True):
 
 
 class SharedRelativeBias(RelativeBias, kw_only=True):
-    r"""A `RelativeBias` whose numbers $B$ are those of the first layer of the `Stack`, as in T5.
+    r"""A `RelativeBias` that shares the table $B$ of the first layer in a `Stack`, as in T5.
 
-    Layers that hold an equal one share one table; the first of them owns it.
+    Layers with equal ones share one table, which the first of them owns.
 
     Raises:
-        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` without a carry.
+        ValueError: as in `RelativeBias`, or a layer called outside a `Stack` and without a carry.
 
     Example:
         ```python
@@ -127,7 +127,7 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
 
     @nn.compact
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> AndCarry[Array]:
-        """The table that an earlier layer left, or one of its own, which it leaves."""
+        """Return the table from the carry, or create it and leave it there."""
         carry = inputs.context.carry
         if carry is None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Rotary positions: queries and keys turned by their position, so that products see distances."""
+"""`RoPE`: rotary positions, by which products of queries and keys depend on distance."""
 
 import jax.numpy as jnp
 
@@ -16,11 +16,11 @@ def rotate(
     interleaved: bool = False,
     magnitude: float = 1.0,
 ) -> Float[Array, "batch seq heads head_dim"]:
-    r"""Turns pair $i$ of features by the angle $t\,\omega_i$; features past the pairs stay.
+    r"""Rotate pair $i$ of features by the angle $t\,\omega_i$; features past the pairs stay.
 
     A pair is features `i` and `i + pairs`, or, interleaved, features `2i` and `2i + 1`. Weights
-    made for one layout give wrong numbers, and no error, under the other. Turned features are
-    multiplied with `magnitude`.
+    trained with one layout give wrong results, without an error, under the other. Rotated features
+    are multiplied by `magnitude`.
     """
     pairs = frequencies.shape[0]
     # Angles in float32: bfloat16 cannot tell neighbouring positions apart past 256.
@@ -40,25 +40,25 @@ def rotate(
 
 
 class RoPE(QKTransform, kw_only=True):
-    r"""Turns pairs of features of queries and keys by an angle that grows with position.
+    r"""Rotary positions: pairs of features of queries and keys, rotated in proportion to position.
 
     $$\begin{pmatrix} x_i' \\ x_j' \end{pmatrix} =
     \begin{pmatrix} \cos t\omega_i & -\sin t\omega_i \\ \sin t\omega_i & \cos t\omega_i
     \end{pmatrix} \begin{pmatrix} x_i \\ x_j \end{pmatrix}, \qquad \omega_i = \theta^{-2i/n}$$
 
-    The product of a turned query and key depends on their distance alone. Stands in the slot
-    `position` of attention, or in `qk` where something has to come after it.
+    The product of a rotated query and key depends on their positions only by the distance. RoPE
+    goes into the slot `position` of attention, or into `qk` if another transform must follow.
 
     Attributes:
         theta: base of the wavelengths; the longest is about $2\pi\theta$ tokens.
-        fraction: share of each head's features that turn; the first $n$ of them.
+        fraction: share of each head's features to rotate, the first $n$ of them.
         interleaved: pair features 2i and 2i+1 (GPT-J, the paper) instead of i and i+n/2 (GPT-NeoX,
             Llama in `transformers`).
-        scaling: of the frequencies, for texts longer than in training, as `YaRN(...)`.
+        scaling: scaling of the frequencies for texts longer than in training, such as `YaRN(...)`.
 
     Raises:
-        ValueError: a base that is not positive, a fraction outside (0, 1], or a number of turning
-            features that is odd.
+        ValueError: a base that is not positive, a fraction outside (0, 1], or an odd number of
+            rotated features.
 
     Example:
         ```python
@@ -93,7 +93,7 @@ class RoPE(QKTransform, kw_only=True):
     ) -> tuple[
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
-        """Turns queries and keys to where they stand."""
+        """Rotate queries and keys by their positions."""
         turning = int(query.shape[-1] * self.fraction)
         if turning % 2 or turning == 0:
             raise ValueError(

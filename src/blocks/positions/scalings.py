@@ -1,9 +1,8 @@
-"""Scalings of rotary positions: how a model reads texts longer than it was trained on.
+"""Scalings of rotary positions, for texts longer than in training.
 
-Each maps the frequencies that `RoPE` turns by to slower ones, and says by how much the turned
-features grow. A scaling depends on fields alone, never on the call, so that keys in a cache and
-keys that come later are turned alike; where a published rule depends on the length of the text,
-that length is a field.
+Each lowers the frequencies of `RoPE`, and defines a factor on the rotated features. A scaling
+depends on its fields only, never on the call, so that cached and new keys are rotated alike; where
+a published rule depends on the length of the text, that length is a field.
 """
 
 import dataclasses
@@ -17,31 +16,31 @@ from blocks.core.typing import Array, Float
 
 
 class RoPEScaling(metaclass=Reporting):
-    """What a scaling is: new frequencies from old ones, and a factor on what is turned."""
+    """Base class for scalings: new frequencies, and a factor on the rotated features."""
 
     def __post_init__(self) -> None:
-        """Checks the fields: numbers above zero."""
+        """Validate that all numbers are positive."""
         check_types(self, vars(self))
         for name, value in vars(self).items():
             if isinstance(value, (int, float)) and value <= 0:
                 raise ValueError(f"{name}={value} must be positive.")
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """The frequencies to turn by, from those of a base `theta`."""
+        """Compute the scaled frequencies for the base `theta`."""
         raise TypeError(f"{type(self).__name__} scales nothing: give it a `__call__`.")
 
     @property
     def magnitude(self) -> float:
-        """What turned features of queries and of keys are multiplied with."""
+        """Factor on the rotated features of queries and of keys."""
         return 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearScaling(RoPEScaling):
-    r"""Squeezes positions: $\omega_i / s$.
+    r"""Position interpolation: all frequencies divided by one factor, $\omega_i / s$.
 
     Attributes:
-        factor: how many times longer $s$ texts are than in training.
+        factor: ratio $s$ of the length of texts to that in training.
 
     References:
         Chen et al., Extending Context Window via Positional Interpolation, 2023, arXiv:2306.15595.
@@ -50,16 +49,16 @@ class LinearScaling(RoPEScaling):
     factor: float
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Divides all alike."""
+        """Divide all frequencies by the factor."""
         return frequencies / self.factor
 
 
 @dataclasses.dataclass(frozen=True)
 class NTKScaling(RoPEScaling):
-    r"""Raises the base: $\theta s^{n/(n-2)}$, so that slow pairs slow down and fast ones hardly do.
+    r"""NTK-aware scaling: a larger base $\theta s^{n/(n-2)}$, which slows down slow pairs most.
 
     Attributes:
-        factor: how many times longer $s$ texts are than in training.
+        factor: ratio $s$ of the length of texts to that in training.
 
     References:
         bloc97, NTK-Aware Scaled RoPE, 2023, reddit.com/r/LocalLLaMA/comments/14lz7j5.
@@ -68,21 +67,21 @@ class NTKScaling(RoPEScaling):
     factor: float
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Multiplies pair $i$ of $p$ by $s^{-i/(p-1)}$, which is that change of base."""
+        """Multiply pair $i$ of $p$ by $s^{-i/(p-1)}$, which is that change of base."""
         return _rebased(frequencies, self.factor)
 
 
 @dataclasses.dataclass(frozen=True)
 class DynamicNTKScaling(RoPEScaling):
-    r"""Raises the base with the length of the text: $s = f\,l/l_0 - (f - 1)$, 1 up to $l_0$.
+    r"""Dynamic NTK scaling by the length of the text: $s = f\,l/l_0 - (f - 1)$, 1 up to $l_0$.
 
-    Implementations elsewhere take $l$ from the call, and so turn cached keys by other angles than
+    Other implementations take $l$ from the call, and so rotate cached keys by other angles than
     later ones; here it is a field, to be changed with `override` between texts.
 
     Attributes:
-        factor: $f$, as in a checkpoint's configuration.
-        trained_length: $l_0$, tokens of the texts in training.
-        length: $l$, tokens of the texts to read.
+        factor: the factor $f$, as in a checkpoint's configuration.
+        trained_length: length $l_0$ of texts in training, in tokens.
+        length: length $l$ of the texts to read, in tokens.
 
     References:
         emozilla, Dynamically Scaled RoPE, 2023, reddit.com/r/LocalLLaMA/comments/14mrgpr.
@@ -93,23 +92,23 @@ class DynamicNTKScaling(RoPEScaling):
     length: int
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """As `NTKScaling`, by the factor that the length asks for."""
+        """Scale as `NTKScaling` does, by the factor for the length."""
         stretch = max(self.length, self.trained_length) / self.trained_length
         return _rebased(frequencies, self.factor * stretch - (self.factor - 1.0))
 
 
 @dataclasses.dataclass(frozen=True)
 class YaRN(RoPEScaling):
-    r"""Slows pairs that turn less than once in training, leaves fast ones, and blends between.
+    r"""YaRN: slow pairs are interpolated, fast pairs unchanged, and those between blended.
 
-    Turned features grow by $0.1 \ln s + 1$, which sharpens attention over long texts.
+    Rotated features are multiplied by $0.1 \ln s + 1$, which sharpens attention over long texts.
 
     Attributes:
-        factor: how many times longer $s$ texts are than in training.
-        trained_length: tokens of the texts in training.
-        fast: turns in training above which a pair is left alone.
-        slow: turns in training below which a pair slows by the whole factor.
-        growth: of turned features; None takes the paper's.
+        factor: ratio $s$ of the length of texts to that in training.
+        trained_length: length of texts in training, in tokens.
+        fast: number of rotations over that length above which a pair is unchanged.
+        slow: number of rotations over that length below which a pair slows by the whole factor.
+        growth: factor on rotated features; None takes the paper's.
 
     References:
         Peng et al., YaRN, 2023, arXiv:2309.00071.
@@ -122,7 +121,7 @@ class YaRN(RoPEScaling):
     growth: float | None = None
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Blends by a ramp over the pairs, whose ends are rounded outwards as in published code."""
+        """Blend by a ramp over the pairs, with its ends rounded outwards as in published code."""
         pairs = frequencies.shape[0]
 
         def pair(turns: float) -> float:
@@ -137,22 +136,22 @@ class YaRN(RoPEScaling):
 
     @property
     def magnitude(self) -> float:
-        """The growth."""
+        """Factor on the rotated features."""
         return 0.1 * math.log(max(self.factor, 1.0)) + 1.0 if self.growth is None else self.growth
 
 
 @dataclasses.dataclass(frozen=True)
 class Llama3Scaling(RoPEScaling):
-    r"""Slows wavelengths longer than $l_0 / a$, leaves those shorter than $l_0 / b$, and blends.
+    r"""Llama 3.1's scaling: waves longer than $l_0 / a$ slow down, those below $l_0 / b$ stay.
 
     Attributes:
-        factor: how many times longer texts are than in training.
-        trained_length: $l_0$, tokens of the texts in training.
-        slow: $a$; Llama 3.1 has 1.
-        fast: $b$; Llama 3.1 has 4.
+        factor: ratio of the length of texts to that in training.
+        trained_length: length $l_0$ of texts in training, in tokens.
+        slow: the divisor $a$; Llama 3.1 has 1.
+        fast: the divisor $b$; Llama 3.1 has 4.
 
     Raises:
-        ValueError: bounds that are equal or crossed.
+        ValueError: `slow` is not below `fast`.
 
     References:
         Llama Team, The Llama 3 Herd of Models, 2024, arXiv:2407.21783; the rule is in the code
@@ -170,7 +169,7 @@ class Llama3Scaling(RoPEScaling):
             raise ValueError(f"slow={self.slow} must be below fast={self.fast}; Llama has 1 and 4.")
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Blends by how often a pair turns in training."""
+        """Blend by the number of rotations over the trained length."""
         turns = self.trained_length * frequencies / (2.0 * math.pi)
         kept = jnp.clip((turns - self.slow) / (self.fast - self.slow), 0.0, 1.0)
         return kept * frequencies + (1.0 - kept) * frequencies / self.factor
@@ -178,14 +177,14 @@ class Llama3Scaling(RoPEScaling):
 
 @dataclasses.dataclass(frozen=True)
 class LongRoPE(RoPEScaling):
-    r"""Divides each frequency by a factor of its own, found by search and kept in a checkpoint.
+    r"""LongRoPE: each frequency divided by a factor of its own, which was found by search.
 
     Attributes:
-        factors: one for each pair.
-        growth: of turned features; `LongRoPE.growth_of` gives the usual.
+        factors: one factor for each pair.
+        growth: factor on rotated features; `LongRoPE.growth_of` computes the usual one.
 
     Raises:
-        ValueError: factors that are not as many as the pairs.
+        ValueError: a number of factors other than that of pairs.
 
     References:
         Ding et al., LongRoPE, 2024, arXiv:2402.13753.
@@ -195,7 +194,7 @@ class LongRoPE(RoPEScaling):
     growth: float = 1.0
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Divides one by one."""
+        """Divide each frequency by its factor."""
         if len(self.factors) != frequencies.shape[0]:
             raise ValueError(
                 f"{len(self.factors)} factors do not fit {frequencies.shape[0]} turning pairs; "
@@ -205,17 +204,17 @@ class LongRoPE(RoPEScaling):
 
     @property
     def magnitude(self) -> float:
-        """The growth."""
+        """Factor on the rotated features."""
         return self.growth
 
     @staticmethod
     def growth_of(factor: float, trained_length: int) -> float:
-        r"""The growth of published models, $\sqrt{1 + \ln s / \ln l_0}$; 1 where $s \le 1$."""
+        r"""Compute the usual growth, $\sqrt{1 + \ln s / \ln l_0}$; 1 where $s \le 1$."""
         return math.sqrt(1.0 + math.log(max(factor, 1.0)) / math.log(trained_length))
 
 
 def _rebased(frequencies: Array, factor: float) -> Array:
-    """The frequencies of a base that is greater by `factor ** (n / (n - 2))`."""
+    """Frequencies of a base that is larger by `factor ** (n / (n - 2))`."""
     pairs = frequencies.shape[0]
     exponents = jnp.arange(pairs, dtype=jnp.float32) / max(pairs - 1, 1)
     return frequencies * factor**-exponents

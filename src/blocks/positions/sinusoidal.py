@@ -10,7 +10,7 @@ from blocks.core.typing import Array, Dtype, Float, Int, typed
 def sinusoids(
     positions: Int[Array, "#batch seq"], features: int, max_wavelength: float = 10_000.0
 ) -> Float[Array, "#batch seq {features}"]:
-    r"""$P_{t,2i} = \sin(t\,\theta^{-2i/n})$ and $P_{t,2i+1} = \cos(t\,\theta^{-2i/n})$."""
+    r"""Compute $P_{t,2i} = \sin(t\,\theta^{-2i/n})$ and $P_{t,2i+1} = \cos(t\,\theta^{-2i/n})$."""
     pairs = jnp.arange((features + 1) // 2, dtype=jnp.float32)
     frequencies = max_wavelength ** (-2.0 * pairs / features)
     angles = positions[..., None].astype(jnp.float32) * frequencies[None, None]
@@ -19,12 +19,13 @@ def sinusoids(
 
 
 class SinusoidalPositions(Block, kw_only=True):
-    r"""Adds sines and cosines of the position, at wavelengths from $2\pi$ to $2\pi\theta$.
+    r"""Sinusoidal positions: sines and cosines at wavelengths from $2\pi$ to $2\pi\theta$.
 
     $$y_{t,2i} = x_{t,2i} + \sin(t\,\theta^{-2i/n}), \qquad
     y_{t,2i+1} = x_{t,2i+1} + \cos(t\,\theta^{-2i/n})$$
 
-    Sines and cosines are interleaved, as in the paper; they need no parameters and no length.
+    Sines and cosines are interleaved, as in the paper; there are no parameters and no maximum
+    length.
 
     Attributes:
         max_wavelength: the base $\theta$ of the wavelengths.
@@ -59,7 +60,7 @@ class SinusoidalPositions(Block, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq embed"], positions: Int[Array, "#batch seq"]
     ) -> Float[Array, "batch seq embed"]:
-        """Adds the waves of its position to each token."""
+        """Add the sines and cosines of its position to each token."""
         dtype = self.dtype or x.dtype
         waves = sinusoids(positions, x.shape[-1], self.max_wavelength)
         return x.astype(dtype) + waves.astype(dtype)

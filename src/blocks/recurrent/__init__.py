@@ -1,1 +1,1 @@
-"""Attention whose past is a state of fixed size, in time linear in length."""
+"""Recurrent mixers: linear attention with a state of fixed size, in time linear in length."""

@@ -1,4 +1,4 @@
-"""Chunks and documents of a sequence: between which tokens the state is carried."""
+"""Chunks and documents of a sequence, which determine where the state is carried."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ from blocks.core.typing import Array, Bool, Int, typed
 def document_runs(
     at: Coordinates, batch: int, last: Int[Array, "batch 1"]
 ) -> tuple[Int[Array, "batch seq"], Int[Array, "batch 1"]]:
-    """Number the documents of new tokens in order, 0 for the one that continues from before.
+    """Number the documents of new tokens in order, 0 for the one that continues.
 
-    Padding belongs to the document before it, so that it ends none. A document that comes back
-    after another would find nothing of itself, and is refused.
+    Padding belongs to the document before it, so that it does not end one. A document that
+    continues after another one, when its state is gone, is refused.
 
     Args:
-        at: where the tokens stand; without segment_ids all go on with what was before.
-        batch: rows.
+        at: coordinates of the tokens; without segment_ids all continue the sequence so far.
+        batch: number of rows.
         last: document of the last real token before.
 
     Returns:
@@ -39,7 +39,7 @@ def document_runs(
         latest = jax.lax.cummax(index, axis=1)
         filled = jnp.take_along_axis(segment_ids, jnp.maximum(latest, 0), axis=1)
         segment_ids = jnp.where(latest >= 0, filled, last)
-        # Padding in front is no document.
+        # Leading padding is not a document.
         _check_pieces(jnp.where(latest >= 0, filled, jnp.iinfo(jnp.int32).min))
     else:
         _check_pieces(segment_ids)
@@ -48,7 +48,7 @@ def document_runs(
 
 
 def _check_pieces(segment_ids: Int[Array, "batch seq"]) -> None:
-    """Refuse rows in which a document comes back after another."""
+    """Refuse rows in which a document continues after another one."""
 
     def changes(x: Array) -> Array:
         return (x[:, 1:] != x[:, :-1]).sum(axis=1)
@@ -66,10 +66,11 @@ class Links(NamedTuple):
     """Connections between tokens and states, by chunk.
 
     Attributes:
-        within: query token (first) may know of key token (second): not later, same document.
-        carried: the state before the chunk is of this token's document.
-        kept: this token's document is that of the state after the chunk.
-        whole: the state before the chunk lasts to its end.
+        within: True where a query token (first axis) reads a key token (second axis): not later,
+            and in the same document.
+        carried: True where the state before the chunk is of this token's document.
+        kept: True where the state after the chunk is of this token's document.
+        whole: True where the state before the chunk is of the same document at its end.
     """
 
     within: Bool[Array, "chunks batch size size"]
@@ -94,13 +95,13 @@ def link(runs: Int[Array, "batch seq"], size: int, itself: bool = True) -> Links
 
 
 def split(x: Array, size: int, mode: str = "constant") -> Array:
-    """From `batch seq ...` to `chunks batch size ...`, filled up at the end."""
+    """Reshape `batch seq ...` to `chunks batch size ...`, padded at the end."""
     widths = [(0, 0), (0, -x.shape[1] % size)] + [(0, 0)] * (x.ndim - 2)
     x = jnp.pad(x, widths, mode=mode)
     return jnp.moveaxis(x.reshape(x.shape[0], x.shape[1] // size, size, *x.shape[2:]), 1, 0)
 
 
 def join(x: Array, seq: int) -> Array:
-    """From `chunks batch size ...` back to `batch seq ...`."""
+    """Reshape `chunks batch size ...` back to `batch seq ...`."""
     x = jnp.moveaxis(x, 0, 1)
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])[:, :seq]

@@ -1,4 +1,4 @@
-"""Short convolution over the last few tokens, feature by feature."""
+"""`ShortConvolution`: a causal depthwise convolution over the last few tokens."""
 
 import math
 
@@ -24,7 +24,7 @@ def causal_convolution(
     r"""Convolve each feature with its past: $y_t = \sum_{j < w} w_{w-1-j} \odot x_{t-j}$.
 
     Args:
-        x: tokens, after the `width - 1` that came before them.
+        x: tokens, preceded by the `width - 1` tokens before them.
         kernel: weights $w$; the last row is that of the token itself.
         segment_ids: document of each token of `x`, which it stays in; None where there is one.
     """
@@ -41,15 +41,15 @@ def causal_convolution(
 
 
 class ShortConvolution(Block, kw_only=True):
-    r"""Causal convolution of each feature over the last few tokens of its document.
+    r"""Short convolution: causal and depthwise, over the last few tokens of a document.
 
     $$y_t = b + \sum_{j=0}^{w-1} w_{w-1-j} \odot x_{t-j}$$
 
-    Padding is passed over wherever it stands: the tokens before a token are real ones. A cache
-    keeps the last $w - 1$ of them.
+    Padding is skipped wherever it is: each token is convolved with real ones only. A cache keeps
+    the last $w - 1$ of them.
 
     Attributes:
-        width: number $w$ of tokens, the token itself among them.
+        width: number $w$ of tokens, including the token itself.
         use_bias: learn a bias $b$.
         dtype: dtype of the computation; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
@@ -113,7 +113,7 @@ class ShortConvolution(Block, kw_only=True):
         past, at = recall(self, "window", context, batch, seq, kept=back)
         window = jnp.zeros((batch, back, channels), x.dtype) if past.state is None else past.state
 
-        # Real tokens first, in order, so that the tokens before a token are real.
+        # Real tokens first, in order, so that the tokens before each token are real.
         order = None if at.valid is None else jnp.argsort(~at.valid, axis=1, stable=True)
         segment_ids = (
             jnp.zeros((batch, seq), jnp.int32) if at.segment_ids is None else at.segment_ids

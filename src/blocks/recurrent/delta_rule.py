@@ -1,4 +1,4 @@
-"""The gated delta rule as a pure function: a memory that forgets, and corrects what it holds."""
+"""The gated delta rule as a pure function: a state that decays and is corrected by tokens."""
 
 import jax
 import jax.numpy as jnp
@@ -25,22 +25,22 @@ def gated_delta_rule(
 
     $$S_t = \alpha_t \left(I - \beta_t k_t k_t^\top\right) S_{t-1} + \beta_t k_t v_t^\top$$
 
-    With $u_t = \beta_t (v_t - \alpha_t S_{t-1}^\top k_t)$ a token adds $k_t u_t^\top$ to what is
-    left of the state. Within a chunk all $u$ solve one triangular system, so that time is spent in
-    products of matrices; between chunks only the state is handed on.
+    With $u_t = \beta_t (v_t - \alpha_t S_{t-1}^\top k_t)$ a token adds $k_t u_t^\top$ to the
+    decayed state. Within a chunk all $u$ solve one triangular system, so that most time is spent in
+    matrix products; between chunks only the state is passed on.
 
     Args:
-        query: what is looked up.
-        key: where tokens write, of unit length.
-        value: what they write.
+        query: queries, which read the state.
+        key: keys of unit length, under which tokens write.
+        value: values to write.
         log_decay: $\log \alpha_t$, at most 0; 0 for padding.
-        beta: share of the old value that is replaced; 0 for padding.
+        beta: fraction $\beta_t$ of the old value that is replaced; 0 for padding.
         runs: number of each token's document, 0 for the one that `state` holds.
-        state: of the tokens before; None where there are none.
-        chunk_size: tokens that are solved at once.
+        state: state after the tokens before; None where there are none.
+        chunk_size: number of tokens in a chunk.
 
     Returns:
-        What was read, and the state after the last token.
+        The result $y$, and the state after the last token.
 
     References:
         Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.

@@ -1,4 +1,4 @@
-"""Train Hedgehog's maps: linear attention that still attends by softmax, and compares."""
+"""Distillation of softmax attention into the feature maps of linear attention."""
 
 import operator
 
@@ -20,7 +20,7 @@ def softmax_weights(
     key: Float[Array, "batch kv_seq kv_heads head_dim"],
     visible: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
-    r"""The weights of softmax attention, $\mathrm{softmax}(q^\top k / \sqrt{d})$, in float32."""
+    r"""Weights of softmax attention, $\mathrm{softmax}(q^\top k / \sqrt{d})$, in float32."""
     return masked_softmax(products_of(query, key) * query.shape[-1] ** -0.5, visible)
 
 
@@ -30,16 +30,16 @@ def hedgehog_loss(
     target: Float[Array, "batch heads q_seq kv_seq"],
     valid: Bool[Array, "batch q_seq"] | None = None,
 ) -> Float[Array, ""]:
-    r"""Cross-entropy between attention weights of a softmax and those of linear attention.
+    r"""Cross-entropy between the weights of softmax attention and those of linear attention.
 
     $$-\sum_s a_{ts} \log \hat a_{ts}$$
 
-    The mean over rows $t$, heads and the batch. It is least, and the entropy of the target, where
-    the two are equal.
+    The loss is the mean over rows $t$, heads and the batch. Its minimum is the entropy of the
+    target, reached where both are equal.
 
     Args:
-        weights: those of linear attention, $\hat a$.
-        target: those of the softmax, $a$; no gradient flows into them.
+        weights: weights $\hat a$ of linear attention.
+        target: weights $a$ of softmax attention, which receive no gradient.
         valid: True for rows that count.
 
     References:
@@ -54,15 +54,15 @@ def hedgehog_loss(
 
 
 class HedgehogDistillation(LinearAttention, kw_only=True):
-    r"""Attends by softmax, and reports how far the weights of its feature maps are from it.
+    r"""Softmax attention that trains the feature maps of a `LinearAttention` to imitate it.
 
     Fields and parameters are those of `LinearAttention`, result and cost those of
-    `MultiHeadAttention`. Its loss, a `hedgehog_loss`, joins the collection `losses`, under the name
-    `hedgehog`. Gradients of the loss reach the feature maps alone. Once they are trained, a
-    `LinearAttention` with the same parameters takes its place.
+    `MultiHeadAttention`. The loss, a `hedgehog_loss`, goes into the collection `losses` under the
+    name `hedgehog`. Its gradients reach the feature maps only. After training, replace the block by
+    a `LinearAttention` with the same parameters.
 
     Raises:
-        ValueError: fields as in `LinearAttention`, or a call that asks for a cache.
+        ValueError: fields as in `LinearAttention`, or a call with a cache.
 
     Example:
         ```python
@@ -90,7 +90,7 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
     def mix(
         self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, None]:
-        """Average values by softmax, and report how far the feature maps are from it."""
+        """Attend by softmax, and report the loss of the feature maps."""
         at = inputs.query_at
         mask = visible(self.mask, at, at)
         target = softmax_weights(query, key, mask)

@@ -1,4 +1,4 @@
-"""Feature maps of queries and keys in linear attention."""
+"""Feature maps of queries and keys for linear attention."""
 
 import flax.linen as nn
 import jax
@@ -9,19 +9,19 @@ from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
 
 class FeatureMap(Block, kw_only=True):
-    """Base class for feature maps of queries and keys, whose products are never negative."""
+    """Base class for feature maps of queries and keys, with non-negative products."""
 
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads features"]:
-        """Map each head of each token, in float32 as a softmax would be."""
+        """Map each head of each token, in float32 as for a softmax."""
         raise TypeError(f"{type(self).__name__} has no features: give it a `__call__`.")
 
 
 class EluFeatures(FeatureMap, kw_only=True):
-    r"""Feature map without parameters: $\phi(x) = \mathrm{elu}(x) + 1$.
+    r"""ELU feature map, without parameters: $\phi(x) = \mathrm{elu}(x) + 1$.
 
-    Weights come out flat, whatever the softmax they stand for.
+    The weights are flatter than those of a softmax.
 
     Example:
         ```python
@@ -45,11 +45,12 @@ class EluFeatures(FeatureMap, kw_only=True):
 
 
 class TaylorFeatures(FeatureMap, kw_only=True):
-    r"""Taylor expansion of the exponential to second order, with $1 + d + d^2$ features.
+    r"""Taylor feature map: the exponential to second order, with $1 + d + d^2$ features.
 
     $$\phi(q)^\top \phi(k) = 1 + s + \tfrac{1}{2} s^2 \approx e^s, \qquad s = q^\top k / \sqrt{d}$$
 
-    Close to a softmax where scores are small, and never negative; features for heads of 16, not 64.
+    It is close to a softmax for small scores, and never negative. The number of features suits
+    small heads: 16 features, not 64.
 
     Example:
         ```python
@@ -77,7 +78,7 @@ class TaylorFeatures(FeatureMap, kw_only=True):
 
 
 def identity(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
-    """A unit matrix for each head; draws nothing."""
+    """Return a unit matrix for each head; nothing is drawn."""
     if shape[-1] > shape[-2]:
         raise ValueError(
             f"features={shape[-1]} are more than head_dim={shape[-2]}, and a unit matrix would "
@@ -87,15 +88,15 @@ def identity(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.flo
 
 
 class Hedgehog(FeatureMap, kw_only=True):
-    r"""Learned feature map whose products imitate the weights of a softmax.
+    r"""Hedgehog: a learned feature map whose products imitate the weights of a softmax.
 
     $$\phi(x) = \left[\mathrm{softmax}(x W),\; \mathrm{softmax}(-x W)\right]$$
 
-    Softmaxes run over features: exponentials make weights spiky, and grow with the product of query
-    and key. `HedgehogDistillation` trains the maps against a softmax.
+    The softmaxes run over features: their exponentials make attention weights spiky and monotonic
+    in the product of query and key. `HedgehogDistillation` trains the maps against a softmax.
 
     Attributes:
-        features: columns of $W$; there are twice as many features. None takes `head_dim`.
+        features: columns of $W$, half the number of features; None takes `head_dim`.
         param_dtype: dtype of the parameters.
         kernel_init: initialiser of $W$, heads x head_dim x features. The default, a unit matrix for
             each head, cannot make more features than `head_dim`: use `VarianceScaling()`, say.
@@ -133,7 +134,7 @@ class Hedgehog(FeatureMap, kw_only=True):
     def __call__(
         self, x: Float[Array, "batch seq heads head_dim"]
     ) -> Float[Array, "batch seq heads features"]:
-        """Map each head by weights of its own."""
+        """Map each head with its own weights."""
         heads, head_dim = x.shape[2:]
         shape = (heads, head_dim, self.features or head_dim)
         kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)

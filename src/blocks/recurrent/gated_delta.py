@@ -1,4 +1,4 @@
-"""Gated DeltaNet: linear attention whose state forgets, and corrects what it holds."""
+"""`GatedDeltaNet`: linear attention by the gated delta rule."""
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +14,24 @@ from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 
 
 def unit(x: Array) -> Array:
-    r"""Each head at unit length, $x / \sqrt{x^\top x + \epsilon}$, in float32."""
+    r"""Scale each head to unit length, $x / \sqrt{x^\top x + \epsilon}$, in float32."""
     x = x.astype(jnp.float32)
     return x * jax.lax.rsqrt(jnp.square(x).sum(axis=-1, keepdims=True) + 1e-6)
 
 
 def log_rates(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
-    r"""$\log A$ for rates drawn between 0 and 16."""
+    r"""Draw $\log A$, with rates $A$ uniform between 0 and 16."""
     return jnp.log(jax.random.uniform(key, shape, dtype, 1e-3, 16.0))
 
 
 def small_steps(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
-    """What softplus turns into steps between 0.001 and 0.1, evenly in their logarithm."""
+    """Draw biases whose softplus is log-uniform between 0.001 and 0.1."""
     low, high = jnp.log(1e-3), jnp.log(1e-1)
     return jnp.log(jnp.expm1(jnp.exp(jax.random.uniform(key, shape, dtype, low, high))))
 
 
 class GatedDeltaNet(RecurrentMixer, kw_only=True):
-    r"""Gated delta rule: one matrix per head that decays and is corrected by every token.
+    r"""Gated DeltaNet: one state matrix per head that decays and is corrected by every token.
 
     $$S_t = \alpha_t \left(I - \beta_t k_t k_t^\top\right) S_{t-1} + \beta_t k_t v_t^\top,
     \qquad y_t = \left(\mathrm{norm}(S_t^\top q_t) \odot \mathrm{silu}(x_t W_g)\right) W_o$$
@@ -40,21 +40,21 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
     v = \mathrm{silu}(\mathrm{conv}(x W_v)), \quad \beta_t = \sigma(x_t W_\beta), \quad
     \alpha_t = e^{-A\, \mathrm{softplus}(x_t W_\alpha + b)}$$
 
-    A key reads what is stored under it, and the difference to its value is written: an old value
-    is replaced, not added to. Queries are divided by $\sqrt{d}$. The convolutions tell it where
-    tokens stand, so that it needs no positions; it is causal always.
+    A key reads the value stored under it, and the difference to the new value is written: an old
+    value is replaced, not added to. Queries are divided by $\sqrt{d}$. The convolutions provide
+    the order of tokens, so no positions are needed; the block is always causal.
 
     Attributes:
-        num_heads: heads of values, each with a state of its own.
-        num_key_heads: heads of queries and of keys, which consecutive heads share; None takes
-            `num_heads`.
+        num_heads: number of value heads, each with its own state.
+        num_key_heads: number of query and key heads, which consecutive value heads share; None
+            takes `num_heads`.
         head_dim: features $d$ of a query and a key; None takes `embed / num_heads`.
         value_dim: features of a value; None takes `head_dim`. The paper has twice as many.
-        convolution: template of those after the projections to queries, keys and values; None for
-            none.
-        norm: of what a head reads, before the gate; all heads share it.
-        rate_init: initialiser of $\log A$, one for each head.
-        step_init: initialiser of $b$, likewise.
+        convolution: template of the convolutions after the projections to queries, keys and
+            values; None for none.
+        norm: norm of the heads' outputs, before the gate; heads share its parameters.
+        rate_init: initialiser of $\log A$, one number per head.
+        step_init: initialiser of $b$, one number per head.
 
     Raises:
         ValueError: a size below 1, or heads that do not divide.
@@ -100,18 +100,18 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
     def mix(
         self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, Array]:
-        """Read what is stored under queries, then norm and gate it."""
+        """Read the state with queries, then normalise and gate the result."""
         valid, group = inputs.query_at.valid, self.num_heads // query.shape[2]
         query, key = (jnp.repeat(unit(part), group, axis=2) for part in (query, key))
         log_decay, beta = self._decay(inputs.x), self._beta(inputs.x)
-        if valid is not None:  # padding neither writes nor lets fade
+        if valid is not None:  # padding neither writes nor decays the state
             log_decay, beta = (jnp.where(valid[..., None], g, 0.0) for g in (log_decay, beta))
         arrays = (query * query.shape[-1] ** -0.5, key, value, log_decay, beta)
         read, state = gated_delta_rule(*arrays, inputs.runs, inputs.state, self.chunk_size)
         return self.norm(read.astype(value.dtype)) * self._gate(inputs.x, value), state
 
     def _decay(self, x: Array) -> Array:
-        r"""Logarithm of the decay $\alpha$ of each head, in float32."""
+        r"""Compute the logarithm of the decay $\alpha$ of each head, in float32."""
         heads = (self.num_heads,)
         rate = self.param("log_rate", self.rate_init, heads, self.param_dtype)
         step = self.param("step", self.step_init, heads, self.param_dtype)
@@ -119,14 +119,14 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         return -jnp.exp(rate) * jax.nn.softplus(self._float32("decay", x) + step)
 
     def _beta(self, x: Array) -> Array:
-        """The share of the old value that is replaced, in float32."""
+        """Compute the fraction of the old value that is replaced, in float32."""
         return jax.nn.sigmoid(self._float32("beta", x))
 
     def _float32(self, name: str, x: Array) -> Array:
         return self.linear(name, (self.num_heads,))(x).astype(jnp.float32)
 
     def _gate(self, x: Array, value: Array) -> Array:
-        """The factor on what each head reads."""
+        """Compute the factor on the output of each head."""
         return jax.nn.silu(self.linear("gate", value.shape[2:])(x))
 
     def _convolved(

@@ -1,4 +1,4 @@
-"""Linear attention: the softmax replaced by products of features, the past by a state."""
+"""`LinearAttention`: attention by products of features, with a state of fixed size."""
 
 from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
@@ -14,27 +14,27 @@ from blocks.recurrent.products import averaged, causal_sums, counted, full_sums,
 
 
 class LinearAttention(RecurrentMixer, kw_only=True):
-    r"""Attention by products of features, whose past is a state of fixed size.
+    r"""Linear attention: products of features instead of a softmax, with a state of fixed size.
 
     $$y_t = \frac{\sum_{s \le t} \phi(q_t)^\top \phi(k_s)\, v_s}
     {\sum_{s \le t} \phi(q_t)^\top \phi(k_s)} = \frac{\phi(q_t)^\top S_t}{\phi(q_t)^\top z_t},
     \qquad S_t = S_{t-1} + \phi(k_t) v_t^\top, \quad z_t = z_{t-1} + \phi(k_t)$$
 
-    Time is linear in length, and decoding keeps $S$ and $z$ instead of all keys and values: its
-    cache is never full. Documents have to stand one after the other, as packing leaves them.
+    Time is linear in length, and decoding keeps $S$ and $z$ instead of all keys and values, so the
+    cache is never full. Documents in a packed batch must follow one another.
 
     Attributes:
-        num_kv_heads: heads of keys and values; None takes `num_heads`.
-        feature_map: template of the maps $\phi$, one of queries and one of keys.
-        mask: `Causal()`, or `Bidirectional()` or None, which see all.
-        qk: changes of queries and keys before $\phi$, in order, as `(QKNorm(),)`.
-        position: change of queries and keys by their position, as `RoPE()`; after `qk` and before
-            $\phi$, so that weights stay positive and still sum to one.
-        use_bias: learn biases, in all projections or by `Biases` in some.
+        num_kv_heads: number of key and value heads; None takes `num_heads`.
+        feature_map: template of the maps $\phi$, one for queries and one for keys.
+        mask: `Causal()`, or `Bidirectional()` or None, which make all keys visible.
+        qk: transforms of queries and keys before $\phi$, in order, such as `(QKNorm(),)`.
+        position: transform of queries and keys by position, such as `RoPE()`; after `qk` and before
+            $\phi$, so that weights stay positive and sum to 1.
+        use_bias: learn biases in all projections, or in those that a `Biases` names.
 
     Raises:
         ValueError: heads that do not divide, a size below 1, a mask without a linear form, or a
-            cache with a mask that sees ahead.
+            cache with a mask that is not causal.
 
     Example:
         ```python
@@ -60,11 +60,11 @@ class LinearAttention(RecurrentMixer, kw_only=True):
 
     @property
     def sees_ahead(self) -> bool:
-        """Unless the mask is causal."""
+        """Whether outputs may depend on later positions: unless the mask is causal."""
         return self.mask is None or not self.mask.causal
 
     def check_fields(self) -> None:
-        """Validate sizes and heads, and that the mask has a state."""
+        """Validate sizes and heads, and that the mask has a linear form."""
         super().check_fields()
         self.check_sizes("num_kv_heads", shared="num_kv_heads")
         if not (self.mask is None or isinstance(self.mask, (Causal, Bidirectional))):
@@ -75,7 +75,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
             )
 
     def check_cache(self) -> None:
-        """Refuse a mask that can see ahead."""
+        """Refuse a mask that is not causal."""
         if self.sees_ahead:
             raise ValueError(
                 f"mask={self.mask} can see ahead, which a cache of past tokens cannot serve; "
@@ -83,7 +83,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
             )
 
     def project(self, x: Array, context: Context | None) -> tuple[Array, Array, Array]:
-        """Project to query heads, and to fewer heads of keys and values where these are shared."""
+        """Project to query heads, and to key and value heads, of which there may be fewer."""
         head_dim = self.width(x.shape[-1])
         kv_heads = self.num_kv_heads or self.num_heads
         query = self.linear("query", (self.num_heads, head_dim))(x)
@@ -93,10 +93,10 @@ class LinearAttention(RecurrentMixer, kw_only=True):
     def mix(
         self, query: Array, key: Array, value: Array, inputs: RecurrentInputs
     ) -> tuple[Array, Array | None]:
-        """Average values, weighed by products of features."""
+        """Average values, weighted by products of features."""
         at = inputs.query_at
         query, key = self._features(query, key)
-        if inputs.context.cache_size is None:  # else keys of earlier calls would be missing
+        if inputs.context.cache_size is None:  # otherwise keys of earlier calls would be missing
             mask = visible(self.mask, at, at)
             leave(self, "attention_weights", lambda: linear_weights(query, key, mask))
         values = counted(value, at.valid)
@@ -110,7 +110,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
     def linear(
         self, name: str, features: tuple[int, ...], axes: int = 1, use_bias: bool = False
     ) -> Linear:
-        """Make one of the projections, with a bias as `use_bias` says of it."""
+        """Create one of the projections, with a bias if `use_bias` says so."""
         biases = self.use_bias
         use_bias = getattr(biases, name) if isinstance(biases, Biases) else biases
         return super().linear(name, features, axes, use_bias)

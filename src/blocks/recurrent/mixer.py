@@ -1,4 +1,4 @@
-"""The one recurrent mixer, of which linear attention and the delta rule are what differs.
+"""`RecurrentMixer`: the base of linear attention and the gated delta rule.
 
 Every call projects, transforms queries and keys, reads and writes the state, and projects back.
 """
@@ -20,11 +20,11 @@ from blocks.recurrent.state import recall, remember
 
 
 class RecurrentInputs(AttentionInputs):
-    """What a recurrent mixer knows of the call besides, and of the tokens before.
+    """Documents of a call, and the state of the tokens before it.
 
     Attributes:
         runs: number of each token's document, 0 for the one that `state` holds.
-        state: of the tokens before; None where there are none.
+        state: state after the tokens before; None where there are none.
     """
 
     runs: Int[Array, "batch seq"]
@@ -32,21 +32,21 @@ class RecurrentInputs(AttentionInputs):
 
 
 class RecurrentMixer(Block, kw_only=True):
-    """Base class for mixers whose past is a state of fixed size.
+    """Base class for mixers of tokens with a state of fixed size.
 
-    A kind defines `project`, which gives queries, keys and values, and `mix`, which reads the state
-    and writes it. Documents and padding of the call, and the cache, are handled here.
+    A subclass defines `project`, which returns queries, keys and values, and `mix`, which reads and
+    writes the state. Documents, padding and the cache are handled here.
 
     Attributes:
-        num_heads: query heads.
+        num_heads: number of query heads.
         head_dim: features of a head; None takes `embed / num_heads`.
-        qk: changes of queries and keys, in order, as `(QKNorm(),)`.
-        position: change of queries and keys by their position, as `RoPE()`, after those in `qk`.
-        chunk_size: tokens computed at once; time and memory, not results.
+        qk: transforms of queries and keys, in order, such as `(QKNorm(),)`.
+        position: transform of queries and keys by position, such as `RoPE()`; applied after `qk`.
+        chunk_size: number of tokens computed at once; affects time and memory, not results.
         dtype: dtype of the projections; None infers it. The state is float32.
         param_dtype: dtype of the parameters.
         kernel_init: initialiser of the projections' weights.
-        out_kernel_init: initialiser of the output projection's; None takes `kernel_init`.
+        out_kernel_init: initialiser of the output projection's weights; None takes `kernel_init`.
 
     Raises:
         ValueError: a size below 1, or heads that do not divide.
@@ -80,7 +80,7 @@ class RecurrentMixer(Block, kw_only=True):
             )
 
     def check_cache(self) -> None:
-        """Raise `ValueError` where the block cannot go on from earlier calls."""
+        """Raise `ValueError` if the block cannot continue from earlier calls."""
 
     @nn.compact
     @typed
@@ -90,7 +90,7 @@ class RecurrentMixer(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Mix within `x`, and with the tokens of earlier calls where a cache is on."""
+        """Mix within `x` and, with a cache, with the tokens of earlier calls."""
         batch, seq, embed = x.shape
         if context is not None and context.cache_size is not None:
             self.check_cache()
@@ -121,13 +121,13 @@ class RecurrentMixer(Block, kw_only=True):
         value: Float[Array, "batch seq kv_heads value_dim"],
         inputs: RecurrentInputs,
     ) -> tuple[Float[Array, "batch seq heads value_dim"], Float[Array, "batch *state"] | None]:
-        """Compute what the heads give, and the state after the last token."""
+        """Compute the heads' outputs, and the state after the last token."""
         raise TypeError(f"{type(self).__name__} mixes nothing: give it a method `mix`.")
 
     def linear(
         self, name: str, features: tuple[int, ...], axes: int = 1, use_bias: bool = False
     ) -> Linear:
-        """Make one of the projections, with parameters under `name`."""
+        """Create one of the projections, with parameters under `name`."""
         own = self.out_kernel_init if name == "out" else None
         return Linear(
             features=features,

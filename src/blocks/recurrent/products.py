@@ -1,4 +1,4 @@
-"""Linear attention as pure functions: products of features in the place of a softmax."""
+"""Linear attention as pure functions: products of features instead of a softmax."""
 
 import jax
 import jax.numpy as jnp
@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from blocks.core.typing import Array, Bool, Float, Int, typed
 from blocks.recurrent.chunking import join, link, split
 
-# Below it a row of weights is taken as empty. Features of Hedgehog multiply to very little where
-# they disagree, so it is far smaller than the 1e-6 that one adds for the sake of elu.
+# Below it a row of weights counts as empty. Products of Hedgehog's features are tiny where
+# they disagree, so it is far smaller than the 1e-6 that is usual with ELU features.
 SMALLEST_SUM = 1e-12
 
 
@@ -27,17 +27,17 @@ def causal_sums(
 
     $$S_t = S_{t-1} + k_t v_t^\top$$
 
-    It starts from `state`, or from nothing where a document begins. Within a chunk all products
-    are computed; between chunks only the state is handed on.
+    The sum starts from `state`, or from zero where a document begins. Within a chunk all products
+    are computed; between chunks only the state is passed on.
 
     Args:
         query: features of queries; query heads share key heads in consecutive groups.
         key: features of keys.
-        value: what is summed; zeros where a token must leave no trace.
+        value: values to sum; zeros for padding.
         runs: number of each token's document, 0 for the one that `state` holds.
-        state: of the tokens before; None where there are none.
-        chunk_size: tokens whose products are computed at once.
-        itself: a token's own value is in its sum.
+        state: state after the tokens before; None where there are none.
+        chunk_size: number of tokens whose products are computed at once.
+        itself: include each token's own value in its sum.
 
     Returns:
         The sums, and the state after the last token.
@@ -80,14 +80,14 @@ def full_sums(
     Args:
         query: features of queries; query heads share key heads in consecutive groups.
         key: features of keys.
-        value: what is summed; zeros where a token must leave no trace.
+        value: values to sum; zeros for padding.
         runs: number of each token's document, which it stays in; None where there is one.
-        chunk_size: tokens whose products are computed at once where there are documents.
+        chunk_size: number of tokens whose products are computed at once if there are documents.
     """
     batch, seq, heads, features = query.shape
     kv_heads, value_dim = value.shape[2:]
     if runs is not None:
-        # What came before, and what comes after by reading backwards.
+        # Earlier tokens, and later ones by a pass in reverse.
         before = causal_sums(query, key, value, runs, None, chunk_size)[0]
         query, key, value, runs = (jnp.flip(x, axis=1) for x in (query, key, value, runs))
         after = causal_sums(query, key, value, runs, None, chunk_size, itself=False)[0]
@@ -102,7 +102,7 @@ def full_sums(
 def counted(
     value: Float[Array, "batch seq kv_heads value_dim"], valid: Bool[Array, "batch seq"] | None
 ) -> Float[Array, "batch seq kv_heads value_dim_and_one"]:
-    """Append a 1 to each value, so that sums count weights too; zeros for padding."""
+    """Append a 1 to each value, so that sums include the total weight; zeros for padding."""
     value = jnp.concatenate([value, jnp.ones_like(value[..., :1])], axis=-1)
     return value if valid is None else jnp.where(valid[..., None, None], value, 0.0)
 
@@ -111,7 +111,7 @@ def counted(
 def averaged(
     sums: Float[Array, "batch seq heads value_dim_and_one"],
 ) -> Float[Array, "batch seq heads value_dim"]:
-    """Divide sums of counted values by the sum of weights; zeros where that is empty."""
+    """Divide the sums by the total weight; zeros where that is empty."""
     return sums[..., :-1] / jnp.maximum(sums[..., -1:], SMALLEST_SUM)
 
 
@@ -121,7 +121,7 @@ def linear_weights(
     key: Float[Array, "batch kv_seq kv_heads features"],
     visible: Bool[Array, "#batch 1 #q_seq kv_seq"] | None = None,
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
-    r"""Attention weights of linear attention, $\phi(q)^\top \phi(k)$ over their sum."""
+    r"""Compute the weights of linear attention, $\phi(q)^\top \phi(k)$ over their sum."""
     products = products_of(query, key)
     products = products if visible is None else jnp.where(visible, products, 0.0)
     return products / jnp.maximum(products.sum(axis=-1, keepdims=True), SMALLEST_SUM)
@@ -132,7 +132,7 @@ def products_of(
     query: Float[Array, "batch q_seq heads features"],
     key: Float[Array, "batch kv_seq kv_heads features"],
 ) -> Float[Array, "batch heads q_seq kv_seq"]:
-    """All products of queries and keys, in float32."""
+    """Compute all products of queries and keys, in float32."""
     batch, q_seq, heads, features = query.shape
     kv_heads = key.shape[2]
     query = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, features)

@@ -1,4 +1,4 @@
-"""The state of blocks that keep a state of fixed size instead of their tokens."""
+"""`RecurrentState`: a cache state of fixed size."""
 
 from typing import Self
 
@@ -11,11 +11,11 @@ from blocks.core.typing import Array, Float, Int
 
 
 class RecurrentState(CacheState):
-    """What a block keeps of all tokens so far; it grows with no token and is never full.
+    """Cache state of fixed size, which summarises all tokens so far and is never full.
 
     Attributes:
-        state: of each row; None before the first token.
-        segment_ids: document of the last real tokens of each row, the last one at the end.
+        state: state of each row; None before the first token.
+        segment_ids: documents of the last real tokens of each row, in order.
     """
 
     state: Float[Array, "batch *state"] | None
@@ -23,11 +23,11 @@ class RecurrentState(CacheState):
 
     @classmethod
     def start(cls, batch: int, kept: int = 1) -> Self:
-        """The state of no tokens; `kept` is how many of the last tokens it tells apart."""
+        """The state before any token; `kept` is the number of tokens whose document is stored."""
         return cls.empty(batch, state=None, segment_ids=jnp.zeros((batch, kept), jnp.int32))
 
     def after(self, at: Coordinates, state: Array | None, segment_ids: Array) -> Self:
-        """The state after new tokens, which left these arrays."""
+        """Return the state after new tokens."""
         if state is not None and self.state is not None:
             state = state.astype(self.state.dtype)
         return self.counted(at).replace(state=state, segment_ids=segment_ids)
@@ -36,7 +36,7 @@ class RecurrentState(CacheState):
 def recall(
     block: nn.Module, name: str, context: Context | None, batch: int, seq: int, kept: int = 1
 ) -> tuple[RecurrentState, Coordinates]:
-    """What a block keeps of earlier calls under a name, and where `seq` new tokens stand."""
+    """Return a block's state of earlier calls, and the coordinates of `seq` new tokens."""
     start = RecurrentState.start(batch, kept)
     if context is None or context.cache_size is None:
         return start, locate(context, batch, seq)
@@ -45,6 +45,6 @@ def recall(
 
 
 def remember(block: nn.Module, name: str, context: Context | None, state: RecurrentState) -> None:
-    """Keep a block's state for later calls, where the context asks for it."""
+    """Store a block's state for later calls, if the context has a cache."""
     if context is not None and context.cache_size is not None:
         block.put_variable("cache", name, state)
