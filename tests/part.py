@@ -15,6 +15,7 @@ from typing import Any
 
 import flax.linen as nn
 from laws.cases import FAMILIES
+from public_names import ADDRESSES, PUBLIC
 
 import blocks
 
@@ -23,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 
 def main(name: str) -> int:
     """Run the part of that name; the exit code is 1 where something is missing or fails."""
-    block = getattr(blocks, name, None)
+    block = PUBLIC.get(name)
     if block is None:
-        print(f"{name} is not exported: add it to src/blocks/__init__.py.")
+        print(f"{name} is not exported: add it to the __init__.py of its room in src/blocks/.")
         return 1
     source = Path(inspect.getsourcefile(block) or "").relative_to(ROOT)
     room = Path(*source.parts[1:-1])
@@ -41,7 +42,7 @@ def main(name: str) -> int:
         (
             path
             for path in (ROOT / "docs" / room).rglob("*.md")
-            if f"::: blocks.{name}\n" in _read(path)
+            if f"::: {ADDRESSES[name]}\n" in _read(path)
         ),
         None if module else ROOT / "docs" / room.with_suffix(".md"),
     )

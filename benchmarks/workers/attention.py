@@ -13,7 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from blocks import Causal, ChunkedAttention, Coordinates, Kernel, dot_product_attention
+from blocks import Causal, ChunkedAttention, dot_product_attention
+from blocks.attention.kernels import Kernel
+from blocks.context import Coordinates
 
 KERNELS: dict[str, Kernel] = {"plain": dot_product_attention, "chunked": ChunkedAttention()}
 

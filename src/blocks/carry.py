@@ -28,7 +28,7 @@ class Carry(Mapping[str, Array]):
     Example:
         ```python
         >>> import jax.numpy as jnp
-        >>> from blocks import Carry
+        >>> from blocks.carry import Carry
         >>> before = Carry()
         >>> after = before | {"total": jnp.ones((2, 3))}
         >>> sorted(before), sorted(after)
@@ -89,8 +89,10 @@ def split_carry(result: AndCarry[T], context: C) -> tuple[T, C]:
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import MLP, Carry, Context, MultiHeadAttention, Stack, TransformerBlock
-        >>> from blocks import ValueResidual, split_carry
+        >>> from blocks import MLP, Context, MultiHeadAttention, Stack, TransformerBlock
+        >>> from blocks.carry import Carry
+        >>> from blocks import ValueResidual
+        >>> from blocks.carry import split_carry
         >>> attention = MultiHeadAttention(num_heads=2, values=(ValueResidual(),))
         >>> layer = TransformerBlock(attention=attention, mlp=MLP(hidden=8))
         >>> x = jnp.ones((1, 3, 4))

@@ -12,16 +12,14 @@ import pytest
 from blocks import (
     MLP,
     Block,
-    Carry,
     Context,
     MultiHeadAttention,
     SkipStack,
     Stack,
     TransformerBlock,
     ValueResidual,
-    join_carry,
-    split_carry,
 )
+from blocks.carry import Carry, join_carry, split_carry
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 4))
 LAYER = TransformerBlock(

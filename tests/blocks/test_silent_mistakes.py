@@ -10,7 +10,6 @@ from blocks import (
     Causal,
     ChunkedAttention,
     Context,
-    Kernel,
     LMHead,
     MultiHeadAttention,
     RoPE,
@@ -19,6 +18,7 @@ from blocks import (
     dot_product_attention,
     override,
 )
+from blocks.attention.kernels import Kernel
 
 X = jax.random.normal(jax.random.key(0), (1, 5, 8))
 KERNELS = pytest.mark.parametrize(

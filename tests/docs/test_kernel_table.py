@@ -10,12 +10,11 @@ from blocks import (
     Causal,
     ChunkedAttention,
     CudnnAttention,
-    KernelCall,
     SlidingWindow,
     SoftCap,
     dot_product_attention,
 )
-from blocks.attention.kernels import support_of
+from blocks.attention.kernels import KernelCall, support_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "blocks" / "attention" / "kernels.md"
 KERNELS = {

@@ -39,8 +39,8 @@ from blocks import (
     TransformerBlock,
     dot_product_attention,
     override,
-    stack_layers,
 )
+from blocks.layers import stack_layers
 
 PAGE = ROOT / "docs/learn/parts_of_your_own.md"
 FENCES = [item.code for item in read(PAGE, ROOT) if item.language == "python"]

@@ -9,9 +9,9 @@ import pytest
 
 BEGIN = """
 import jax, jax.numpy as jnp
-from blocks import (MLP, Causal, Context, HyperConnections, LoRA, MultiHeadAttention,
-                    RoPE, SkipStack, SlidingWindow, Stack, Streams, TokenEmbedding,
-                    TransformerBlock, replace)
+from blocks import MLP, Causal, Context, LoRA, MultiHeadAttention, RoPE, SkipStack, SlidingWindow
+from blocks import Stack, TokenEmbedding, TransformerBlock, replace
+from blocks.residual import HyperConnections, Streams
 
 x = jnp.ones((2, 3, 8))
 block = TransformerBlock(attention=MultiHeadAttention(num_heads=2), mlp=MLP(hidden=4))

@@ -18,22 +18,17 @@ from blocks import (
     Auto,
     Causal,
     ChunkedAttention,
-    Coordinates,
     CudnnAttention,
-    Dilated,
-    Kernel,
-    KernelCall,
-    Mask,
     RelativeBias,
-    ScoreModification,
     SlidingWindow,
     SoftCap,
-    Support,
     dot_product_attention,
 )
-from blocks.attention import Modification
-from blocks.attention.kernels import support_of
+from blocks.attention import Modification, ScoreModification
+from blocks.attention.kernels import Kernel, KernelCall, Support, support_of
 from blocks.attention.kernels.cudnn import fused_attention
+from blocks.attention.masks import Dilated, Mask
+from blocks.context import Coordinates
 
 Modifications = Callable[[jax.Array], tuple[Modification, ...]]
 

@@ -10,7 +10,8 @@ import pytest
 from laws.case import BATCH, EMBED, SEQ, Case, drawn, gradients, jitted, run
 from laws.cases import CASES
 
-from blocks import Block, CausalLM, Context, Stack, find, override, stack_layers
+from blocks import Block, CausalLM, Context, Stack, find, override
+from blocks.layers import stack_layers
 
 MIXING = [case for case in CASES if case.mixes]
 CAUSAL = [

@@ -11,23 +11,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blocks import (
-    Bidirectional,
-    Causal,
-    ChunkedLocal,
-    Coordinates,
-    Dilated,
-    Linear,
-    Mask,
-    Padding,
-    Prefix,
-    Segments,
-    SlidingWindow,
-    stack_layers,
-    unstack_layers,
-)
+from blocks import Bidirectional, Causal, ChunkedLocal, Linear, Prefix, SlidingWindow
 from blocks.attention.caches.int8 import dequantise, quantise
+from blocks.attention.masks import Dilated, Mask, Padding, Segments
 from blocks.attention.masks.inputs import visible
+from blocks.context import Coordinates
+from blocks.layers import stack_layers, unstack_layers
 from blocks.moe.dispatch import block_size, plan
 from blocks.positions.relative_bias import relative_buckets
 from blocks.positions.rotary import rotate

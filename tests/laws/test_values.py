@@ -14,6 +14,7 @@ from laws.case import BATCH, SEQ, Case, gradients, jitted, run
 from laws.cases import CASES, FAMILIES
 from laws.references import reference
 from laws.snapshot import FOLDER, snapshot
+from public_names import BLOCKS, PUBLIC
 
 import blocks
 from blocks import Context, Linear, find, override
@@ -22,14 +23,25 @@ every_block = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def test_every_public_block_is_on_the_list() -> None:
-    kinds = {
-        kind
-        for name in blocks.__all__
-        if inspect.isclass(kind := getattr(blocks, name)) and issubclass(kind, nn.Module)
+    kinds = set(BLOCKS.values())
+    slots = {
+        blocks.residual.Residual,
+        blocks.moe.Router,
+        blocks.heads.Pooler,
+        blocks.attention.ScoreModification,
     }
-    slots = {blocks.Residual, blocks.Router, blocks.Pooler, blocks.ScoreModification}
-    transforms = {blocks.QKTransform, blocks.ValueTransform, blocks.HeadTransform}
-    abstract = {blocks.Block, blocks.FeatureMap, blocks.Sinks, *slots, *transforms}
+    transforms = {
+        blocks.attention.QKTransform,
+        blocks.attention.ValueTransform,
+        blocks.attention.HeadTransform,
+    }
+    abstract = {
+        blocks.Block,
+        blocks.recurrent.FeatureMap,
+        blocks.attention.Sinks,
+        *slots,
+        *transforms,
+    }
     listed = {type(part) for case in CASES for part in find(case.block, nn.Module).values()}
     missing = [
         f"no law case holds {kind.__name__}: add one, with what it computes in numpy, to "
@@ -185,7 +197,7 @@ def test_parameter_names_are_stable(family: str) -> None:
 @every_block
 def test_equal_values_make_equal_parameters(case: Case) -> None:
     arguments = case.call(*case.arguments())
-    twin = eval(repr(case.block), {**vars(blocks), "gelu": blocks.gelu, "silu": nn.silu})
+    twin = eval(repr(case.block), {**PUBLIC, "silu": nn.silu})
     assert twin == case.block
     # The same operations on the same key: no need to compile and run them.
     key = jax.random.key(3)

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from blocks import AttentionInputs, Context, Coordinates
+from blocks import Context
+from blocks.attention import AttentionInputs
+from blocks.context import Coordinates
 
 
 def placed(query_at: Coordinates, key_at: Coordinates | None = None) -> AttentionInputs:

@@ -61,7 +61,8 @@ def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[s
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import LoRA, MLP, merge_lora
+        >>> from blocks import LoRA, MLP
+        >>> from blocks.adapters import merge_lora
         >>> adapted, x = LoRA(block=MLP(hidden=8), targets=("up",)), jnp.ones((1, 3, 4))
         >>> plain, params = merge_lora(adapted, adapted.init(jax.random.key(0), x)["params"])
         >>> plain, sorted(params["up"])

@@ -1,5 +1,42 @@
 """Attention: kernels, masks, score modifications, caches, and the blocks made from them."""
 
-from blocks.attention.scores import Modification, distance
+from blocks.attention.cross import CrossAttention
+from blocks.attention.differential import DifferentialAttention
+from blocks.attention.gates import HeadTransform, OutputGate
+from blocks.attention.head import AttentionHead
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.latent import LatentAttention
+from blocks.attention.multi_head import Biases, MultiHeadAttention
+from blocks.attention.qk import ClipQK, FullWidthQKNorm, QKNorm, QKTransform
+from blocks.attention.scores import Modification, ScoreModification, SoftCap, distance
+from blocks.attention.sinks import LearnedSinks, Sinks, SoftmaxOne
+from blocks.attention.talking_heads import TalkingHeadsAttention
+from blocks.attention.values import ClipValue, ValueEmbedding, ValueResidual, ValueTransform
 
-__all__ = ["Modification", "distance"]
+__all__ = [
+    "AttentionHead",
+    "AttentionInputs",
+    "Biases",
+    "ClipQK",
+    "ClipValue",
+    "CrossAttention",
+    "DifferentialAttention",
+    "FullWidthQKNorm",
+    "HeadTransform",
+    "LatentAttention",
+    "LearnedSinks",
+    "Modification",
+    "MultiHeadAttention",
+    "OutputGate",
+    "QKNorm",
+    "QKTransform",
+    "ScoreModification",
+    "Sinks",
+    "SoftCap",
+    "SoftmaxOne",
+    "TalkingHeadsAttention",
+    "ValueEmbedding",
+    "ValueResidual",
+    "ValueTransform",
+    "distance",
+]

@@ -8,8 +8,8 @@ from blocks.attention.masks import Mask, visible
 from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.leave import leave
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
-from blocks.introspection.leave import leave
 from blocks.linear import Linear
 
 

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.kernels import Kernel, dot_product_attention, support_of
+from blocks.core.leave import asked, leave
 from blocks.core.typing import Array
-from blocks.introspection.leave import asked, leave
 
 
 def observed(module: nn.Module, kernel: Kernel, change: Callable[[Kernel], Kernel]) -> Kernel:

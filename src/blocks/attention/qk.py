@@ -122,7 +122,8 @@ class ClipQK(QKTransform, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import ClipQK, ClipValue, MultiHeadAttention, RoPE
+        >>> from blocks import MultiHeadAttention, RoPE
+        >>> from blocks.attention import ClipQK, ClipValue
         >>> olmo = MultiHeadAttention(
         ...     num_heads=4,
         ...     qk=(ClipQK(limit=8.0),),

@@ -24,7 +24,8 @@ class ScoreModification(Inner, Block, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import MultiHeadAttention, ScoreModification
+        >>> from blocks import MultiHeadAttention
+        >>> from blocks.attention import ScoreModification
         >>> class Shifted(ScoreModification):
         ...     by: float = 1.0
         ...     def modify(self, scores, parameters, query_at, key_at):

@@ -64,7 +64,8 @@ class SoftmaxOne(Sinks, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import MultiHeadAttention, SoftmaxOne
+        >>> from blocks import MultiHeadAttention
+        >>> from blocks.attention import SoftmaxOne
         >>> MultiHeadAttention(num_heads=4, sinks=SoftmaxOne()).sinks
         SoftmaxOne()
 

@@ -76,7 +76,8 @@ class TalkingHeadsAttention(MultiHeadAttention, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import Causal, TalkingHeadsAttention
+        >>> from blocks import Causal
+        >>> from blocks.attention import TalkingHeadsAttention
         >>> attention = TalkingHeadsAttention(num_heads=4, mask=Causal())
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
         >>> variables["params"]["logits_mix"].shape

@@ -159,7 +159,7 @@ class ClipValue(ValueTransform, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import ClipValue
+        >>> from blocks.attention import ClipValue
         >>> ClipValue(limit=8.0)
         ClipValue(limit=8.0)
 

@@ -1,1 +1,16 @@
 """Embeddings: from token ids, images and sound to vectors."""
+
+from blocks.embeddings.added import BigramHash, TokenTypes
+from blocks.embeddings.convolution import ConvolutionStem
+from blocks.embeddings.factorized import FactorizedEmbedding
+from blocks.embeddings.patches import PatchEmbedding
+from blocks.embeddings.tokens import TokenEmbedding
+
+__all__ = [
+    "BigramHash",
+    "ConvolutionStem",
+    "FactorizedEmbedding",
+    "PatchEmbedding",
+    "TokenEmbedding",
+    "TokenTypes",
+]

@@ -90,7 +90,8 @@ class BigramHash(Block, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import BigramHash, TokenEmbedding
+        >>> from blocks import TokenEmbedding
+        >>> from blocks.embeddings import BigramHash
         >>> pairs = BigramHash(num_buckets=1024, features=16)
         >>> embed = TokenEmbedding(vocab_size=65, features=16, added=(pairs,))
 

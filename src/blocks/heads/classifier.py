@@ -84,7 +84,7 @@ class ValueHead(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import ValueHead
+        >>> from blocks.heads import ValueHead
         >>> ValueHead().init_with_output(jax.random.key(0), jnp.ones((2, 5, 8)))[0].shape
         (2, 5)
 

@@ -6,8 +6,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from blocks.core.leave import asking
 from blocks.core.typing import Array, Float, typed
-from blocks.introspection.leave import asking
 from blocks.layers.stack import Stack
 
 Path = tuple[str, ...]

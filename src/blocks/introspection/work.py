@@ -11,7 +11,7 @@ import jax
 from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from blocks.introspection.leave import SHARE
+from blocks.core.leave import SHARE
 from blocks.layers.stack import Stack
 
 Path = tuple[str, ...]

@@ -11,9 +11,9 @@ from blocks.carry import AndCarry, Carry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.location import reported
+from blocks.core.leave import leave
 from blocks.core.slots import Layers
 from blocks.core.typing import Array, Float, typed
-from blocks.introspection.leave import leave
 from blocks.layers.drawing import LayerParameters
 
 

@@ -1,1 +1,15 @@
 """MLPs and their activations."""
+
+from blocks.mlp.activations import gelu, quick_gelu, squared_relu
+from blocks.mlp.clamped import ClampedGatedMLP
+from blocks.mlp.gated import GatedMLP
+from blocks.mlp.mlp import MLP
+
+__all__ = [
+    "MLP",
+    "ClampedGatedMLP",
+    "GatedMLP",
+    "gelu",
+    "quick_gelu",
+    "squared_relu",
+]

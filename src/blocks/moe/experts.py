@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from flax.core import Scope
 
 from blocks.core.block import fresh
+from blocks.core.leave import share
 from blocks.core.typing import Array, Float, Int, typed
-from blocks.introspection.leave import share
 from blocks.moe.dispatch import block_size, by_expert, plan
 
 NAME = "experts"

@@ -36,7 +36,7 @@ class DynamicTanh(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import DynamicTanh
+        >>> from blocks.norms import DynamicTanh
         >>> x = jnp.array([[0.0, 100.0]])
         >>> DynamicTanh().init_with_output(jax.random.key(0), x)[0]
         Array([[0., 1.]], dtype=float32)

@@ -34,7 +34,7 @@ class ScaleNorm(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import ScaleNorm
+        >>> from blocks.norms import ScaleNorm
         >>> x = jnp.array([[3.0, 4.0]])
         >>> ScaleNorm().init(jax.random.key(0), x)["params"]
         {'length': Array(1.4142135, dtype=float32)}

@@ -1,5 +1,36 @@
 """Positions: absolute, rotary and relative encodings of the order of tokens."""
 
-from blocks.positions.rotary import rotate
+from blocks.positions.alibi import ALiBi
+from blocks.positions.grid import GridPositions, SinusoidalGrid
+from blocks.positions.learned import LearnedPositions
+from blocks.positions.relative_bias import RelativeBias, SharedRelativeBias
+from blocks.positions.rotary import RoPE, rotate
+from blocks.positions.scalings import (
+    DynamicNTKScaling,
+    LinearScaling,
+    Llama3Scaling,
+    LongRoPE,
+    NTKScaling,
+    RoPEScaling,
+    YaRN,
+)
+from blocks.positions.sinusoidal import SinusoidalPositions
 
-__all__ = ["rotate"]
+__all__ = [
+    "ALiBi",
+    "DynamicNTKScaling",
+    "GridPositions",
+    "LearnedPositions",
+    "LinearScaling",
+    "Llama3Scaling",
+    "LongRoPE",
+    "NTKScaling",
+    "RelativeBias",
+    "RoPE",
+    "RoPEScaling",
+    "SharedRelativeBias",
+    "SinusoidalGrid",
+    "SinusoidalPositions",
+    "YaRN",
+    "rotate",
+]

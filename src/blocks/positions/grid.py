@@ -80,7 +80,7 @@ class SinusoidalGrid(Block, kw_only=True):
     Example:
         ```python
         >>> import jax.numpy as jnp
-        >>> from blocks import SinusoidalGrid
+        >>> from blocks.positions import SinusoidalGrid
         >>> SinusoidalGrid().apply({}, jnp.zeros((1, 2, 2, 4)))[0, 0, 0]
         Array([0., 1., 0., 1.], dtype=float32)
 

@@ -61,7 +61,7 @@ class ShortConvolution(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import ShortConvolution
+        >>> from blocks.recurrent import ShortConvolution
         >>> x = jnp.ones((1, 5, 4, 8))                     # heads are features too
         >>> _, variables = ShortConvolution().init_with_output(jax.random.key(0), x)
         >>> variables["params"]["kernel"].shape

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from blocks.attention.kernels import masked_softmax
 from blocks.attention.masks import visible
+from blocks.core.leave import leave
 from blocks.core.typing import Array, Bool, Float, typed
-from blocks.introspection.leave import leave
 from blocks.recurrent.linear_attention import LinearAttention
 from blocks.recurrent.mixer import RecurrentInputs
 from blocks.recurrent.products import SMALLEST_SUM, linear_weights, products_of
@@ -67,7 +67,8 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import Causal, Hedgehog, HedgehogDistillation
+        >>> from blocks import Causal
+        >>> from blocks.recurrent import Hedgehog, HedgehogDistillation
         >>> teacher = HedgehogDistillation(num_heads=4, feature_map=Hedgehog(), mask=Causal())
         >>> x = jax.random.normal(jax.random.key(0), (1, 9, 32))
         >>> variables = teacher.init(jax.random.key(1), x)

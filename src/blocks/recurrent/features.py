@@ -26,7 +26,7 @@ class EluFeatures(FeatureMap, kw_only=True):
     Example:
         ```python
         >>> import jax.numpy as jnp
-        >>> from blocks import EluFeatures
+        >>> from blocks.recurrent import EluFeatures
         >>> EluFeatures().apply({}, jnp.array([[[[0.0, 2.0]]]]))
         Array([[[[1., 3.]]]], dtype=float32)
 
@@ -55,7 +55,7 @@ class TaylorFeatures(FeatureMap, kw_only=True):
     Example:
         ```python
         >>> import jax.numpy as jnp
-        >>> from blocks import TaylorFeatures
+        >>> from blocks.recurrent import TaylorFeatures
         >>> TaylorFeatures().apply({}, jnp.ones((1, 1, 1, 4))).shape
         (1, 1, 1, 21)
 
@@ -107,7 +107,8 @@ class Hedgehog(FeatureMap, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import Causal, Hedgehog, LinearAttention
+        >>> from blocks import Causal, LinearAttention
+        >>> from blocks.recurrent import Hedgehog
         >>> attention = LinearAttention(num_heads=4, feature_map=Hedgehog(), mask=Causal())
         >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
         >>> variables["params"]["key_features"]["kernel"].shape

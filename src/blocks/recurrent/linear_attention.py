@@ -4,9 +4,9 @@ from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
 from blocks.context import Context
 from blocks.core.block import fresh
+from blocks.core.leave import leave
 from blocks.core.slots import Template
 from blocks.core.typing import Array
-from blocks.introspection.leave import leave
 from blocks.linear import Linear
 from blocks.recurrent.features import EluFeatures, FeatureMap
 from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer

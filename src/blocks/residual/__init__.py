@@ -1,1 +1,32 @@
 """Residual layouts: where norms and adds stand around the sublayers of a block."""
+
+from blocks.residual.adaptive import AdaptiveNormZero
+from blocks.residual.first_mix import FirstMix
+from blocks.residual.hyper_connections import HyperConnections
+from blocks.residual.layout import Residual
+from blocks.residual.parallel import Parallel, ParallelNorms
+from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNorm
+from blocks.residual.resi_dual import ResiDual
+from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
+from blocks.residual.stochastic_depth import StochasticDepth
+from blocks.residual.streams import Streams
+
+__all__ = [
+    "AdaptiveNormZero",
+    "DeepNorm",
+    "FirstMix",
+    "HyperConnections",
+    "LayerScale",
+    "OutputNorm",
+    "Parallel",
+    "ParallelNorms",
+    "PostNorm",
+    "PreNorm",
+    "ReZero",
+    "ResiDual",
+    "Residual",
+    "SandwichNorm",
+    "StochasticDepth",
+    "Streams",
+    "deep_norm_params",
+]

@@ -30,7 +30,8 @@ class AdaptiveNormZero(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import AdaptiveNormZero, LayerNorm, MLP, MultiHeadAttention
+        >>> from blocks import LayerNorm, MLP, MultiHeadAttention
+        >>> from blocks.residual import AdaptiveNormZero
         >>> from blocks import TransformerBlock
         >>> block = TransformerBlock(
         ...     attention=MultiHeadAttention(num_heads=2),

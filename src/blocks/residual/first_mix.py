@@ -25,7 +25,7 @@ class FirstMix(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import FirstMix
+        >>> from blocks.residual import FirstMix
         >>> FirstMix().residual
         PreNorm()
 

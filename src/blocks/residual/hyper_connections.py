@@ -88,7 +88,8 @@ class HyperConnections(StreamResidual, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import HyperConnections, MLP, MultiHeadAttention, Stack, Streams
+        >>> from blocks import MLP, MultiHeadAttention, Stack
+        >>> from blocks.residual import HyperConnections, Streams
         >>> from blocks import TransformerBlock
         >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
         >>> residual = HyperConnections(num_streams=4)

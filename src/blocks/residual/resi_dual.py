@@ -24,7 +24,8 @@ class ResiDual(StreamResidual, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import LayerNorm, MLP, MultiHeadAttention, ResiDual, Stack, Streams
+        >>> from blocks import LayerNorm, MLP, MultiHeadAttention, Stack
+        >>> from blocks.residual import ResiDual, Streams
         >>> from blocks import TransformerBlock
         >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
         >>> layer = TransformerBlock(attention=attention, mlp=mlp, residual=ResiDual())

@@ -29,7 +29,8 @@ class DeepNorm(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import MLP, MultiHeadAttention, DeepNorm, TransformerBlock
+        >>> from blocks import MLP, MultiHeadAttention, TransformerBlock
+        >>> from blocks.residual import DeepNorm
         >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
         >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=DeepNorm(depth=12))
 
@@ -73,7 +74,8 @@ class ReZero(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import MLP, MultiHeadAttention, ReZero, TransformerBlock
+        >>> from blocks import MLP, MultiHeadAttention, TransformerBlock
+        >>> from blocks.residual import ReZero
         >>> attention, mlp = MultiHeadAttention(num_heads=2), MLP(hidden=8)
         >>> block = TransformerBlock(attention=attention, mlp=mlp, residual=ReZero())
 

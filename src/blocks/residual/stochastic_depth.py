@@ -25,7 +25,7 @@ class StochasticDepth(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks import StochasticDepth
+        >>> from blocks.residual import StochasticDepth
         >>> StochasticDepth(rate=0.1)
         StochasticDepth(rate=0.1)
 

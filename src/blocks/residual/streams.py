@@ -33,7 +33,8 @@ class Streams(Block, kw_only=True):
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import HyperConnections, MLP, MultiHeadAttention, Stack, Streams
+        >>> from blocks import MLP, MultiHeadAttention, Stack
+        >>> from blocks.residual import HyperConnections, Streams
         >>> from blocks import TransformerBlock
         >>> layer = TransformerBlock(
         ...     attention=MultiHeadAttention(num_heads=2),

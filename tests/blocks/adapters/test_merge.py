@@ -10,18 +10,8 @@ import optax
 import pytest
 from flax.traverse_util import flatten_dict
 
-from blocks import (
-    MLP,
-    Causal,
-    LoRA,
-    MultiHeadAttention,
-    Stack,
-    TransformerBlock,
-    find,
-    label_lora,
-    merge_lora,
-    override,
-)
+from blocks import MLP, Causal, LoRA, MultiHeadAttention, Stack, TransformerBlock, find, override
+from blocks.adapters import label_lora, merge_lora
 
 X = jax.random.normal(jax.random.key(2), (2, 4, 8))
 

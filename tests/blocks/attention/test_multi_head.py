@@ -10,21 +10,19 @@ import numpy as np
 import pytest
 
 from blocks import (
-    AttentionInputs,
     Biases,
     Causal,
     Context,
-    Mask,
     MultiHeadAttention,
     Normal,
-    QKTransform,
     RoPE,
     SlidingWindow,
     SoftCap,
-    SoftmaxOne,
-    VarianceScaling,
     dot_product_attention,
 )
+from blocks.attention import AttentionInputs, QKTransform, SoftmaxOne
+from blocks.attention.masks import Mask
+from blocks.core import VarianceScaling
 
 EMBED, HEADS, SEQ = 8, 4, 5
 NAMES = ("query", "key", "value")

@@ -11,32 +11,33 @@ import pytest
 
 from blocks import (
     MLP,
-    AttentionInputs,
     Auto,
     Causal,
     ChunkedAttention,
     Context,
-    Coordinates,
-    HeadTransform,
-    KernelCall,
     LatentAttention,
     LearnedSinks,
     Linear,
     MultiHeadAttention,
     QKNorm,
-    QKTransform,
     RMSNorm,
-    ScoreModification,
-    Segments,
-    Sinks,
     Stack,
-    Support,
     TransformerBlock,
-    ValueTransform,
     dot_product_attention,
-    stack_layers,
 )
-from blocks.attention import distance
+from blocks.attention import (
+    AttentionInputs,
+    HeadTransform,
+    QKTransform,
+    ScoreModification,
+    Sinks,
+    ValueTransform,
+    distance,
+)
+from blocks.attention.kernels import KernelCall, Support
+from blocks.attention.masks import Segments
+from blocks.context import Coordinates
+from blocks.layers import stack_layers
 from blocks.positions import rotate
 
 X = jax.random.normal(jax.random.key(0), (2, 6, 8))

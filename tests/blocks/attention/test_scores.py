@@ -4,7 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import AttentionInputs, Context, Coordinates, QKTransform, ScoreModification, SoftCap
+from blocks import Context, SoftCap
+from blocks.attention import AttentionInputs, QKTransform, ScoreModification
+from blocks.context import Coordinates
 
 ORDER = jnp.arange(2)[None]
 AT = Coordinates(ORDER, ORDER)

@@ -5,16 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    Context,
-    LearnedSinks,
-    MultiHeadAttention,
-    Sinks,
-    SoftCap,
-    SoftmaxOne,
-    dot_product_attention,
-)
-from blocks.attention import Modification
+from blocks import Context, LearnedSinks, MultiHeadAttention, SoftCap, dot_product_attention
+from blocks.attention import Modification, Sinks, SoftmaxOne
 from blocks.attention.kernels import masked_softmax
 from blocks.context import locate
 

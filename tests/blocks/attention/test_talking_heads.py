@@ -5,15 +5,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from blocks import (
-    Auto,
-    Causal,
-    ChunkedAttention,
-    Context,
-    MultiHeadAttention,
-    SoftCap,
-    TalkingHeadsAttention,
-)
+from blocks import Auto, Causal, ChunkedAttention, Context, MultiHeadAttention, SoftCap
+from blocks.attention import TalkingHeadsAttention
 
 
 def drawn(block: TalkingHeadsAttention, x: jax.Array) -> dict:

@@ -10,14 +10,8 @@ import pytest
 
 from blocks import (
     MLP,
-    AttentionInputs,
-    Carry,
     Causal,
-    ClipQK,
-    ClipValue,
     Context,
-    Coordinates,
-    HeadTransform,
     MultiHeadAttention,
     OutputGate,
     RelativeBias,
@@ -26,11 +20,12 @@ from blocks import (
     TransformerBlock,
     ValueEmbedding,
     ValueResidual,
-    ValueTransform,
     override,
     replace,
-    split_carry,
 )
+from blocks.attention import AttentionInputs, ClipQK, ClipValue, HeadTransform, ValueTransform
+from blocks.carry import Carry, split_carry
+from blocks.context import Coordinates
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 8))
 VALUE = jax.random.normal(jax.random.key(1), (2, 3, 2, 4))

@@ -33,10 +33,9 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    VarianceScaling,
     find,
-    fresh,
 )
+from blocks.core import VarianceScaling, fresh
 from blocks.core.block import fields_of, map_modules, modules_in
 
 EMBED = 8

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Normal, VarianceScaling
+from blocks import Normal
+from blocks.core import VarianceScaling
 from blocks.core.initializers import LECUN_NORMAL, Constant
 
 SHAPE = (200, 300)

@@ -7,15 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    BigramHash,
-    Context,
-    FactorizedEmbedding,
-    LMHead,
-    TokenEmbedding,
-    TokenTypes,
-    checked,
-)
+from blocks import Context, FactorizedEmbedding, LMHead, TokenEmbedding, TokenTypes, checked
+from blocks.embeddings import BigramHash
 
 TOKENS = jnp.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
 PAIRS = BigramHash(num_buckets=50, features=4)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import ConvolutionStem, GridPositions, PatchEmbedding, SinusoidalGrid
+from blocks import ConvolutionStem, GridPositions, PatchEmbedding
+from blocks.positions import SinusoidalGrid
 
 
 def test_patches_come_row_by_row_after_the_extra_tokens() -> None:

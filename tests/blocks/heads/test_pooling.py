@@ -7,16 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    AttentionPool,
-    ClassifierHead,
-    Context,
-    FirstToken,
-    LastToken,
-    LMHead,
-    MeanPool,
-    Pooler,
-)
+from blocks import ClassifierHead, Context, LMHead, MeanPool
+from blocks.heads import AttentionPool, FirstToken, LastToken, Pooler
 
 X = jax.random.normal(jax.random.key(0), (2, 5, 4))
 VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, True]])

@@ -22,23 +22,21 @@ from blocks import (
     DifferentialAttention,
     Encoder,
     EncoderDecoder,
-    Hedgehog,
-    HedgehogDistillation,
     LatentAttention,
     LinearAttention,
     LMHead,
     MultiHeadAttention,
     SlidingWindow,
-    SoftmaxOne,
     Stack,
-    TalkingHeadsAttention,
     TokenEmbedding,
     TransformerBlock,
     attention_weights,
     hidden_states,
     override,
-    stack_layers,
 )
+from blocks.attention import SoftmaxOne, TalkingHeadsAttention
+from blocks.layers import stack_layers
+from blocks.recurrent import Hedgehog, HedgehogDistillation
 
 X = jax.random.normal(jax.random.key(1), (2, 5, 8))
 

@@ -8,17 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    MLP,
-    Block,
-    Context,
-    HyperConnections,
-    RMSNorm,
-    SkipStack,
-    Stack,
-    Streams,
-    TransformerBlock,
-)
+from blocks import MLP, Block, Context, RMSNorm, SkipStack, Stack, TransformerBlock
+from blocks.residual import HyperConnections, Streams
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 4))
 

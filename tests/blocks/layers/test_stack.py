@@ -9,15 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    MLP,
-    Block,
-    Context,
-    GatedMLP,
-    Stack,
-    stack_layers,
-    unstack_layers,
-)
+from blocks import MLP, Block, Context, GatedMLP, Stack
+from blocks.layers import stack_layers, unstack_layers
 
 EMBED = 4
 X = jax.random.normal(jax.random.key(0), (2, 3, EMBED))

@@ -16,10 +16,10 @@ from blocks import (
     MultiHeadAttention,
     PostNorm,
     PreNorm,
-    Residual,
     RMSNorm,
     TransformerBlock,
 )
+from blocks.residual import Residual
 
 EMBED = 4
 X = jax.random.normal(jax.random.key(0), (2, 3, EMBED))

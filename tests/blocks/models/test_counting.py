@@ -21,8 +21,8 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    select_rows,
 )
+from blocks.attention.caches import select_rows
 
 EMBED = TokenEmbedding(vocab_size=11, features=8, position=SinusoidalPositions())
 STACK = Stack(

@@ -12,7 +12,6 @@ from blocks import (
     MLP,
     AttentionHead,
     Block,
-    Carry,
     Causal,
     CausalLM,
     ClassifierHead,
@@ -34,6 +33,7 @@ from blocks import (
     TransformerBlock,
     override,
 )
+from blocks.carry import Carry
 
 EMBED, VOCAB = 4, 7
 TOKENS = jnp.array([[1, 2, 3, 6], [0, 5, 4, 1]])

@@ -16,8 +16,8 @@ from blocks import (
     SoftmaxRouter,
     Stack,
     TransformerBlock,
-    auxiliary_losses,
 )
+from blocks.moe import auxiliary_losses
 from blocks.moe.dispatch import block_size, by_expert, plan
 
 EMBED = 8

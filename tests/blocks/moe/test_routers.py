@@ -15,14 +15,12 @@ from blocks import (
     LoRA,
     MixtureOfExperts,
     MultiHeadAttention,
-    Router,
-    Routing,
     SigmoidRouter,
     SoftmaxRouter,
     Stack,
     TransformerBlock,
-    balanced_bias,
 )
+from blocks.moe import Router, Routing, balanced_bias
 from blocks.moe.router import LinearRouter
 from blocks.moe.softmax_router import softmax_routing
 

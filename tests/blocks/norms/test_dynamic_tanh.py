@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from blocks import DynamicTanh
+from blocks.norms import DynamicTanh
 
 
 def test_it_starts_with_the_slope_of_the_paper() -> None:

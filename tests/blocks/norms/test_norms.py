@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import LayerNorm, RMSNorm, ScaleNorm
+from blocks import LayerNorm, RMSNorm
+from blocks.norms import ScaleNorm
 from blocks.norms.layer_norm import layer_norm
 from blocks.norms.rms_norm import rms_norm
 

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import ALiBi, Coordinates, RelativeBias
+from blocks import ALiBi, RelativeBias
+from blocks.context import Coordinates
 from blocks.positions.alibi import alibi_slopes
 from blocks.positions.relative_bias import relative_buckets
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.attention_inputs import placed
 
-from blocks import Coordinates, RoPE
+from blocks import RoPE
+from blocks.context import Coordinates
 from blocks.positions.rotary import rotate
 
 

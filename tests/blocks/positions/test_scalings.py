@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 from support.attention_inputs import placed
 
-from blocks import (
-    Coordinates,
-    DynamicNTKScaling,
-    LinearScaling,
-    Llama3Scaling,
-    LongRoPE,
-    NTKScaling,
-    RoPE,
-    RoPEScaling,
-    YaRN,
-)
+from blocks import Llama3Scaling, RoPE, YaRN
+from blocks.context import Coordinates
+from blocks.positions import DynamicNTKScaling, LinearScaling, LongRoPE, NTKScaling, RoPEScaling
 
 THETA, FEATURES, TRAINED = 10_000.0, 64, 128
 PAIRS = FEATURES // 2

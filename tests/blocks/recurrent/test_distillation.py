@@ -9,19 +9,15 @@ import numpy as np
 import optax
 import pytest
 
-from blocks import (
-    Causal,
-    Context,
+from blocks import Causal, Context, LayerNorm, LinearAttention, MultiHeadAttention
+from blocks.core import VarianceScaling
+from blocks.moe import auxiliary_losses
+from blocks.recurrent import (
     EluFeatures,
     FeatureMap,
     Hedgehog,
     HedgehogDistillation,
-    LayerNorm,
-    LinearAttention,
-    MultiHeadAttention,
     TaylorFeatures,
-    VarianceScaling,
-    auxiliary_losses,
     hedgehog_loss,
 )
 

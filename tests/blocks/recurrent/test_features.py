@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import EluFeatures, FeatureMap, Hedgehog, LinearAttention, TaylorFeatures
+from blocks import LinearAttention
+from blocks.recurrent import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 2, 4))
 Y = jax.random.normal(jax.random.key(1), (2, 3, 2, 4))

@@ -15,19 +15,18 @@ from blocks import (
     CausalLM,
     Context,
     GatedDeltaNet,
-    Hedgehog,
     LinearAttention,
     LMHead,
-    Padding,
     RoPE,
-    ShortConvolution,
     SlidingWindow,
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    select_rows,
 )
+from blocks.attention.caches import select_rows
+from blocks.attention.masks import Padding
 from blocks.context import locate
+from blocks.recurrent import Hedgehog, ShortConvolution
 from blocks.recurrent.chunking import document_runs
 from blocks.recurrent.products import averaged, causal_sums, counted, full_sums
 

@@ -12,11 +12,11 @@ from blocks import (
     GatedDeltaNet,
     LinearAttention,
     QKNorm,
-    QKTransform,
     RMSNorm,
     RoPE,
     override,
 )
+from blocks.attention import QKTransform
 from blocks.attention.inputs import AttentionInputs
 from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 from blocks.recurrent.products import averaged, causal_sums, counted

@@ -10,21 +10,23 @@ import pytest
 
 from blocks import (
     MLP,
-    AdaptiveNormZero,
     Causal,
     Context,
-    DeepNorm,
-    FirstMix,
     LayerNorm,
     LayerScale,
     MultiHeadAttention,
+    Stack,
+    TransformerBlock,
+    override,
+)
+from blocks.residual import (
+    AdaptiveNormZero,
+    DeepNorm,
+    FirstMix,
     Residual,
     ReZero,
-    Stack,
     StochasticDepth,
-    TransformerBlock,
     deep_norm_params,
-    override,
 )
 
 X = jax.random.normal(jax.random.key(0), (3, 4, 8))

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import PostNorm, PreNorm, Residual
+from blocks import PostNorm, PreNorm
+from blocks.residual import Residual
 
 X = jnp.array([[[1.0, 2.0]]])
 SUBLAYERS = {"first": lambda h: 3.0 * h, "second": lambda h: h + 5.0}

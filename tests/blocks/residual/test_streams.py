@@ -9,23 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    MLP,
-    Context,
-    FirstMix,
-    HyperConnections,
-    LayerScale,
-    PreNorm,
-    ResiDual,
-    Residual,
-    RMSNorm,
-    Stack,
-    StochasticDepth,
-    Streams,
-    TransformerBlock,
-    find,
-    stack_layers,
-)
+from blocks import MLP, Context, LayerScale, PreNorm, RMSNorm, Stack, TransformerBlock, find
+from blocks.layers import stack_layers
+from blocks.residual import FirstMix, HyperConnections, ResiDual, Residual, StochasticDepth, Streams
 from blocks.residual.hyper_connections import one_stream
 from blocks.residual.stream_layout import StreamResidual
 

@@ -16,16 +16,8 @@ from errors.case import (
     told,
 )
 
-from blocks import (
-    MLP,
-    Context,
-    HyperConnections,
-    LayerNorm,
-    MultiTokenLM,
-    ResiDual,
-    SkipStack,
-    Streams,
-)
+from blocks import MLP, Context, LayerNorm, MultiTokenLM, SkipStack
+from blocks.residual import HyperConnections, ResiDual, Streams
 
 HYPER = HyperConnections(num_streams=2)
 streaming = stack(block=layer(residual=HYPER))

@@ -6,7 +6,8 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, VALID, WIDE, X, mistake, shapes, stack, told
 
-from blocks import Context, CrossAttention, LastToken
+from blocks import Context, CrossAttention
+from blocks.heads import LastToken
 
 CASES = (
     mistake(

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 from errors.case import TOKENS, X, layer, shapes, stack, told
 
 from blocks import (
-    AttentionInputs,
     Context,
-    Coordinates,
     MultiHeadAttention,
     SharedRelativeBias,
     TokenEmbedding,
     ValueEmbedding,
     ValueResidual,
 )
+from blocks.attention import AttentionInputs
+from blocks.context import Coordinates
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 TABLE = ValueEmbedding(vocab_size=5)

@@ -5,20 +5,8 @@
 
 from errors.case import CAUSAL, layer, mistake, told
 
-from blocks import (
-    MLP,
-    AdaptiveNormZero,
-    DeepNorm,
-    FirstMix,
-    LayerNorm,
-    LayerScale,
-    ParallelNorms,
-    PreNorm,
-    ReZero,
-    Stack,
-    StochasticDepth,
-    TransformerBlock,
-)
+from blocks import MLP, LayerNorm, LayerScale, ParallelNorms, PreNorm, Stack, TransformerBlock
+from blocks.residual import AdaptiveNormZero, DeepNorm, FirstMix, ReZero, StochasticDepth
 
 CASES = (
     mistake(

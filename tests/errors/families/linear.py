@@ -7,18 +7,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 from errors.case import TOKENS, WIDE, X, on, shapes, told
 
-from blocks import (
-    ALiBi,
-    Causal,
-    ClipValue,
-    Context,
+from blocks import ALiBi, Causal, Context, GatedDeltaNet, LinearAttention, SlidingWindow
+from blocks.attention import ClipValue
+from blocks.recurrent import (
     FeatureMap,
-    GatedDeltaNet,
     Hedgehog,
     HedgehogDistillation,
-    LinearAttention,
     ShortConvolution,
-    SlidingWindow,
     TaylorFeatures,
 )
 

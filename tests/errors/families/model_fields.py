@@ -6,26 +6,24 @@
 from errors.case import mistake, told
 
 from blocks import (
-    AttentionPool,
-    BigramHash,
     CausalLM,
     ClassifierHead,
     ConvolutionStem,
     Encoder,
     FactorizedEmbedding,
-    FirstToken,
     GridPositions,
     LearnedPositions,
     LMHead,
     MaskedLMHead,
     MeanPool,
     PatchEmbedding,
-    SinusoidalGrid,
     SinusoidalPositions,
     TokenEmbedding,
     TokenTypes,
-    ValueHead,
 )
+from blocks.embeddings import BigramHash
+from blocks.heads import AttentionPool, FirstToken, ValueHead
+from blocks.positions import SinusoidalGrid
 
 CASES = (
     told(

@@ -10,16 +10,15 @@ from errors.case import mistake, told
 from blocks import (
     MLP,
     ClampedGatedMLP,
-    DynamicTanh,
     GatedMLP,
     LayerNorm,
     Linear,
     MixtureOfExperts,
     RMSNorm,
-    ScaleNorm,
     SigmoidRouter,
     SoftmaxRouter,
 )
+from blocks.norms import DynamicTanh, ScaleNorm
 
 CASES = (
     mistake(

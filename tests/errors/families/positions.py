@@ -6,12 +6,9 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, X, told
 
-from blocks import (
-    AttentionInputs,
-    Context,
-    Coordinates,
-    dot_product_attention,
-)
+from blocks import Context, dot_product_attention
+from blocks.attention import AttentionInputs
+from blocks.context import Coordinates
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])

@@ -5,10 +5,7 @@
 
 from errors.case import X, layer, shapes, stack, told
 
-from blocks import (
-    AdaptiveNormZero,
-    FirstMix,
-)
+from blocks.residual import AdaptiveNormZero, FirstMix
 
 CASES = (
     told(

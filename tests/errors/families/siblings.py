@@ -15,8 +15,8 @@ from blocks import (
     LatentAttention,
     MultiHeadAttention,
     RingCache,
-    TalkingHeadsAttention,
 )
+from blocks.attention import TalkingHeadsAttention
 
 LATENT = {"num_heads": 2, "head_dim": 4, "rope_dim": 2, "kv_rank": 4}
 AHEAD = (

@@ -12,10 +12,8 @@ from blocks import (
     ChunkedAttention,
     ChunkedLocal,
     Context,
-    Dilated,
     FullWidthQKNorm,
     LearnedSinks,
-    LinearScaling,
     Prefix,
     QKNorm,
     RelativeBias,
@@ -24,6 +22,8 @@ from blocks import (
     SlidingWindow,
     SoftCap,
 )
+from blocks.attention.masks import Dilated
+from blocks.positions import LinearScaling
 
 CASES = (
     told(

@@ -6,20 +6,17 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, X, shapes, told
 
-from blocks import (
+from blocks import Context, MultiHeadAttention, OutputGate, SoftCap
+from blocks.attention import (
     AttentionInputs,
     ClipQK,
     ClipValue,
-    Context,
-    Coordinates,
     HeadTransform,
-    MultiHeadAttention,
-    OutputGate,
     QKTransform,
     ScoreModification,
-    SoftCap,
     ValueTransform,
 )
+from blocks.context import Coordinates
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])

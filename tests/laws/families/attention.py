@@ -25,7 +25,6 @@ from blocks import (
     ChunkedAttention,
     ChunkedLocal,
     CrossAttention,
-    Dilated,
     FullWidthQKNorm,
     LayerNorm,
     LearnedSinks,
@@ -36,8 +35,9 @@ from blocks import (
     RoPE,
     SlidingWindow,
     SoftCap,
-    SoftmaxOne,
 )
+from blocks.attention import SoftmaxOne
+from blocks.attention.masks import Dilated
 from blocks.core.parts import part_name
 
 E = EMBED

@@ -9,17 +9,17 @@ from laws.families.mlp import gelu
 from laws.references import Params, linear, reference
 
 from blocks import (
-    BigramHash,
     ConvolutionStem,
     FactorizedEmbedding,
     GridPositions,
     LayerNorm,
     PatchEmbedding,
-    SinusoidalGrid,
     SinusoidalPositions,
     TokenEmbedding,
     TokenTypes,
 )
+from blocks.embeddings import BigramHash
+from blocks.positions import SinusoidalGrid
 
 
 def images(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:

@@ -9,16 +9,8 @@ from laws.case import EMBED, VOCAB, Case, vectors
 from laws.families.mlp import gelu
 from laws.references import Params, linear, reference
 
-from blocks import (
-    AttentionPool,
-    ClassifierHead,
-    FirstToken,
-    LastToken,
-    LMHead,
-    MaskedLMHead,
-    MeanPool,
-    ValueHead,
-)
+from blocks import ClassifierHead, LMHead, MaskedLMHead, MeanPool
+from blocks.heads import AttentionPool, FirstToken, LastToken, ValueHead
 
 
 def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:

@@ -16,7 +16,6 @@ from blocks import (
     CrossAttention,
     Encoder,
     EncoderDecoder,
-    FirstMix,
     GatedMLP,
     LayerNorm,
     LearnedPositions,
@@ -30,6 +29,7 @@ from blocks import (
     TransformerBlock,
     find,
 )
+from blocks.residual import FirstMix
 
 GPT_BLOCK = TransformerBlock(
     attention=attention(dropout_rate=0.3), mlp=MLP(hidden=16, dropout_rate=0.3), dropout_rate=0.3

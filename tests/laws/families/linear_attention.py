@@ -9,21 +9,16 @@ from laws.case import EMBED, Case, vectors
 from laws.families.slots import sees, transformed, weighted
 from laws.references import Params, reference
 
-from blocks import (
-    Bidirectional,
-    Causal,
+from blocks import Bidirectional, Causal, GatedDeltaNet, LinearAttention, QKNorm, RoPE
+from blocks.core import VarianceScaling
+from blocks.core.parts import part_name
+from blocks.recurrent import (
     EluFeatures,
-    GatedDeltaNet,
     Hedgehog,
     HedgehogDistillation,
-    LinearAttention,
-    QKNorm,
-    RoPE,
     ShortConvolution,
     TaylorFeatures,
-    VarianceScaling,
 )
-from blocks.core.parts import part_name
 
 E = EMBED
 CASES = [

@@ -6,7 +6,8 @@ import numpy as np
 from laws.case import EMBED, Case, vectors
 from laws.references import Params, linear, per_token, reference
 
-from blocks import MLP, ClampedGatedMLP, GatedMLP, squared_relu
+from blocks import MLP, ClampedGatedMLP, GatedMLP
+from blocks.mlp import squared_relu
 
 CASES = [
     Case("mlp", MLP(hidden=16, dropout_rate=0.3), vectors, 2 * 16 * EMBED + 16 + EMBED),

@@ -6,7 +6,8 @@ import numpy as np
 from laws.case import EMBED, Case, vectors
 from laws.references import Params, per_token, reference
 
-from blocks import DynamicTanh, LayerNorm, RMSNorm, ScaleNorm
+from blocks import LayerNorm, RMSNorm
+from blocks.norms import DynamicTanh, ScaleNorm
 
 CASES = [
     Case("layer_norm", LayerNorm(), vectors, 2 * EMBED, shared=False),

@@ -12,10 +12,7 @@ from laws.references import Params
 
 from blocks import (
     MLP,
-    AdaptiveNormZero,
     CausalLM,
-    DeepNorm,
-    FirstMix,
     LayerScale,
     LMHead,
     OutputNorm,
@@ -23,15 +20,13 @@ from blocks import (
     ParallelNorms,
     PostNorm,
     PreNorm,
-    Residual,
-    ReZero,
     RMSNorm,
     SandwichNorm,
     Stack,
-    StochasticDepth,
     TokenEmbedding,
     TransformerBlock,
 )
+from blocks.residual import AdaptiveNormZero, DeepNorm, FirstMix, Residual, ReZero, StochasticDepth
 
 
 def small(residual: Residual, **fields: Any) -> TransformerBlock:

@@ -16,8 +16,8 @@ from blocks import (
     RoPE,
     SlidingWindow,
     SoftCap,
-    TalkingHeadsAttention,
 )
+from blocks.attention import TalkingHeadsAttention
 
 E = EMBED
 

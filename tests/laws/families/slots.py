@@ -14,9 +14,6 @@ from blocks import (
     Bidirectional,
     Causal,
     ChunkedLocal,
-    ClipQK,
-    ClipValue,
-    Dilated,
     FullWidthQKNorm,
     LearnedSinks,
     OutputGate,
@@ -30,7 +27,8 @@ from blocks import (
     ValueEmbedding,
     ValueResidual,
 )
-from blocks.attention.masks import Or
+from blocks.attention import ClipQK, ClipValue
+from blocks.attention.masks import Dilated, Or
 
 
 @functools.singledispatch

@@ -6,17 +6,8 @@ from laws.families.attention import attention
 from laws.families.residual import Norm, Row, Sublayers, layout, small
 from laws.references import Params, reference
 
-from blocks import (
-    MLP,
-    HyperConnections,
-    PreNorm,
-    ResiDual,
-    RMSNorm,
-    SkipStack,
-    Stack,
-    StochasticDepth,
-    Streams,
-)
+from blocks import MLP, PreNorm, RMSNorm, SkipStack, Stack
+from blocks.residual import HyperConnections, ResiDual, StochasticDepth, Streams
 
 E = EMBED
 SMALL = 2 * 4 * E + 2 * 6 * E

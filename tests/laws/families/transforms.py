@@ -6,8 +6,6 @@ from laws.families.attention import attention
 from blocks import (
     MLP,
     CausalLM,
-    ClipQK,
-    ClipValue,
     LMHead,
     OutputGate,
     RMSNorm,
@@ -18,6 +16,7 @@ from blocks import (
     ValueEmbedding,
     ValueResidual,
 )
+from blocks.attention import ClipQK, ClipValue
 
 E, V = EMBED, VOCAB
 

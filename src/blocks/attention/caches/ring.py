@@ -207,7 +207,8 @@ class Int8RingCache(RingCache, Int8Cache):
 
     Example:
         ```python
-        >>> from blocks import Causal, Int8RingCache, MultiHeadAttention, SlidingWindow
+        >>> from blocks import Causal, MultiHeadAttention, SlidingWindow
+        >>> from blocks.attention.caches import Int8RingCache
         >>> window = Causal() & SlidingWindow(1024)
         >>> local = MultiHeadAttention(num_heads=4, mask=window, cache=Int8RingCache())
 

@@ -28,7 +28,8 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import Causal, Context, MultiHeadAttention, select_rows
+        >>> from blocks import Causal, Context, MultiHeadAttention
+        >>> from blocks.attention.caches import select_rows
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
         >>> x, context = jnp.ones((3, 1, 8)), Context(cache_size=4)
         >>> cache = attention.init(jax.random.key(0), x, context)["cache"]

@@ -47,7 +47,8 @@ class Auto(metaclass=Reporting):
 
     Example:
         ```python
-        >>> from blocks import Auto, KernelCall
+        >>> from blocks import Auto
+        >>> from blocks.attention.kernels import KernelCall
         >>> call = KernelCall(heads=8, q_seq=16384, kv_seq=16384, head_dim=64, platform="cpu")
         >>> Auto().choose(call).kernel
         ChunkedAttention(query_chunk=512, key_chunk=512)

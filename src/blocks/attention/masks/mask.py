@@ -26,7 +26,8 @@ class Mask(Value):
 
     Example:
         ```python
-        >>> from blocks import Causal, Mask
+        >>> from blocks import Causal
+        >>> from blocks.attention.masks import Mask
         >>> class Every(Mask):
         ...     step: int = 2
         ...

@@ -12,14 +12,10 @@ from blocks import (
     Causal,
     CausalLM,
     Context,
-    Coordinates,
     KeyValueCache,
-    KeyValueState,
     LearnedPositions,
     LMHead,
-    Mask,
     MultiHeadAttention,
-    QKTransform,
     RMSNorm,
     RoPE,
     SlidingWindow,
@@ -28,6 +24,10 @@ from blocks import (
     TransformerBlock,
     checked,
 )
+from blocks.attention import QKTransform
+from blocks.attention.caches import KeyValueState
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
 
 EMBED, VOCAB = 8, 11
 ROOM = 4

@@ -6,16 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    Cache,
-    Causal,
-    Context,
-    Coordinates,
-    Int8Cache,
-    KeyValueCache,
-    MultiHeadAttention,
-    RoPE,
-)
+from blocks import Causal, Context, Int8Cache, KeyValueCache, MultiHeadAttention, RoPE
+from blocks.attention.caches import Cache
+from blocks.context import Coordinates
 
 KEY, VALUE = (
     scale * jax.random.normal(jax.random.key(seed), (2, 3, 2, 16))

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from blocks import Cache, Int8Cache, Int8RingCache, KeyValueCache, RingCache
+from blocks import Int8Cache, KeyValueCache, RingCache
+from blocks.attention.caches import Cache, Int8RingCache
 
 HEADS, HEAD_DIM, VALUE_DIM, ROWS = 3, 8, 6, 2
 

@@ -6,13 +6,11 @@ import jax.numpy as jnp
 
 from blocks import (
     MLP,
-    Cache,
     Causal,
     CausalLM,
     Context,
     KeyValueCache,
     LMHead,
-    Mask,
     MultiHeadAttention,
     RingCache,
     RoPE,
@@ -21,6 +19,8 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
+from blocks.attention.caches import Cache
+from blocks.attention.masks import Mask
 
 
 def test_five_local_layers_and_a_global_one() -> None:

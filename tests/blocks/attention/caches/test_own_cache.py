@@ -9,15 +9,12 @@ import pytest
 
 from blocks import (
     MLP,
-    Cache,
     Causal,
     CausalLM,
     ChunkedAttention,
     Context,
-    Coordinates,
     KeyValueCache,
     LMHead,
-    Mask,
     MultiHeadAttention,
     Prefix,
     RoPE,
@@ -25,8 +22,10 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    select_rows,
 )
+from blocks.attention.caches import Cache, select_rows
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
 
 
 class FirstAndLast(Cache):

@@ -10,16 +10,12 @@ import numpy as np
 import pytest
 
 from blocks import (
-    Cache,
     Causal,
     ChunkedAttention,
     ChunkedLocal,
     Context,
-    Coordinates,
     Int8Cache,
-    Int8RingCache,
     KeyValueCache,
-    Mask,
     MultiHeadAttention,
     Prefix,
     RingCache,
@@ -27,7 +23,10 @@ from blocks import (
     SlidingWindow,
     checked,
 )
+from blocks.attention.caches import Cache, Int8RingCache
 from blocks.attention.caches.ring import RingState
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
 
 WINDOW, SEQ, EMBED = 3, 11, 8
 

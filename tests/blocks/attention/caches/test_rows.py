@@ -7,13 +7,11 @@ import pytest
 
 from blocks import (
     MLP,
-    Cache,
     Causal,
     CausalLM,
     Context,
     CrossAttention,
     Int8Cache,
-    Int8RingCache,
     KeyValueCache,
     LMHead,
     MultiHeadAttention,
@@ -23,8 +21,8 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    select_rows,
 )
+from blocks.attention.caches import Cache, Int8RingCache, select_rows
 
 ROWS = jnp.array([2, 0, 2])
 PROMPT = jnp.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])

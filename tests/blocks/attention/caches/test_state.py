@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import CacheState, Context, select_rows
+from blocks import Context
+from blocks.attention.caches import CacheState, select_rows
 
 
 class OwnState(CacheState):

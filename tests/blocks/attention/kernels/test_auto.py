@@ -10,15 +10,14 @@ from blocks import (
     Auto,
     Causal,
     ChunkedAttention,
-    Coordinates,
     CudnnAttention,
-    KernelCall,
     MultiHeadAttention,
     SoftCap,
     dot_product_attention,
 )
 from blocks.attention import Modification
-from blocks.attention.kernels import auto, support
+from blocks.attention.kernels import KernelCall, auto, support
+from blocks.context import Coordinates
 
 LONG = {"heads": 8, "q_seq": 4096, "kv_seq": 4096, "head_dim": 64}
 

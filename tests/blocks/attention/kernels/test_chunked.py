@@ -12,21 +12,20 @@ import pytest
 
 from blocks import (
     MLP,
-    AttentionInputs,
     Causal,
     ChunkedAttention,
-    Coordinates,
-    Kernel,
     LearnedSinks,
-    Mask,
     MultiHeadAttention,
     RMSNorm,
-    ScoreModification,
     Stack,
     TransformerBlock,
     dot_product_attention,
-    stack_layers,
 )
+from blocks.attention import AttentionInputs, ScoreModification
+from blocks.attention.kernels import Kernel
+from blocks.attention.masks import Mask
+from blocks.context import Coordinates
+from blocks.layers import stack_layers
 
 SMALL = ChunkedAttention(query_chunk=3, key_chunk=2)
 

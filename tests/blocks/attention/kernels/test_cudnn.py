@@ -9,18 +9,17 @@ import pytest
 
 from blocks import (
     Causal,
-    Coordinates,
     CudnnAttention,
-    KernelCall,
     LearnedSinks,
     MultiHeadAttention,
     SlidingWindow,
     SoftCap,
     dot_product_attention,
 )
-from blocks.attention.kernels import cudnn
+from blocks.attention.kernels import KernelCall, cudnn
 from blocks.attention.kernels.cudnn import fused_attention
 from blocks.attention.kernels.support import require
+from blocks.context import Coordinates
 
 
 def at(seq: int, **fields: Any) -> Coordinates:

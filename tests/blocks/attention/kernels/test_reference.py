@@ -8,16 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    Causal,
-    Coordinates,
-    ScoreModification,
-    SlidingWindow,
-    SoftCap,
-    dot_product_attention,
-)
-from blocks.attention import Modification
+from blocks import Causal, SlidingWindow, SoftCap, dot_product_attention
+from blocks.attention import Modification, ScoreModification
 from blocks.attention.kernels import dropout, masked_softmax
+from blocks.context import Coordinates
 
 
 def at(seq: int, start: int = 0, **fields: Any) -> Coordinates:

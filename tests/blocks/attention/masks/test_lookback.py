@@ -4,18 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import (
-    Bidirectional,
-    Causal,
-    ChunkedLocal,
-    Coordinates,
-    Dilated,
-    Mask,
-    Padding,
-    Prefix,
-    Segments,
-    SlidingWindow,
-)
+from blocks import Bidirectional, Causal, ChunkedLocal, Prefix, SlidingWindow
+from blocks.attention.masks import Dilated, Mask, Padding, Segments
+from blocks.context import Coordinates
 
 SEQ = 12
 

@@ -8,19 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks import (
-    Bidirectional,
-    Causal,
-    ChunkedLocal,
-    Coordinates,
-    Dilated,
-    Mask,
-    Padding,
-    Prefix,
-    Segments,
-    SlidingWindow,
-)
-from blocks.attention.masks import visible
+from blocks import Bidirectional, Causal, ChunkedLocal, Prefix, SlidingWindow
+from blocks.attention.masks import Dilated, Mask, Padding, Segments, visible
+from blocks.context import Coordinates
 
 SEQ = 5
 

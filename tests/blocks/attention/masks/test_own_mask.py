@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Causal, ChunkedAttention, Context, Mask, MultiHeadAttention, Segments
+from blocks import Causal, ChunkedAttention, Context, MultiHeadAttention
+from blocks.attention.masks import Mask, Segments
 
 
 def distance(query: Any, key: Any) -> jax.Array:
@@ -193,7 +194,8 @@ def test_it_works_in_attention_with_a_cache(kernel: Any) -> None:
 def test_masks_of_the_library_start_no_backend() -> None:
     program = """
 from jax._src import xla_bridge
-from blocks import Causal, ChunkedLocal, Dilated, Padding, Prefix, RingCache, SlidingWindow
+from blocks import Causal, ChunkedLocal, Prefix, RingCache, SlidingWindow
+from blocks.attention.masks import Dilated, Padding
 mask = Causal() & (SlidingWindow(4) | ~ChunkedLocal(3) | Dilated(2) | Prefix(3)) & Padding()
 RingCache()
 assert not xla_bridge._backends, "a backend runs"
