@@ -124,7 +124,8 @@ def test_entries_are_added_for_what_has_none_by_hand(page: Path, tmp_path: Path)
     docs = tmp_path / "docs"
     docs.mkdir()
     page.rename(docs / "norms.md")
-    wanted = [f"::: blocks.{name}" for name in ("DynamicTanh", "RMSNorm", "ScaleNorm")]
+    names = ("norms.DynamicTanh", "RMSNorm", "norms.ScaleNorm")
+    wanted = [f"::: blocks.{name}" for name in names]
     assert rooms.entries("norms", tmp_path).split("\n\n") == [*wanted[:2], f"{wanted[2]}\n"]
 
 

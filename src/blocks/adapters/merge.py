@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks.adapters.lora import LoRA
-from blocks.core.block import fields_of, modules_in
+from blocks.core.modules import fields_of, modules_in
 from blocks.core.surgery import find, replace
 from blocks.core.typing import Array
 from blocks.layers.stack import Stack

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import flax.linen as nn
@@ -25,6 +24,7 @@ from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
 from blocks.core.errors.words import shown
 from blocks.core.fields import check_types, copied_slots
+from blocks.core.modules import fields_of, map_modules, modules_in
 from blocks.core.parts import named, part_name
 from blocks.core.typing import of_jax
 
@@ -245,41 +245,6 @@ def _show(value: Any) -> str:
         shown = ", ".join(_show(item) for item in value)
         return f"[{shown}]" if isinstance(value, list) else f"({shown}{',' * (len(value) == 1)})"
     return getattr(value, "__name__", None) or repr(value)
-
-
-def fields_of(module: nn.Module) -> dict[str, Any]:
-    """The constructor's fields by name, without Linen's own `parent` and `name`."""
-    return {
-        field.name: getattr(module, field.name)
-        for field in dataclasses.fields(module)
-        if field.init and field.name not in ("parent", "name")
-    }
-
-
-def map_modules(value: Any, function: Callable[[nn.Module], Any]) -> Any:
-    """Apply `function` to the modules in a field's value: one, or a container of them."""
-    if isinstance(value, nn.Module):
-        return function(value)
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        mapped = [map_modules(item, function) for item in value]
-        changed = any(new is not old for new, old in zip(mapped, value, strict=True))
-        return type(value)(mapped) if changed else value
-    if isinstance(value, dict):
-        mapped = {key: map_modules(item, function) for key, item in value.items()}
-        return mapped if any(mapped[key] is not value[key] for key in value) else value
-    return value
-
-
-def modules_in(value: Any, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules in a field's value, each with its path: `block_0` in a tuple `block`."""
-    if isinstance(value, nn.Module):
-        yield path, value
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from modules_in(item, f"{path}_{index}")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from modules_in(item, f"{path}_{key}")
 
 
 def fresh(template: M, **overrides: Any) -> M:

@@ -5,10 +5,11 @@ from typing import Any, TypeVar
 
 import flax.linen as nn
 
-from blocks.core.block import fields_of, fresh, map_modules, modules_in
+from blocks.core.block import fresh
 from blocks.core.errors.location import reported
 from blocks.core.errors.words import nearest, shown
 from blocks.core.fields import copied_slots
+from blocks.core.modules import fields_of, map_modules, modules_in
 from blocks.core.parts import part_name
 
 M = TypeVar("M", bound=nn.Module)

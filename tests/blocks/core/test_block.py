@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 from laws.cases import CASES
+from public_names import PUBLIC
 
-import blocks
 from blocks import (
     MLP,
     Biases,
@@ -36,7 +36,7 @@ from blocks import (
     find,
 )
 from blocks.core import VarianceScaling, fresh
-from blocks.core.block import fields_of, map_modules, modules_in
+from blocks.core.modules import fields_of, map_modules, modules_in
 
 EMBED = 8
 X = jnp.ones((1, 2, EMBED))
@@ -177,7 +177,7 @@ def test_parts_in_dicts_are_copied_too() -> None:
 
 def test_a_model_prints_as_an_expression_that_builds_it() -> None:
     built = model()
-    again = eval(repr(built), dict(vars(blocks)))
+    again = eval(repr(built), dict(PUBLIC))
     assert again == built
     assert repr(again) == repr(built)
 

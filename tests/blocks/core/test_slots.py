@@ -18,9 +18,9 @@ from blocks import (
     TransformerBlock,
     find,
 )
-from blocks.core.block import fields_of
 from blocks.core.errors.words import alternatives
 from blocks.core.fields import Hint, field_hints
+from blocks.core.modules import fields_of
 from blocks.core.slots import Adapter
 
 X = jnp.ones((2, 3, 8))

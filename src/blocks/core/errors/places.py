@@ -64,8 +64,7 @@ def _own(value: Any, kind: Any) -> bool:
 def _blocks(kind: type) -> Iterator[type]:
     """The public subclasses of a kind."""
     for below in kind.__subclasses__():
-        if below.__module__.startswith("blocks.") and hasattr(
-            sys.modules["blocks"], below.__name__
-        ):
+        room = below.__module__.rpartition(".")[0]
+        if room.startswith("blocks") and hasattr(sys.modules[room], below.__name__):
             yield below
         yield from _blocks(below)
