@@ -17,8 +17,6 @@ import flax.linen as nn
 from laws.cases import FAMILIES
 from public_names import ADDRESSES, PUBLIC
 
-import blocks
-
 ROOT = Path(__file__).parents[1]
 
 
