@@ -70,7 +70,7 @@ class GPTConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a run depends on.
+    """All settings that a run depends on.
 
     Attributes:
         data: Name or path of the corpus.
@@ -130,8 +130,8 @@ class Recipe:
 
 
 def _checked(kind: Any, fields: dict[str, Any]) -> Any:
-    """A value made of fields that were read, once their types were found right."""
-    # Here, for only what reads a run needs it.
+    """Build a value from fields that were read, after checking their types."""
+    # Imported here, as only reading a run needs it.
     from beartype.door import is_bearable
 
     hints = get_type_hints(kind)

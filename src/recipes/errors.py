@@ -1,4 +1,4 @@
-"""The one error that a user of the recipes can mend."""
+"""`RecipeError`, the error that a user of the recipes can fix."""
 
 import difflib
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class RecipeError(Exception):
 
 
 def nearest_of(name: str, names: Iterable[str]) -> str:
-    """The words that offer known names to someone who gave an unknown one.
+    """Suggest known names for an unknown one.
 
     Example:
         >>> print(f"Use {nearest_of('quik', ['lecture', 'quick'])}.")

@@ -1,4 +1,4 @@
-"""A GPT from text to text: Karpathy's lecture and nanoGPT, told with blocks.
+"""A GPT, trained and sampled: Karpathy's lecture and nanoGPT, built from blocks.
 
     python -m recipes.nanogpt             trains on the manual inside every CPython
     python -m recipes.nanogpt --help      lists the other commands
@@ -54,8 +54,8 @@ from recipes.trainer.optimizers import adamw
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
 
-# An evaluation during training stops here, so that a large corpus does not spend its time on
-# them; `eval` reads the whole split.
+# Maximum size of an evaluation during training, which would take too long on a large corpus;
+# `eval` reads the whole split.
 EVALUATION_TOKENS = 250_000
 EVALUATION_BATCH = 64
 SAMPLE_TOKENS = 300
@@ -71,7 +71,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
         raise ValueError("vocab_size=None must be known to build; use the tokenizer's vocab_size.")
     qkv_bias, bias = config.use_qkv_bias, config.use_bias
     embedding_init, init = Normal(stddev=0.02), Normal(stddev=config.init_stddev)
-    # Two sublayers a layer add to the residual stream.
+    # Two sublayers per layer add to the residual stream.
     depth = 2 * config.num_layers if config.scaled_residual_init else 1
     residual_init = Normal(stddev=config.init_stddev / math.sqrt(depth))
 
@@ -115,7 +115,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
 def next_token_loss(
     apply_fn: Any, params: Any, batch: dict[str, jax.Array], key: jax.Array | None
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    r"""Mean of $-\log p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t})$, in nats.
+    r"""Compute the mean of $-\log p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t})$, in nats.
 
     Args:
         apply_fn: The model's `apply`.
@@ -132,7 +132,7 @@ def next_token_loss(
 
 
 def initial_state(recipe: Recipe, model: CausalLM) -> TrainState:
-    """Parameters, optimiser and key before the first step; the seed decides them all."""
+    """Create parameters, optimiser and key before the first step, all from the seed."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
     tokens = jnp.zeros((1, 1), jnp.int32)
     return TrainState.create(
@@ -153,7 +153,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
         resume: A step, or `"auto"` for the last one saved, if any.
 
     Raises:
-        RecipeError: A mistake in the settings or the corpus, or a disk that refuses.
+        RecipeError: A mistake in the settings or the corpus, or a failed write.
     """
     # Text becomes token ids, and these become windows.
     tokenizer = build_tokenizer(recipe.tokenizer, corpus.text)
@@ -173,7 +173,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
     trainer = Trainer(saved.state, step=train_step, **options)
     key = jax.random.key(recipe.seed)
 
-    # Steps become rows of metrics; now and then the model is evaluated, and writes.
+    # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer) as session:
         session.say(opening(recipe, corpus, folder, saved))
         for row in session.rows(batches):
@@ -200,7 +200,7 @@ def sample(
     key: jax.Array,
     sampling: Sampling = Sampling(),
 ) -> Iterator[str]:
-    """Continue a prompt; yield it and then the text, as it is drawn."""
+    """Continue a prompt; yield the prompt and then the text, as it is drawn."""
     return write(
         build_gpt(recipe.model),
         params,

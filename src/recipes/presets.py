@@ -1,10 +1,10 @@
-"""Named settings of whole runs, each with where its numbers come from."""
+"""Presets: named settings of whole runs, with the sources of their numbers."""
 
 from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError, nearest_of
 from recipes.trainer.settings import AdamWSettings, TrainerSettings
 
-# What each preset is for, in a line of its own for `presets`.
+# Purpose of each preset, in one line for the command `presets`.
 ABOUT = {
     "quick": "a first impression on a laptop CPU, in about a minute",
     "lecture": "the final model of Karpathy's lecture",
@@ -58,7 +58,7 @@ PRESETS = {
         optimizer=AdamWSettings(decay_steps=5000),
         trainer=TrainerSettings(max_steps=5000, log_every=10, eval_every=250),
     ),
-    # The same with the arguments that its README gives for a CPU, but for the first kernels:
+    # The same with the arguments that its README gives for a CPU, except for the initial weights:
     # 0.02 is GPT-2's for a width of 768, and inputs six times as narrow need sqrt(6) as much.
     "shakespeare-char-cpu": Recipe(
         data="shakespeare",
@@ -88,10 +88,10 @@ PRESETS = {
 
 
 def preset(name: str) -> Recipe:
-    """The settings of that name.
+    """Look up the settings of a preset.
 
     Raises:
-        RecipeError: There is none; the nearest is offered.
+        RecipeError: An unknown name; the nearest is suggested.
     """
     if name not in PRESETS:
         raise RecipeError(f"There is no preset {name!r}.", f"Use {nearest_of(name, PRESETS)}.")

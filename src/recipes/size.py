@@ -1,4 +1,4 @@
-"""What a GPT costs before it is built: parameters by part, memory, work per token."""
+"""Costs of a GPT before it is built: parameters by part, memory, work per token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blocks import summary
 from recipes.config import GPTConfig
 from recipes.nanogpt import build_gpt
 
-# What a parameter is of, by the first of these words in its part's path.
+# Category of a parameter, by the first of these words in its part's path.
 PARTS = {
     "position": "positions",
     "embed": "embedding",
@@ -28,12 +28,12 @@ class Size:
     r"""The size of a model.
 
     Attributes:
-        parameters: How many there are, by part.
+        parameters: Number of parameters, by part.
         forward_flops: Multiplications and additions to predict one token at the full context:
             two per weight of a matrix, and $4 \cdot \mathrm{layers} \cdot \mathrm{features} \cdot
-            \mathrm{context}$ for scores and mixing, as they are computed, masked ones included.
+            \mathrm{context}$ for scores and their products with values, masked ones included.
         cache_bytes: The cache of one sequence of full context: keys and values in float32, and
-            where their tokens stand.
+            coordinates of their tokens.
 
     References:
         Kaplan et al., Scaling Laws for Neural Language Models, 2020, arXiv:2001.08361, table 1.
@@ -46,27 +46,27 @@ class Size:
 
     @property
     def total(self) -> int:
-        """All parameters."""
+        """Number of all parameters."""
         return sum(self.parameters.values())
 
     @property
     def weight_bytes(self) -> int:
-        """The parameters in float32."""
+        """Bytes of the parameters in float32."""
         return FLOAT32 * self.total
 
     @property
     def training_bytes(self) -> int:
-        """Parameters, gradients and AdamW's two moments; activations come on top."""
+        """Bytes of parameters, gradients and AdamW's two moments, without activations."""
         return 4 * self.weight_bytes
 
     @property
     def training_flops(self) -> int:
-        """Forward and backward pass for one token; the backward pass costs two forward ones."""
+        """Operations of forward and backward pass for one token, three times those of forward."""
         return 3 * self.forward_flops
 
 
 def size_of(config: GPTConfig) -> Size:
-    """Counts a model from its shapes; nothing is allocated.
+    """Compute the size of a model from its shapes; nothing is allocated.
 
     Example:
         >>> size_of(GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True)).total

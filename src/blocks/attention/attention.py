@@ -129,7 +129,7 @@ class Attention(Block, kw_only=True):
         return Sides(query, *cache.extend(key, value, at), inputs)
 
     def _project(self, x: Array) -> tuple[Array, Array, Array]:
-        """Queries, keys and values of `x`, the last two as a cache keeps them."""
+        """Project `x` to queries, keys and values, the last two as a cache keeps them."""
         raise TypeError(f"{type(self).__name__} projects nothing: give it a method `_project`.")
 
     def _transform_values(

@@ -54,7 +54,7 @@ def _alike(
     sizes: tuple[int, int],
     segmented: tuple[bool, bool],
 ) -> bool:
-    """Whether both results agree; computed eagerly, also while tracing."""
+    """Return whether both results agree; computed eagerly, also while tracing."""
     draw = np.random.default_rng(0).normal
     leaves = [draw(size=shape).astype(dtype) for shape, dtype in shapes]
     scores = draw(size=(*sizes, QUERIES, KEYS)).astype(np.float32)

@@ -101,7 +101,7 @@ class Hint(typing.NamedTuple):
 
 @functools.cache
 def field_hints(kind: type) -> dict[str, Hint]:
-    """What the annotations of a class say of its fields, by name."""
+    """The annotations of a class's fields, resolved, by name."""
     hints: dict[str, Hint] = {}
     for base in reversed(kind.__mro__):
         for name, annotation in vars(base).get("__annotations__", {}).items():

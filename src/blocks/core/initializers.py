@@ -32,7 +32,7 @@ class Normal:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """Fills with one number.
+    """Constant initialiser.
 
     Attributes:
         value: the number.

@@ -1,4 +1,4 @@
-"""Residual layouts: where norms and adds stand around the sublayers of a block."""
+"""Residual layouts: the placement of norms and additions around the sublayers of a block."""
 
 from blocks.residual.adaptive import AdaptiveNormZero
 from blocks.residual.first_mix import FirstMix

@@ -1,4 +1,4 @@
-"""AdaptiveNormZero: norms and adds steered by a condition, as in diffusion transformers."""
+"""`AdaptiveNormZero`: norms and gates computed from a condition, as in diffusion transformers."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,12 @@ from blocks.residual.layout import NamedNorm, Residual, Sublayer
 
 
 class AdaptiveNormZero(Residual, kw_only=True):
-    r"""Steers each sublayer by a condition $c$, as a time or a class: adaLN-Zero.
+    r"""Adaptive norm (adaLN-Zero): scale, shift and gate of each sublayer from a condition $c$.
 
     $$x \leftarrow x + \gamma_f \odot f(\mathrm{norm}(x) \odot (1 + \alpha_f) + \beta_f), \qquad
     (\beta_f, \alpha_f, \gamma_f) = \mathrm{silu}(c)\, W_f + b_f$$
 
-    All of it starts at zero, so that every layer starts as the identity. The block's norm should
+    All three start at zero, so that every layer starts as the identity. The block's norm should
     have no affine map of its own: `LayerNorm(use_scale=False, use_bias=False)`.
 
     Attributes:
@@ -60,7 +60,7 @@ class AdaptiveNormZero(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the steered norm of the sum so far."""
+        """Run every sublayer on the modulated norm of the residual stream."""
         if context is None or context.condition is None:
             raise ValueError(
                 "AdaptiveNormZero is steered by a condition; call with Context(condition=...)."

@@ -1,4 +1,4 @@
-"""FirstMix: the embedding of the tokens, mixed in again at every layer."""
+"""`FirstMix`: the embedding of the tokens, mixed into the input of every layer."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,12 @@ from blocks.residual.placement import PreNorm
 
 
 class FirstMix(Residual, kw_only=True):
-    r"""Mixes the first embedding $x_0$ into the sum before a layer: $x \leftarrow a x + b x_0$.
+    r"""Embedding residual: $x_0$ is mixed into the input of each layer, $x \leftarrow a x + b x_0$.
 
     $a$ starts at 1 and $b$ at 0. Models set `context.x0`; a layer called alone needs it.
 
     Attributes:
-        residual: the layout that goes on from the mix.
+        residual: the layout that runs on the mix.
         param_dtype: dtype of the two weights.
 
     Raises:
@@ -48,7 +48,7 @@ class FirstMix(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Mixes, then runs the layout."""
+        """Mix in the embedding, then run the layout."""
         if context is None or context.x0 is None:
             raise ValueError(
                 "FirstMix mixes in the first embedding; call with Context(x0=...), as CausalLM "

@@ -1,4 +1,4 @@
-"""Hyper-connections: several streams, mixed by weights that are learned and seen in the tokens."""
+"""`HyperConnections`: several residual streams, mixed by learned, input-dependent weights."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,15 +15,15 @@ from blocks.residual.stream_layout import StreamResidual, fold
 
 
 def one_stream(key: Key[Array, ""], shape: tuple[int], dtype: Dtype = jnp.float32) -> Array:
-    """Weight one for a stream drawn at random, zero for the others."""
+    """Draw weight one for a random stream, and zero for the others."""
     return jax.nn.one_hot(jax.random.randint(key, (), 0, shape[0]), shape[0], dtype=dtype)
 
 
 class StreamWeights(Block, kw_only=True):
-    """How a sublayer reads, carries on and writes streams, for each token.
+    """Weights by which a sublayer reads, mixes and writes the streams, for each token.
 
     Attributes:
-        num_streams: of them.
+        num_streams: number of streams.
         param_dtype: dtype of the parameters; weights are computed in float32.
         read_init: initialiser of the weights by which the sublayer reads.
     """
@@ -40,7 +40,7 @@ class StreamWeights(Block, kw_only=True):
         Float[Array, "batch seq {self.num_streams} {self.num_streams}+1"],
         Float[Array, "batch seq {self.num_streams}"],
     ]:
-        """From each stream to what is read and to every stream; into each stream."""
+        """Weights from each stream to the sublayer and every stream, and from the sublayer."""
         n, embed = self.num_streams, normalised.shape[-1]
         zeros, small = nn.initializers.zeros, Constant(0.01)
 
@@ -65,25 +65,26 @@ class StreamWeights(Block, kw_only=True):
 
 
 class HyperConnections(StreamResidual, kw_only=True):
-    r"""Carries several streams $H$, and learns how each sublayer reads, mixes and writes them.
+    r"""Hyper-connections: several streams $H$, read, mixed and written by learned weights.
 
     $$H \leftarrow A_r^\top H + B^\top f(\mathrm{norm}(A_m^\top H)), \qquad
     [A_m\ A_r] = [\bar A_m\ \bar A_r] + s_\alpha \tanh(\mathrm{norm}(H)\, W_\alpha), \quad
     B = \bar B + s_\beta \tanh(\mathrm{norm}(H)\, W_\beta)$$
 
-    What bears a bar is learned, the rest also depends on the token. At first all of it is `PreNorm`
-    in every stream: $\bar A_r = I$, $\bar B = 1$, $W = 0$, and $\bar A_m$ reads one stream. The
-    paper has sublayer $k$ read stream $k \bmod n$; a layer does not know its place, and draws.
+    Weights with a bar are static, the others depend on the token. At initialisation the layout
+    equals `PreNorm` in every stream: $\bar A_r = I$, $\bar B = 1$, $W = 0$, and $\bar A_m$ reads
+    one stream. In the paper sublayer $k$ reads stream $k \bmod n$; here the stream is drawn at
+    random, as a layer does not know its index.
 
-    `Streams` repeats what comes into the first layer, and sums the streams behind the last.
+    `Streams` repeats the input of the first layer, and sums the streams after the last.
 
     Attributes:
-        num_streams: $n$ of them; 4 in most of the paper.
+        num_streams: number $n$ of streams; 4 in most of the paper.
         param_dtype: dtype of the weights.
         read_init: initialiser of $\bar A_m$.
 
     Raises:
-        ValueError: fewer than two streams, or a call outside of `Streams`.
+        ValueError: fewer than two streams, or a call outside `Streams`.
 
     Example:
         ```python
@@ -111,11 +112,11 @@ class HyperConnections(StreamResidual, kw_only=True):
 
     @property
     def streams(self) -> int:
-        """As many as the field says."""
+        """The number of streams."""
         return self.num_streams
 
     def check_fields(self) -> None:
-        """Refuses what one stream could do."""
+        """Validate that there are at least two streams."""
         if self.num_streams < 2:
             raise ValueError(
                 f"num_streams={self.num_streams} must be at least 2; PreNorm carries one."
@@ -131,7 +132,7 @@ class HyperConnections(StreamResidual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq width"]:
-        """Runs every sublayer on its mix of the streams, and writes its result into all."""
+        """Run every sublayer on its mix of the streams, and write its result into all."""
         streams = self._unfold(x, context)
         for name, sublayer in sublayers.items():
             alpha, beta = StreamWeights(
@@ -148,5 +149,5 @@ class HyperConnections(StreamResidual, kw_only=True):
     def reduce(
         self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
     ) -> Float[Array, "batch seq embed"]:
-        """Their sum."""
+        """Sum the streams."""
         return streams.sum(axis=2)

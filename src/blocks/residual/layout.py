@@ -1,4 +1,4 @@
-"""What a residual layout is."""
+"""`Residual`, the base of residual layouts."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, TypeAlias
@@ -11,19 +11,19 @@ from blocks.core.block import Block
 from blocks.core.typing import Array, Float
 
 Sublayer: TypeAlias = Callable[[Array], Array]
-# A module can be called too, but it is a norm, and makes none.
+# A module is callable too, but it is a norm and does not make one.
 NamedNorm: TypeAlias = Annotated[Callable[[str], Callable[..., Array]], ~IsInstance[nn.Module]]
 
 
 class Residual(Block, kw_only=True):
-    """What a layout is: a rule that runs sublayers on `x`, with as many norms as it needs.
+    """Base class for residual layouts: rules that run sublayers on `x`, with norms as needed.
 
-    One that holds another in its field `residual` carries as many streams as that one.
+    A layout with another one in its field `residual` has as many streams as that one.
     """
 
     @property
     def streams(self) -> int:
-        """Streams that `x` holds side by side in its width; sublayers see the width of one."""
+        """Number of streams side by side in the width of `x`; sublayers receive one width."""
         inner = getattr(self, "residual", None)
         return inner.streams if isinstance(inner, Residual) else 1
 
@@ -35,5 +35,5 @@ class Residual(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs `sublayers` in order; `norm(name)` makes a norm of that name in the block."""
+        """Run `sublayers` in order; `norm(name)` creates a norm of that name in the block."""
         raise TypeError(f"{type(self).__name__} is no layout: give it a `__call__`.")

@@ -1,4 +1,4 @@
-"""Layouts whose sublayers all read the same sum, and are added together."""
+"""Parallel layouts, whose sublayers all read the same input and are summed."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from blocks.residual.layout import NamedNorm, Residual, Sublayer
 
 
 class Parallel(Residual, kw_only=True):
-    r"""Runs all sublayers on one normalised sum: $x \leftarrow x + \sum_f f(\mathrm{norm}(x))$.
+    r"""Parallel sublayers with one norm: $x \leftarrow x + \sum_f f(\mathrm{norm}(x))$.
 
-    Their large products may then run at the same time; one norm serves all.
+    Their matrix products can then run at the same time.
 
     Example:
         ```python
@@ -33,7 +33,7 @@ class Parallel(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Adds what every sublayer makes of the same normalised sum."""
+        """Add the results of all sublayers on the same normalised input."""
         normalised = norm("input_norm")(x)
         for sublayer in sublayers.values():
             x = x + sublayer(normalised)
@@ -41,7 +41,7 @@ class Parallel(Residual, kw_only=True):
 
 
 class ParallelNorms(Residual, kw_only=True):
-    r"""Runs all sublayers on the same sum, each with its norm: $x + \sum_f f(\mathrm{norm}_f(x))$.
+    r"""Parallel sublayers with a norm each: $x \leftarrow x + \sum_f f(\mathrm{norm}_f(x))$.
 
     Example:
         ```python
@@ -64,5 +64,5 @@ class ParallelNorms(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Adds what every sublayer makes of the same sum, normalised for it."""
+        """Add the results of all sublayers on the same input, each with its own norm."""
         return x + sum(f(norm(f"{name}_norm")(x)) for name, f in sublayers.items())

@@ -1,4 +1,4 @@
-"""Layouts that differ in where norms stand: before, after, around, behind."""
+"""Layouts that differ in the placement of norms: pre-norm, post-norm, sandwich and output norm."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from blocks.residual.layout import NamedNorm, Residual, Sublayer
 
 
 class PreNorm(Residual, kw_only=True):
-    r"""Normalises what goes into each sublayer: $x \leftarrow x + f(\mathrm{norm}(x))$.
+    r"""Pre-norm: the input of each sublayer is normalised, $x \leftarrow x + f(\mathrm{norm}(x))$.
 
-    The sum itself is never normalised, so gradients reach every layer undamped; the model needs one
-    more norm at its end.
+    The residual stream itself is never normalised, so gradients reach every layer undamped; the
+    model needs a final norm.
 
     Example:
         ```python
@@ -35,14 +35,14 @@ class PreNorm(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the normalised sum so far."""
+        """Run every sublayer on the normalised residual stream."""
         for name, sublayer in sublayers.items():
             x = x + sublayer(norm(f"{name}_norm")(x))
         return x
 
 
 class PostNorm(Residual, kw_only=True):
-    r"""Normalises each sum: $x \leftarrow \mathrm{norm}(x + f(x))$, as in the original paper.
+    r"""Post-norm: each sum is normalised, $x \leftarrow \mathrm{norm}(x + f(x))$.
 
     Example:
         ```python
@@ -65,14 +65,14 @@ class PostNorm(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the sum so far, then normalises the new sum."""
+        """Run every sublayer on the residual stream, then normalise the new sum."""
         for name, sublayer in sublayers.items():
             x = norm(f"{name}_norm")(x + sublayer(x))
         return x
 
 
 class SandwichNorm(Residual, kw_only=True):
-    r"""Normalises what goes in and what comes out of a sublayer.
+    r"""Sandwich norm: both input and output of each sublayer are normalised.
 
     $$x \leftarrow x + \mathrm{norm}(f(\mathrm{norm}(x)))$$
 
@@ -97,14 +97,14 @@ class SandwichNorm(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the normalised sum so far, and adds its normalised result."""
+        """Run every sublayer on the normalised residual stream, and add its normalised result."""
         for name, sublayer in sublayers.items():
             x = x + norm(f"{name}_out_norm")(sublayer(norm(f"{name}_norm")(x)))
         return x
 
 
 class OutputNorm(Residual, kw_only=True):
-    r"""Normalises only what comes out of a sublayer: $x \leftarrow x + \mathrm{norm}(f(x))$.
+    r"""Output norm: each sublayer's output is normalised, $x \leftarrow x + \mathrm{norm}(f(x))$.
 
     Example:
         ```python
@@ -127,7 +127,7 @@ class OutputNorm(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the sum so far, and adds its normalised result."""
+        """Run every sublayer on the residual stream, and add its normalised result."""
         for name, sublayer in sublayers.items():
             x = x + norm(f"{name}_out_norm")(sublayer(x))
         return x

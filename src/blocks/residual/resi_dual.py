@@ -1,4 +1,4 @@
-"""ResiDual: a post-norm stream that sublayers read, and a plain sum that gradients run through."""
+"""`ResiDual`: a post-norm stream that sublayers read, and a sum that gradients flow through."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,15 +11,15 @@ from blocks.residual.stream_layout import StreamResidual, fold
 
 
 class ResiDual(StreamResidual, kw_only=True):
-    r"""Carries what `PostNorm` carries, and beside it the sum that is never normalised.
+    r"""ResiDual: the stream of `PostNorm`, and a second one that is never normalised.
 
     $$y = f(x), \qquad x \leftarrow \mathrm{norm}(x + y), \quad d \leftarrow d + y$$
 
-    Both start as what comes into the first layer. Behind the last, `Streams` gives
-    $x + \mathrm{norm}(d)$ by a norm of its own, so that a model needs no further one.
+    Both start as the input of the first layer. After the last, `Streams` returns
+    $x + \mathrm{norm}(d)$ with its own norm, so that a model needs no final norm.
 
     Raises:
-        ValueError: a call outside of `Streams`.
+        ValueError: a call outside `Streams`.
 
     Example:
         ```python
@@ -43,7 +43,7 @@ class ResiDual(StreamResidual, kw_only=True):
 
     @property
     def streams(self) -> int:
-        """The one that sublayers read, and the plain sum."""
+        """Two: the stream that sublayers read, and the sum."""
         return 2
 
     @typed
@@ -55,7 +55,7 @@ class ResiDual(StreamResidual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq width"]:
-        """Runs every sublayer on the normalised stream, and adds its result to both."""
+        """Run every sublayer on the normalised stream, and add its result to both."""
         streams = self._unfold(x, context)
         read, total = streams[:, :, 0], streams[:, :, 1]
         for name, sublayer in sublayers.items():
@@ -66,5 +66,5 @@ class ResiDual(StreamResidual, kw_only=True):
     def reduce(
         self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
     ) -> Float[Array, "batch seq embed"]:
-        """The normalised stream, and the sum after a norm."""
+        """Add the normalised stream and the norm of the sum."""
         return streams[:, :, 0] + norm(streams[:, :, 1])

@@ -1,4 +1,4 @@
-"""Layouts that weigh the sum against what is added to it, so that deep models start calm."""
+"""Layouts that scale the residual stream or sublayers, for stable training of deep models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,13 +16,13 @@ from blocks.residual.placement import PreNorm
 
 
 class DeepNorm(Residual, kw_only=True):
-    r"""PostNorm with a heavier sum: $x \leftarrow \mathrm{norm}(\alpha x + f(x))$.
+    r"""DeepNorm: post-norm with a scaled input, $x \leftarrow \mathrm{norm}(\alpha x + f(x))$.
 
-    $\alpha = (2N)^{1/4}$ for $N$ layers of a model with one stack. The paper also starts what feeds
-    the sum smaller, by $\beta = (8N)^{-1/4}$; `deep_norm_params` does that to fresh parameters.
+    $\alpha = (2N)^{1/4}$ for $N$ layers of a model with one stack. The paper also scales the
+    initial weights of sublayers by $\beta = (8N)^{-1/4}$; `deep_norm_params` does so.
 
     Attributes:
-        depth: layers $N$ of the stack.
+        depth: number $N$ of layers of the stack.
 
     Raises:
         ValueError: a depth below 1.
@@ -43,7 +43,7 @@ class DeepNorm(Residual, kw_only=True):
     depth: int
 
     def check_fields(self) -> None:
-        """Refuses a stack without layers."""
+        """Validate the depth."""
         if self.depth < 1:
             raise ValueError(f"depth={self.depth} must be at least 1, the layers of the stack.")
 
@@ -56,7 +56,7 @@ class DeepNorm(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the sum so far, and normalises the new, weighted sum."""
+        """Run every sublayer on the residual stream, and normalise the new, scaled sum."""
         weight = (2.0 * self.depth) ** 0.25
         for name, sublayer in sublayers.items():
             x = norm(f"{name}_norm")(weight * x + sublayer(x))
@@ -64,7 +64,7 @@ class DeepNorm(Residual, kw_only=True):
 
 
 class ReZero(Residual, kw_only=True):
-    r"""Adds each sublayer by a learned weight that starts at zero, without norms.
+    r"""ReZero: each sublayer is added with a learned weight that starts at zero, without norms.
 
     $$x \leftarrow x + \alpha_f\, f(x), \qquad \alpha_f = 0 \text{ at first}$$
 
@@ -98,7 +98,7 @@ class ReZero(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs every sublayer on the sum so far, and adds a share of its result."""
+        """Run every sublayer on the residual stream, and add its weighted result."""
         for name, sublayer in sublayers.items():
             weight = self.param(f"{name}_weight", self.weight_init, (), self.param_dtype)
             x = x + weight.astype(x.dtype) * sublayer(x)
@@ -106,10 +106,10 @@ class ReZero(Residual, kw_only=True):
 
 
 class LayerScale(Residual, kw_only=True):
-    r"""Weighs each feature of what a sublayer gives: $f(x) \odot \gamma_f$ in place of $f(x)$.
+    r"""Layer scale: a learned factor on each feature of a sublayer's output, $f(x) \odot \gamma_f$.
 
     Attributes:
-        residual: the layout that the weighted sublayers stand in.
+        residual: the layout that runs the scaled sublayers.
         param_dtype: dtype of the weights.
         scale_init: initialiser of the weights; the paper has 0.1 up to 18 layers, 1e-5 up to 24,
             1e-6 beyond.
@@ -140,7 +140,7 @@ class LayerScale(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs the layout with weighted sublayers."""
+        """Run the layout with scaled sublayers."""
 
         def weighted(name: str, sublayer: Sublayer) -> Sublayer:
             shape = (x.shape[-1] // self.streams,)
@@ -153,18 +153,18 @@ class LayerScale(Residual, kw_only=True):
 
 @reported
 def deep_norm_params(params: dict[str, Any], depth: int) -> dict[str, Any]:
-    r"""Starts a model with `DeepNorm` as its paper does: what feeds the sum is smaller.
+    r"""Scale fresh parameters of a model with `DeepNorm` as its paper does.
 
     Args:
-        params: fresh parameters, of kernels drawn with unit gain, as by Xavier.
-        depth: layers $N$ of the stack.
+        params: fresh parameters, with weights drawn with unit gain, as by Xavier's initialiser.
+        depth: number $N$ of layers of the stack.
 
     Returns:
-        The same, with the kernels of values, of attention's output and of MLPs multiplied by
+        The parameters, with the weights of values, of attention's output and of MLPs multiplied by
         $\beta = (8N)^{-1/4}$.
 
     Raises:
-        ValueError: a depth below 1, or parameters without such kernels.
+        ValueError: a depth below 1, or parameters without such weights.
 
     References:
         Wang et al., DeepNet, 2022, arXiv:2203.00555, section 3.

@@ -1,4 +1,4 @@
-"""Stochastic depth: whole sublayers left out in training."""
+"""`StochasticDepth`: whole sublayers skipped at random in training."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,14 @@ from blocks.residual.placement import PreNorm
 
 
 class StochasticDepth(Residual, kw_only=True):
-    r"""Leaves out a sublayer for a whole sequence in training, each with probability `rate`.
+    r"""Stochastic depth: in training, a sublayer is skipped for a sequence with probability `rate`.
 
-    What stays is divided by $1 - \mathrm{rate}$, so that the mean stays. The paper raises the rate
-    from layer to layer: a pattern of blocks in `Stack` holds one for each.
+    Other outputs are divided by $1 - \mathrm{rate}$, which preserves the mean. The paper raises the
+    rate from layer to layer: use a tuple of all layers as the block of a `Stack`.
 
     Attributes:
-        residual: the layout that the sublayers stand in.
-        rate: probability of leaving out.
+        residual: the layout that runs the sublayers.
+        rate: probability of skipping.
 
     Raises:
         ValueError: a rate outside [0, 1).
@@ -39,7 +39,7 @@ class StochasticDepth(Residual, kw_only=True):
     rate: float
 
     def check_fields(self) -> None:
-        """Refuses a rate that cannot be."""
+        """Validate the rate."""
         if not 0.0 <= self.rate < 1.0:
             raise ValueError(f"rate={self.rate} must be at least 0 and below 1.")
 
@@ -53,7 +53,7 @@ class StochasticDepth(Residual, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> Float[Array, "batch seq embed"]:
-        """Runs the layout with sublayers that may give zeros for a sequence."""
+        """Run the layout with sublayers that may return zeros for a sequence."""
 
         def dropped(sublayer: Sublayer) -> Sublayer:
             drop = nn.Dropout(self.rate, broadcast_dims=(1, 2))

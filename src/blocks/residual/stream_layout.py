@@ -1,4 +1,4 @@
-"""What layouts of several streams share: streams travel side by side in the width."""
+"""`StreamLayout`, the base of layouts with several streams, side by side in the width."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,18 @@ from blocks.residual.layout import Residual
 
 
 class StreamResidual(Residual, kw_only=True):
-    """What a layout of several streams is; `Streams` calls `reduce` behind the last layer."""
+    """Base class for layouts with several streams, reduced by `Streams` after the last layer."""
 
     normalizes = False  # whether `reduce` takes a norm
 
     def reduce(
         self, streams: Float[Array, "batch seq streams embed"], norm: Callable[[Array], Array]
     ) -> Float[Array, "batch seq embed"]:
-        """One stream from all of them."""
+        """Reduce all streams to one."""
         raise TypeError(f"{type(self).__name__} leaves no result: give it a method `reduce`.")
 
     def _unfold(self, x: Array, context: Context | None) -> Array:
-        """The streams in `x` apart, where `Streams` has put as many into it."""
+        """Split the streams in `x`, after checking that `Streams` put as many into it."""
         carried = 1 if context is None else context.streams
         if carried != self.streams:
             raise ValueError(
@@ -38,13 +38,13 @@ class StreamResidual(Residual, kw_only=True):
 def unfold(
     x: Float[Array, "batch seq width"], streams: int
 ) -> Float[Array, "batch seq {streams} embed"]:
-    """Takes the streams out of the width."""
+    """Split the width into streams."""
     batch, seq, width = x.shape
     return x.reshape(batch, seq, streams, width // streams)
 
 
 @typed
 def fold(streams: Float[Array, "batch seq streams embed"]) -> Float[Array, "batch seq width"]:
-    """Puts streams side by side into the width."""
+    """Merge streams into the width, side by side."""
     batch, seq, count, embed = streams.shape
     return streams.reshape(batch, seq, count * embed)

@@ -1,4 +1,4 @@
-"""Streams: layers that carry several streams, between one that comes in and one that goes out."""
+"""`Streams`: layers with several residual streams, between a single input and output."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,20 +14,20 @@ from blocks.residual.stream_layout import StreamResidual, unfold
 
 
 class Streams(Block, kw_only=True):
-    r"""Splits its input into the streams that its layers carry, and joins them at the end.
+    r"""Wrapper of layers with several residual streams: repeats the input, and reduces the streams.
 
     $$y = \mathrm{reduce}(\mathrm{stack}([x, \ldots, x]))$$
 
-    How many there are and how they are joined is the layout's to say: `HyperConnections` sums them,
-    `ResiDual` adds one to the norm of the other. Between layers they travel side by side in the
-    width; attention and MLP see one of them.
+    Their number and reduction are defined by the layout: `HyperConnections` sums them, `ResiDual`
+    adds one to the norm of the other. Between layers they are side by side in the width; attention
+    and MLP receive the width of one.
 
     Attributes:
-        stack: the layers, all with the same such layout.
-        norm: of the sum that `ResiDual` leaves; None for layouts that need none.
+        stack: the layers, all with the same layout of several streams.
+        norm: norm of the sum in `ResiDual`; None for layouts that need none.
 
     Raises:
-        ValueError: layers that carry one stream, layers that differ, or a norm that is missing or
+        ValueError: layers with a single stream, layers that differ, or a norm that is missing or
             not needed.
 
     Example:
@@ -57,7 +57,7 @@ class Streams(Block, kw_only=True):
     norm: Norm | None = None
 
     def check_fields(self) -> None:
-        """Refuses layers that do not carry the same streams."""
+        """Validate that all layers have the same streams, and that there is a norm if needed."""
         if find(self.stack, Streams):
             raise ValueError(
                 "stack holds a Streams already, which would carry streams of streams; leave one of "
@@ -97,7 +97,7 @@ class Streams(Block, kw_only=True):
         context: Context | None = None,
         deterministic: bool = True,
     ) -> AndCarry[Float[Array, "batch seq embed"]]:
-        """Runs the layers on streams that all start as `x`."""
+        """Run the layers on streams that all start as `x`."""
         layout = next(iter(find(self.stack, StreamResidual).values()))
         given, context = context, Context() if context is None else context
         context = context.replace(streams=layout.streams)

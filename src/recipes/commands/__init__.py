@@ -1,4 +1,4 @@
-"""The command line of the nanogpt recipe: a file per command, and the line that chooses."""
+"""The command line of the nanogpt recipe: a file per command, and the parser."""
 
 from recipes.commands.line import main
 

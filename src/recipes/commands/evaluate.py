@@ -27,7 +27,7 @@ class Eval:
     data: str | None = None
 
     def __call__(self) -> int:
-        """Measures, and prints a table."""
+        """Run the evaluation and print a table."""
         folder = RunFolder(self.run)
         recipe = Recipe.from_json(folder.read_config())
         corpus = load_corpus(self.data or recipe.data)

@@ -1,4 +1,4 @@
-"""The line: which command its words mean, and what a mistake looks like."""
+"""The command line: parsing of commands, and display of errors."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DESCRIPTION = (
 
 @dataclass(frozen=True)
 class _Where:
-    """The options of `train` that decide the defaults of all others."""
+    """The options of `train` that determine the defaults of all others."""
 
     run_dir: Path | None = None
     resume: str = "never"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit code.
+    """Run a command; return the exit code.
 
     A `RecipeError` becomes two lines on the standard error and exit code 2.
     """
@@ -59,16 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nStopped at once.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader has what it wanted, as `head` does; Python would complain while it ends.
+        # The reader has closed the pipe, as `head` does; Python would report it at exit.
         sys.stdout = None
         return 0
 
 
 def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets:
-    """The command that words spell out; ends the process on `--help` and on misspelt options.
+    """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
-        RecipeError: An unknown preset, or a setting that cannot be.
+        RecipeError: An unknown preset, or a setting out of range.
     """
     name, recipe = _starting_point(words)
     settings = {field: getattr(recipe, field) for field in Recipe.__dataclass_fields__}
@@ -96,7 +96,7 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets:
 
 
 def _starting_point(words: Sequence[str]) -> tuple[str, Recipe]:
-    """The settings that options of `train` change: a preset's, or those of the run to resume."""
+    """The default settings of `train`: those of a preset, or of the run to resume."""
     if list(words[:1]) != ["train"]:
         return "quick", preset("quick")
     options = [word for word in words[1:] if word not in ("-h", "--help")]

@@ -42,7 +42,7 @@ class Sample:
     seed: int = 0
 
     def __call__(self) -> int:
-        """Writes, piece by piece as it is drawn."""
+        """Write the text piece by piece as it is drawn."""
         sampling = Sampling(self.temperature, self.top_k, self.top_p)
         for name in ("tokens", "num"):
             if getattr(self, name) < 1:
@@ -74,7 +74,7 @@ class Sample:
 
 
 def _neutral(tokenizer: Tokenizer) -> str:
-    """Something to begin with that says little: a line break where the vocabulary has it."""
+    """A neutral prompt: a line break if the vocabulary has one."""
     try:
         tokenizer.encode("\n")
     except RecipeError:

@@ -1,4 +1,4 @@
-"""`size PRESET` and `presets`: what there is, and what it costs."""
+"""`size PRESET` and `presets`: the presets, and the costs of their models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Size:
     preset: tyro.conf.Positional[str] = "quick"
 
     def __call__(self) -> int:
-        """Counts, and prints a table."""
+        """Count, and print a table."""
         recipe = preset(self.preset)
         model = recipe.model
         if model.vocab_size is None:
@@ -51,7 +51,7 @@ class Presets:
     """List the presets."""
 
     def __call__(self) -> int:
-        """Lists them, two lines each."""
+        """List the presets, two lines each."""
         for name, recipe in PRESETS.items():
             model = recipe.model
             print(f"{name:<22}{ABOUT[name]}")

@@ -1,4 +1,4 @@
-"""`train PRESET`: a run from a text."""
+"""`train PRESET`: train a model on a text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Train(Recipe):
     max_steps: int | None = None
 
     def __call__(self) -> int:
-        """Trains; what can be wrong without JAX is found before it is imported."""
+        """Train, after the checks that do not need JAX."""
         resume = self._resume()
         tokenizer_of(self.tokenizer)  # Refused before a large text is read.
         corpus = load_corpus(self.data)
@@ -53,7 +53,7 @@ class Train(Recipe):
             return train(recipe, corpus, folder, resume=resume)
 
     def _resume(self) -> Resume:
-        """What to resume: a step, the last one, nothing."""
+        """The checkpoint to resume from: a step, the last one, or none."""
         if self.resume == "never":
             return None
         if self.run_dir is None:

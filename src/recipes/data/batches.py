@@ -1,4 +1,4 @@
-"""Token ids to batches: shuffled windows to train on, every target once to evaluate on."""
+"""Batches of token ids: shuffled windows for training, every target once for evaluation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,13 +11,13 @@ from recipes.errors import RecipeError
 Batch = dict[str, np.ndarray]
 Tokens = npt.NDArray[np.integer]
 
-# Grain counts batches in floats, which are exact up to here: a million windows a second for 285
+# Grain counts batches in floats, which are exact up to this: a million windows a second for 285
 # years. Its own endless repetition overflows when a batch is one window.
 _ENDLESS = 2**53
 
 
 def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
-    """The first 90 % of the tokens to train on and the rest to validate on, as nanoGPT.
+    """Split tokens: the first 90 % for training and the rest for validation, as in nanoGPT.
 
     Raises:
         RecipeError: A split too short for one window, which is `context` inputs and one target.
@@ -37,8 +37,8 @@ def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
 class TrainingBatches(Iterator[Batch]):
     """An endless iterator over batches whose position can be saved and restored.
 
-    Its state is a dictionary of integers, fit for JSON: the next batch, and what makes the
-    stream the one it is, so that a position in another stream is refused.
+    Its state is a dictionary of integers, fit for JSON: the next batch, and what identifies the
+    stream, so that a position in another stream is refused.
     """
 
     def __init__(self, batches: grain.MapDataset[Batch], stream: dict[str, int]):
@@ -86,7 +86,7 @@ class TrainingBatches(Iterator[Batch]):
 def training_batches(
     tokens: Tokens, *, context: int, batch_size: int, seed: int
 ) -> TrainingBatches:
-    """Batches of all overlapping windows, shuffled anew in every epoch, without an end.
+    """Endless batches of all overlapping windows, reshuffled in every epoch.
 
     Window i is inputs `tokens[i : i + context]` and targets one token further. An epoch holds
     each of the `len(tokens) - context` windows once. A batch that an epoch's end cuts short is

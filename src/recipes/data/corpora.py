@@ -1,4 +1,4 @@
-"""Texts to train on, by name or by path."""
+"""Corpora: training texts, by name or by path."""
 
 import functools
 import hashlib
@@ -21,13 +21,13 @@ SHAKESPEARE_MAX_BYTES = 4 * 1024 * 1024  # The text has 1.1 MB.
 
 NAMES = ("manual", "shakespeare", "stdlib")
 
-# Tests quote broken sources and are a third of the tree; installed packages are not Python's own.
+# Tests contain broken sources and are a third of the tree; installed packages are not Python's.
 _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test"})
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, and a digest that tells it from any other.
+    """A text with its digest.
 
     Attributes:
         name: The name or path it was loaded by.
@@ -46,7 +46,7 @@ class Corpus:
 def load_corpus(
     name_or_path: str, *, cache_dir: Path | None = None, shakespeare_url: str = SHAKESPEARE_URL
 ) -> Corpus:
-    """The corpus of a name, or the text file at a path.
+    """Load a corpus by name, or the text file at a path.
 
     - `manual`: the reference topics that CPython's `help()` shows, sorted by topic (0.5 MB);
     - `stdlib`: the sources of the running interpreter's library without its tests, sorted by path

@@ -13,7 +13,7 @@ from recipes.errors import RecipeError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name shows the old content or the new, never a part.
+    """Write a file atomically: its name has the old content or the new, never a part.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
     rename. Missing folders are made.
@@ -36,16 +36,16 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def download(url: str, path: Path, *, sha256: str, max_bytes: int, timeout: float = 30.0) -> bytes:
-    """The bytes at `url`, kept in `path` once their SHA-256 was found right.
+    """Download the bytes at `url` to `path` after verifying their SHA-256.
 
     A file that is already there and has the right hash is read instead; one that was damaged is
     replaced. Bytes with another hash never reach the disk.
 
     Args:
-        url: Where the bytes are; redirects are followed, loops of them are not.
+        url: Address of the bytes; redirects are followed, loops of them are not.
         path: The file that keeps them.
         sha256: Their digest in hexadecimal.
-        max_bytes: The most that is read; more is refused.
+        max_bytes: Maximum size; more is refused.
         timeout: Seconds to wait for the server to connect or to send something.
 
     Raises:

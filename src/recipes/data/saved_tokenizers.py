@@ -1,4 +1,4 @@
-"""A tokenizer as a JSON file, and whether two tokenizers are the same."""
+"""Tokenizers as JSON files, and comparison of two tokenizers."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer that `save_tokenizer` wrote.
+    """Read a tokenizer that `save_tokenizer` wrote.
 
     Raises:
         RecipeError: The file is missing, damaged, of another format or of an unknown kind.
@@ -50,7 +50,7 @@ def check_same_tokenizer(trained: Tokenizer, given: Tokenizer) -> None:
     """Refuse a tokenizer other than the one a model was trained with.
 
     Raises:
-        RecipeError: They differ; says in which kind or characters.
+        RecipeError: The tokenizers differ; names the kinds or characters.
     """
     if trained == given:
         return

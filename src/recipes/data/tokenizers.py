@@ -1,4 +1,4 @@
-"""Text to token ids and back: by characters or by bytes."""
+"""Tokenizers, by characters or by bytes."""
 
 import codecs
 import functools
@@ -15,31 +15,31 @@ TokenIds = npt.NDArray[np.int32]
 
 
 class Tokenizer(Protocol):
-    """What every tokenizer offers; a frozen dataclass whose fields are all that is saved."""
+    """Protocol of tokenizers: frozen dataclasses, of which the fields are saved."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]  # The kind, as `build_tokenizer` takes it.
 
     @property
     def vocab_size(self) -> int:
-        """How many ids there are, counted from 0."""
+        """Number of token ids, which count from 0."""
         ...
 
     def encode(self, text: str) -> TokenIds:
-        """The ids of a text."""
+        """Encode a text as token ids."""
         ...
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of ids."""
+        """Decode token ids to text."""
         ...
 
     def stream(self) -> "TextStream":
-        """A decoder for ids that come a few at a time."""
+        """Return a decoder for ids that arrive a few at a time."""
         ...
 
 
 class TextStream:
-    """Decodes ids as they come; all that it returned, joined, is `decode` of all ids.
+    """Incremental decoder: its results, joined, equal `decode` of all ids.
 
     Example:
         >>> stream = ByteTokenizer().stream()
@@ -52,17 +52,17 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
 
     def push(self, ids: npt.ArrayLike) -> str:
-        """The characters that `ids` complete."""
+        """Return the characters that `ids` complete."""
         return self._decoder.decode(self._to_bytes(ids))
 
     def flush(self) -> str:
-        """What stands for a last character that was never completed; empty if none is open."""
+        """Return the replacement of an incomplete last character; empty if there is none."""
         return self._decoder.decode(b"", final=True)
 
 
 @dataclass(frozen=True)
 class CharTokenizer:
-    """One id per character: its place in the sorted vocabulary.
+    """Character tokenizer: the id of a character is its index in the sorted vocabulary.
 
     Attributes:
         vocabulary: The characters, each once, sorted by code point.
@@ -87,16 +87,16 @@ class CharTokenizer:
 
     @classmethod
     def from_text(cls, text: str) -> "CharTokenizer":
-        """The tokenizer of the characters in `text`."""
+        """Build the tokenizer of the characters in `text`."""
         return cls("".join(sorted(set(text))))
 
     @property
     def vocab_size(self) -> int:
-        """One id per character."""
+        """Number of characters."""
         return len(self.vocabulary)
 
     def encode(self, text: str) -> TokenIds:
-        """The ids of a text.
+        """Encode a text as token ids.
 
         Raises:
             RecipeError: Characters that the vocabulary lacks; up to ten are listed.
@@ -112,15 +112,15 @@ class CharTokenizer:
         return ids
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of ids.
+        """Decode token ids to text.
 
         Raises:
-            RecipeError: An id outside the vocabulary, with its place.
+            RecipeError: An id outside the vocabulary, with its position.
         """
         return self._to_bytes(ids).decode("utf-32-le", "surrogatepass")
 
     def stream(self) -> TextStream:
-        """A decoder that returns the character of an id at once."""
+        """Return a decoder that returns the character of an id at once."""
         return TextStream(self._to_bytes, "utf-32-le", "surrogatepass")
 
     def _to_bytes(self, ids: npt.ArrayLike) -> bytes:
@@ -137,7 +137,7 @@ class CharTokenizer:
 
 @dataclass(frozen=True)
 class ByteTokenizer:
-    """One id per byte of the text in UTF-8: 256 ids, and no text is unknown.
+    """Byte tokenizer: one id per byte of the text in UTF-8, so that every text can be encoded.
 
     Example:
         >>> ByteTokenizer().encode("é").tolist()
@@ -148,16 +148,16 @@ class ByteTokenizer:
 
     @classmethod
     def from_text(cls, text: str) -> "ByteTokenizer":
-        """The same tokenizer for every text."""
+        """Build the tokenizer, which is the same for every text."""
         return cls()
 
     @property
     def vocab_size(self) -> int:
-        """One id per value of a byte."""
+        """Number of byte values, 256."""
         return 256
 
     def encode(self, text: str) -> TokenIds:
-        """The bytes of a text.
+        """Encode a text as its bytes in UTF-8.
 
         Raises:
             RecipeError: Half of a surrogate pair, which UTF-8 cannot write.
@@ -173,15 +173,15 @@ class ByteTokenizer:
         return np.frombuffer(data, np.uint8).astype(np.int32)
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of bytes; U+FFFD stands where they are not UTF-8.
+        """Decode bytes to text; invalid UTF-8 becomes U+FFFD.
 
         Raises:
-            RecipeError: An id that is no byte, with its place.
+            RecipeError: An id that is not a byte, with its position.
         """
         return self._to_bytes(ids).decode("utf-8", "replace")
 
     def stream(self) -> TextStream:
-        """A decoder that holds back the bytes of an unfinished character."""
+        """Return a decoder that holds back the bytes of an incomplete character."""
         return TextStream(self._to_bytes, "utf-8", "replace")
 
     def _to_bytes(self, ids: npt.ArrayLike) -> bytes:
@@ -192,7 +192,7 @@ TOKENIZERS = {kind.name: kind for kind in (CharTokenizer, ByteTokenizer)}
 
 
 def build_tokenizer(kind: str, text: str) -> Tokenizer:
-    """The tokenizer of a kind (`characters` or `bytes`) for the text that is trained on.
+    """Build the tokenizer of a kind (`characters` or `bytes`) for a training text.
 
     Raises:
         RecipeError: An unknown kind; the nearest is named.
@@ -201,7 +201,7 @@ def build_tokenizer(kind: str, text: str) -> Tokenizer:
 
 
 def tokenizer_of(kind: str) -> type[CharTokenizer] | type[ByteTokenizer]:
-    """The class of a kind of tokenizer.
+    """Look up the class of a kind of tokenizer.
 
     Raises:
         RecipeError: An unknown kind, or byte pairs, which this version cannot make yet.
@@ -218,12 +218,12 @@ def tokenizer_of(kind: str) -> type[CharTokenizer] | type[ByteTokenizer]:
 
 
 def check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer]:
-    """The ids as an array, all of them inside the vocabulary.
+    """Convert ids to an array, after checking that all are inside the vocabulary.
 
-    JAX clamps an index that is out of range, so a wrong id would train the wrong row in silence.
+    JAX clamps an index that is out of range, so a wrong id would silently train the wrong row.
 
     Raises:
-        RecipeError: An id outside the vocabulary, with its place.
+        RecipeError: An id outside the vocabulary, with its position.
         TypeError: Ids that are not integers.
     """
     ids = np.asarray(ids)
@@ -243,7 +243,7 @@ def check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer]:
 
 
 def listed(characters: Iterable[str]) -> str:
-    """The first ten characters in order, quoted, and how many more there are.
+    """Format the first ten characters in order, quoted, and the number of others.
 
     Example:
         >>> listed("ba")

@@ -1,1 +1,1 @@
-"""Generation: how tokens are drawn from a model, and texts from tokens."""
+"""Generation of text: sampling of tokens from a model."""

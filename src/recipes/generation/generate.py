@@ -1,4 +1,4 @@
-"""Generate text: tokens drawn one after the other from a model, with its cache."""
+"""Text generation: tokens drawn one by one from a model with a cache."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -32,23 +32,23 @@ def generate(
     key: jax.Array,
     sampling: Sampling = Sampling(),
 ) -> Iterator[np.ndarray]:
-    """Continues a batch of prompts; yields the new token ids a few columns at a time.
+    """Continue a batch of prompts; yield the new token ids a few columns at a time.
 
-    Up to the context every token is drawn given all tokens before it. A full cache slides: the
-    last half of the context is read anew and drawing goes on from there. So the time per token
+    Up to the context every token is drawn given all tokens before it. When the cache is full, the
+    last half of the context is read again and drawing continues from there. So the time per token
     does not grow with the position, and a token past the context is drawn given at least half of
-    the context before it. Of a prompt longer than the context the end counts.
+    the context before it. A prompt longer than the context is cut to its end.
 
-    The i-th token is drawn with the key folded with i, however the calls are cut.
+    The i-th token is drawn with the key folded with i, however tokens are grouped into calls.
 
     Args:
         model: A `CausalLM`, or another module that is called as one and keeps a cache.
         params: Its parameters.
         prompt: Token ids, `[batch, seq]`, one at least.
-        tokens: How many to draw for each row.
-        context: The most tokens that the model sees.
-        key: The same key draws the same tokens.
-        sampling: How to draw.
+        tokens: Number of tokens to draw for each row.
+        context: Maximum sequence length of the model.
+        key: Random key; the same key draws the same tokens.
+        sampling: Temperature and truncation of the distribution.
 
     References:
         Xiao et al., Efficient Streaming Language Models with Attention Sinks, 2023,
@@ -94,7 +94,7 @@ def write(
     key: jax.Array,
     sampling: Sampling = Sampling(),
 ) -> Iterator[str]:
-    """Continues a text; yields the prompt and then what follows, as it is drawn.
+    """Continue a text; yield the prompt and then the continuation, as it is drawn.
 
     The arguments are those of `generate`, but for text instead of token ids.
 
@@ -116,7 +116,7 @@ def write(
 def _read(
     model: nn.Module, params: Any, tokens: jax.Array, valid: jax.Array, *, size: int
 ) -> Cache:
-    """The cache of a text, padded where it is not valid."""
+    """Fill the cache with a text, which is padded where it is not valid."""
     shared = Context(valid=valid, cache_size=size)
     return model.apply({"params": params}, tokens, shared, mutable=["cache"])[1]
 
@@ -134,7 +134,7 @@ def _draw(
     size: int,
     sampling: Sampling,
 ) -> tuple[jax.Array, Cache]:
-    """Draws `count` tokens after `token`, at most `CHUNK`: one compiled loop for every count."""
+    """Draw `count` tokens after `token`, at most `CHUNK`, in one compiled loop for every count."""
 
     def step(i: jax.Array, carry: tuple[Cache, jax.Array, jax.Array]) -> tuple:
         cache, token, drawn = carry

@@ -1,4 +1,4 @@
-"""How to draw tokens, as plain values without JAX."""
+"""Settings of sampling, as plain values without JAX."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from recipes.errors import RecipeError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn from the model's logits.
+    """Settings for drawing the next token from the model's logits.
 
     Attributes:
         temperature: Divides the logits: below 1 is safer, above 1 wilder, 0 takes the most

@@ -1,4 +1,4 @@
-"""Draw token ids from logits."""
+"""Sampling of token ids from logits."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from recipes.generation.sampling import Sampling
 
 
 def keep_top_k(logits: jax.Array, k: int) -> jax.Array:
-    """Sets all logits but the `k` largest to -inf; those equal to the k-th stay too.
+    """Set all logits but the `k` largest to -inf; ties with the k-th stay too.
 
     Example:
         >>> keep_top_k(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
@@ -18,9 +18,9 @@ def keep_top_k(logits: jax.Array, k: int) -> jax.Array:
 
 
 def keep_top_p(logits: jax.Array, p: float) -> jax.Array:
-    r"""Sets all logits to -inf but the fewest, most probable, that hold a probability of `p`.
+    r"""Set all logits to -inf but those of the fewest tokens with a total probability of `p`.
 
-    Ordered by probability, token $i$ stays if $\sum_{j<i} p_j < p$, and so does its equal.
+    Ordered by probability, token $i$ stays if $\sum_{j<i} p_j < p$, and so do ties with it.
 
     Example:
         >>> keep_top_p(jnp.log(jnp.array([0.2, 0.5, 0.3])), 0.6)[0].item()
@@ -38,7 +38,7 @@ def keep_top_p(logits: jax.Array, p: float) -> jax.Array:
 
 
 def sample_token(key: jax.Array, logits: jax.Array, sampling: Sampling) -> jax.Array:
-    r"""Draws token ids from $\mathrm{softmax}(z / T)$, cut to its top k and then its top p."""
+    r"""Draw token ids from $\mathrm{softmax}(z / T)$, cut to its top k and then its top p."""
     if sampling.temperature == 0.0:
         return jnp.argmax(logits, axis=-1)
     logits = logits / sampling.temperature

@@ -1,1 +1,1 @@
-"""Runs: the folder of one, what is recorded in it, and what it reports."""
+"""Runs: their folders, records and reports."""

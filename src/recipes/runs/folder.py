@@ -1,4 +1,4 @@
-"""A run as a folder: everything to go on with it, wherever it is moved.
+"""A run as a folder, which holds everything needed to continue it and can be moved.
 
 config.json      the resolved settings          samples/       text at every evaluation
 env.json         corpus, versions, devices      checkpoints/   last and best
@@ -22,9 +22,9 @@ from recipes.errors import RecipeError
 # A step, the last one saved if any, or a new run.
 Resume: TypeAlias = int | Literal["auto"] | None
 
-# The lock is the process', not the file's: a run that was killed keeps no claim.
+# The lock belongs to the process, not the file: a killed run leaves no claim.
 LOCK, HOLDER = ".lock", ".holder"
-# What a start that was cut short leaves: config.json is written last.
+# Files of an interrupted start: config.json is written last.
 UNFINISHED = {"env.json", "tokenizer.json"}
 
 
@@ -45,7 +45,7 @@ class RunFolder:
 
     @property
     def env(self) -> Path:
-        """The corpus' hash, and where each session of the run ran."""
+        """The corpus' hash, and the environment of each session of the run."""
         return self.path / "env.json"
 
     @property
@@ -64,10 +64,10 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def keep_sample(self, step: int, text: str) -> None:
-        """Writes the text that was drawn after a step.
+        """Write the text that was drawn after a step.
 
         Raises:
-            RecipeError: The disk refuses.
+            RecipeError: The write fails.
         """
         try:
             write_atomically(self.path / "samples" / f"step_{step:06d}.txt", text.encode())
@@ -80,7 +80,7 @@ class RunFolder:
         return self.config.is_file()
 
     def read_config(self) -> dict[str, Any]:
-        """The settings that the run was started with.
+        """Read the settings that the run was started with.
 
         Raises:
             RecipeError: There is no run, or its settings are damaged.
@@ -93,18 +93,18 @@ class RunFolder:
         return _read_json(self.config)
 
     def read_env(self) -> dict[str, Any]:
-        """What was recorded with the run."""
+        """Read the record of the run's environment."""
         return _read_json(self.env)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes readable JSON, completely or not at all."""
+    """Write readable JSON, completely or not at all."""
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 @contextlib.contextmanager
 def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
-    """The folder of a run, made if need be, and no other run's until the context ends.
+    """Claim the folder of a run until the context ends, and create it if it does not exist.
 
     Raises:
         RecipeError: The path is a file or cannot be written, another process is using it, or it
@@ -126,12 +126,12 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
-        # The folder may have been filled between the look and the lock.
+        # The folder may have been filled between the check and the lock.
         _check_contents(path, resume)
         (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
         yield RunFolder(path)
     finally:
-        # A start that failed before anything was written leaves no folder behind.
+        # A start that fails before anything is written leaves no folder behind.
         with contextlib.suppress(OSError):
             if is_new and {entry.name for entry in path.iterdir()} <= {LOCK, HOLDER}:
                 shutil.rmtree(path)
@@ -139,14 +139,14 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
 
 
 def _holder(path: Path) -> str:
-    """The process that has claimed a folder; empty in the moment before it says so."""
+    """The process that has claimed a folder; empty until it has written its number."""
     with contextlib.suppress(OSError):
         return f", {(path / HOLDER).read_text(encoding='utf-8').strip()},"
     return ""
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    """Refuses to start a run among files, and to take a folder of other files for a run."""
+    """Refuse to start a run in a folder with files, or to resume where there is no run."""
     found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     if resume and "config.json" not in found and found - UNFINISHED:
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""What a run is recorded with, so that only what goes on with it can go on."""
+"""The record of a run, which ensures that it is resumed with the same settings and data."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from recipes.runs.folder import RunFolder
 
 PACKAGES = ("linen-blocks", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-# How long to train may change, and where the text lies; what it says may not.
+# The length of training and the path of the text may change; the text may not.
 FREE_ON_RESUME = ("trainer", "data")
 
 
 def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corpus) -> Recipe:
-    """Settles what the settings left open and writes it down, or compares it with the run there.
+    """Complete the settings and record them, or compare them with the run in the folder.
 
     Returns:
         The settings with the tokenizer's vocabulary and the length of the decay.
@@ -52,13 +52,13 @@ def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corp
                 "Leave out the preset and the options to go on with the run's own settings, or "
                 "give --run-dir another folder.",
             )
-    # Last, for it makes the folder a run.
+    # Last, because it makes the folder a run.
     write_json(folder.config, recipe.as_json())
     return recipe
 
 
 def check_same_corpus(folder: RunFolder, corpus: Corpus) -> None:
-    """Refuses a text other than the one that a run was trained on.
+    """Refuse a text other than the one that a run was trained on.
 
     Raises:
         RecipeError: Their digests differ.
@@ -73,7 +73,7 @@ def check_same_corpus(folder: RunFolder, corpus: Corpus) -> None:
 
 
 def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
-    """The settings in which two runs differ, a few words each.
+    """Describe the settings in which two runs differ.
 
     Example:
         >>> differences({"model": {"features": 64}}, {"model": {"features": 96}})
@@ -95,7 +95,7 @@ def _fixed(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(corpus: Corpus) -> dict[str, Any]:
-    """Where a run was started, and on what text."""
+    """Describe the environment and the text of a run."""
     import jax
 
     return {

@@ -1,4 +1,4 @@
-"""Lines that training prints at its start, at its end and when it is stopped."""
+"""Lines that training prints at its start, at its end and when it is interrupted."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROGRAM = "python -m recipes.nanogpt"
 
 
 def bits_per_byte(nats_per_token: float, tokens: np.ndarray, tokenizer: Tokenizer) -> float:
-    r"""A loss that does not depend on the tokenizer: $\frac{\mathrm{nats}}{\ln 2}$ per byte.
+    r"""Convert a loss to one independent of the tokenizer: $\frac{\mathrm{nats}}{\ln 2}$ per byte.
 
     Args:
-        nats_per_token: The mean loss of all tokens but the first, which nothing predicts.
-        tokens: The ids of the text.
-        tokenizer: Which made them.
+        nats_per_token: Mean loss of all tokens but the first, which is not predicted.
+        tokens: Token ids of the text.
+        tokenizer: The tokenizer that encoded it.
     """
     targets = tokens[1:]
     text = tokenizer.decode(targets)
@@ -77,5 +77,5 @@ def closing(
 
 
 def quoted(path: Path) -> str:
-    """A path as a shell takes it."""
+    """Quote a path for a shell."""
     return shlex.quote(str(path))

@@ -45,12 +45,12 @@ def restore(state: TrainState, batches: _Movable, folder: RunFolder, resume: Res
 
 
 class Session:
-    """Keeps what training leaves in the folder of a run, and shows it.
+    """Context that writes the results of training to the folder of a run, and displays them.
 
     Within this context the first interrupt lets a row finish and be saved.
 
     Attributes:
-        exit_code: What a shell expects: 0, or 128 and the number of the signal that ended it.
+        exit_code: Exit code: 0, or 128 plus the number of the signal that ended training.
     """
 
     def __init__(self, recipe: Recipe, folder: RunFolder, trainer: Trainer):
@@ -104,7 +104,7 @@ class Session:
         """Write a row, and a checkpoint where the row was evaluated or training stops.
 
         Raises:
-            RecipeError: The disk refuses.
+            RecipeError: The write fails.
         """
         # Metrics before the checkpoint: resuming from it must find its row.
         self._metrics.append(row)
@@ -116,7 +116,7 @@ class Session:
         """Write a sample to the folder and print its beginning; the last one whole.
 
         Raises:
-            RecipeError: The disk refuses.
+            RecipeError: The write fails.
         """
         self._folder.keep_sample(step, text)
         self.say(text if step == self._end else text[:160], style="dim")

@@ -1,1 +1,1 @@
-"""A trainer for any Linen module: state, step, loop, checkpoints, metrics. It knows no model."""
+"""A trainer for any Linen module: state, step, loop, checkpoints and metrics."""

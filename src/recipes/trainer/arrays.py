@@ -8,19 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-# Differences that an error lists before it only counts them.
+# Maximum number of differences that an error lists.
 LISTED = 5
 
 
 def write_arrays(folder: Path, tree: Any) -> None:
-    """Writes a tree of arrays into a new folder; it is complete when the call returns."""
+    """Write a tree of arrays into a new folder; it is complete when the call returns."""
     _checkpointer().save(folder, args=ocp.args.PyTreeSave(tree))
 
 
 def read_arrays(folder: Path, like: Any) -> Any:
-    """Reads the arrays of a folder that stand in `like` too, each onto the devices of its model.
+    """Read the arrays of a folder that are also in `like`, with the same placement on devices.
 
-    What was not put on devices there is not here either, and may still follow what was.
+    Arrays that are not committed to devices in `like` are not committed here either.
     Shapes and dtypes must be those that were written: `differing_leaves` compares them.
     """
     arguments = ocp.args.PyTreeRestore(
@@ -32,7 +32,7 @@ def read_arrays(folder: Path, like: Any) -> Any:
 
 
 def stored_leaves(folder: Path) -> Any:
-    """The tree of a folder, with the shape and dtype of each array instead of the array."""
+    """Read the tree of a folder, with the shape and dtype of each array instead of the array."""
     metadata = _checkpointer().metadata(folder).item_metadata
     if metadata is None:
         raise ValueError(f"{str(folder)!r} holds no tree of arrays; give one of write_arrays.")
@@ -40,7 +40,7 @@ def stored_leaves(folder: Path) -> Any:
 
 
 def differing_leaves(stored: Any, like: Any) -> str:
-    """The leaves in which two trees differ by name, shape or dtype; empty where there are none.
+    """Describe the leaves in which two trees differ by name, shape or dtype; empty if none do.
 
     Example:
         >>> differing_leaves({"a": np.zeros(2)}, {"a": np.zeros(3)})
@@ -57,7 +57,7 @@ def differing_leaves(stored: Any, like: Any) -> str:
 
 
 def placed(leaf: Any) -> jax.sharding.Sharding | None:
-    """The sharding of a leaf that was put on devices; None for one that follows the others."""
+    """The sharding of a leaf that is committed to devices; None for an uncommitted one."""
     return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
@@ -67,7 +67,7 @@ def _checkpointer() -> ocp.Checkpointer:
 
 
 def _place(leaf: Any) -> ocp.RestoreArgs:
-    """Where to read a leaf to: without a place Orbax insists on the devices of the writer."""
+    """The sharding to read a leaf with; without one Orbax requires the devices of the writer."""
     sharding = placed(leaf)
     if sharding is None:
         return ocp.RestoreArgs(restore_type=np.ndarray)

@@ -19,7 +19,7 @@ from recipes.trainer.state import TrainState
 
 FORMAT = 1
 ARRAYS, RECORD = "arrays", "record.json"
-# Hidden, so that nothing half made or half deleted is ever listed.
+# Hidden, so that an incomplete folder is never listed.
 HALF, DROPPED = ".half", ".dropped"
 
 log = logging.getLogger(__name__)
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Restored:
-    """What a checkpoint gives back.
+    """A restored checkpoint.
 
     Attributes:
         state: The training state, equal to the one that was saved.
-        record: What was saved with it: `step`, `val_loss`, and the caller's own.
-        damaged: What was wrong with later checkpoints, which were passed over.
+        record: The record saved with it: `step`, `val_loss`, and the caller's entries.
+        damaged: Descriptions of later checkpoints that are damaged, and were skipped.
     """
 
     state: TrainState
@@ -41,18 +41,18 @@ class Restored:
 
 
 class DamagedError(RecipeError):
-    """A checkpoint whose files are not what was written."""
+    """Error for a checkpoint whose files differ from what was written."""
 
 
 class Checkpoints:
     """The last and the best checkpoints in a folder, one folder each: `step_000250`.
 
-    A checkpoint is written beside its place and moved there when its arrays, its record and the
-    digests of both are complete, so that a process killed at any moment leaves no half step.
+    A checkpoint is written to a temporary folder, which is renamed when arrays, record and the
+    digests of both are complete, so that a process killed at any moment leaves no partial one.
 
     Attributes:
         directory: The folder.
-        keep: Last checkpoints to keep; the best by validation loss is kept besides.
+        keep: Number of last checkpoints to keep, besides the best by validation loss.
 
     Raises:
         ValueError: `keep` below 1.
@@ -65,7 +65,7 @@ class Checkpoints:
         self.keep = keep
 
     def steps(self) -> list[int]:
-        """The steps that there are, in order."""
+        """The steps of all checkpoints, in order."""
         names = (re.fullmatch(r"step_(\d+)", path.name) for path in self.directory.glob("step_*"))
         return sorted(int(name[1]) for name in names if name)
 
@@ -76,16 +76,16 @@ class Checkpoints:
         return min(measured)[1] if measured else (steps or [None])[-1]
 
     def save(self, state: TrainState, record: dict[str, Any]) -> Path:
-        """Writes the checkpoint of `state.step`, then drops the ones that need not be kept.
+        """Write the checkpoint of `state.step`, then delete those that need not be kept.
 
-        Later steps are dropped too: they belong to a course that was left by resuming before them.
+        Later steps are deleted too: they belong to a run that was resumed before them.
 
         Args:
-            state: To save.
-            record: Fit for JSON, with `val_loss` where it was measured.
+            state: The state to save.
+            record: Values for JSON, with `val_loss` where it was measured.
 
         Raises:
-            RecipeError: The disk refuses; the checkpoints before this one stay.
+            RecipeError: The write fails; earlier checkpoints stay.
         """
         step = int(state.step)
         content = json.dumps({**record, "step": step, "format": FORMAT}, indent=1)
@@ -101,10 +101,10 @@ class Checkpoints:
             if place.exists():
                 self._drop(step)
             os.replace(half, place)
-        # Orbax passes faults of the disk on as ValueError.
+        # Orbax raises errors of the disk as ValueError.
         except (OSError, ValueError) as error:
             shutil.rmtree(half, ignore_errors=True)
-            # What follows the first bracket is for those who debug Orbax.
+            # The text after the first bracket is for debugging Orbax.
             reason = str(error).partition("\n")[0].partition(" [")[0]
             raise RecipeError(
                 f"The checkpoint of step {step} could not be written: {reason}.",
@@ -114,11 +114,11 @@ class Checkpoints:
         return place
 
     def restore(self, template: TrainState, step: int | None = None) -> Restored:
-        """Reads a checkpoint into the form of `template`, bit for bit.
+        """Restore a checkpoint into the structure of `template`, bit for bit.
 
         Args:
             template: A state of the same model and optimiser; its values do not matter.
-            step: Which; None takes the last one that is whole.
+            step: Step to restore; None takes the last intact one.
 
         Raises:
             RecipeError: There is none, its format or its arrays are not the template's, or its
@@ -143,7 +143,7 @@ class Checkpoints:
         raise passed[0]
 
     def restore_params(self) -> Any:
-        """The parameters with the lowest validation loss, whatever optimiser made them.
+        """Restore the parameters with the lowest validation loss, whatever the optimiser.
 
         Raises:
             RecipeError: There is no checkpoint, or its files are damaged.
@@ -168,7 +168,7 @@ class Checkpoints:
         return template.replace(**{**tree, "key": key}), record
 
     def _checked_record(self, step: int) -> dict[str, Any]:
-        """The record of a checkpoint, once its files were found whole and of a known format."""
+        """Read the record of a checkpoint, after checking its files and format."""
         if damage := find_damage(self._path(step)):
             raise DamagedError(
                 f"The checkpoint of step {step} is damaged: {damage}.",
@@ -184,7 +184,7 @@ class Checkpoints:
         return record
 
     def _val_loss(self, step: int) -> float | None:
-        """The loss that a checkpoint was saved with; None where there is none to compare."""
+        """The validation loss of a checkpoint; None if there is none to compare."""
         try:
             loss = json.loads((self._path(step) / RECORD).read_bytes()).get("val_loss")
         except (OSError, ValueError, AttributeError):
@@ -200,7 +200,7 @@ class Checkpoints:
             self._drop(step)
 
     def _drop(self, step: int) -> None:
-        """Deletes a checkpoint; losing the fight with the disk is no reason to stop a run."""
+        """Delete a checkpoint; a failure does not stop the run."""
         dropped = self.directory / DROPPED
         try:
             if dropped.exists():
@@ -220,7 +220,7 @@ class Checkpoints:
 
 
 def _arrays(state: TrainState) -> dict[str, Any]:
-    """The arrays of a state; a key as its data, which stores know how to keep."""
+    """The arrays of a state, with keys as raw data, which Orbax can store."""
     return {
         "step": state.step,
         "params": state.params,

@@ -1,4 +1,4 @@
-"""Digests of a folder's files: what was written, and whether it still is there."""
+"""Digests of a folder's files, to detect damage."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ DIGESTS = "digests.json"
 
 
 def write_digests(folder: Path) -> None:
-    """Records the SHA-256 of every file in a folder, in a file beside them."""
+    """Record the SHA-256 of every file in a folder, in a file beside them."""
     digests = {
         path.relative_to(folder).as_posix(): _digest(path)
         for path in sorted(folder.rglob("*"))
@@ -18,7 +18,7 @@ def write_digests(folder: Path) -> None:
 
 
 def find_damage(folder: Path) -> str | None:
-    """What is wrong with a folder's files, or None; files that came later do not count."""
+    """Describe damage of a folder's files, or None; files added later are ignored."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
         names = sorted(digests.items())

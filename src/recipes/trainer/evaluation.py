@@ -14,7 +14,7 @@ from recipes.trainer.step import LossFunction
 def evaluation_step(
     params: Any, batch: dict[str, jax.Array], *, apply_fn: Callable[..., Any], loss: LossFunction
 ) -> dict[str, jax.Array]:
-    """The loss' metrics of one batch, without dropout."""
+    """Compute the loss' metrics of one batch, without dropout."""
     value, metrics = loss(apply_fn, params, batch, None)
     return {**metrics, "loss": value}
 
@@ -25,7 +25,7 @@ def evaluate(
     batches: Iterable[dict[str, np.ndarray]],
     loss: LossFunction,
 ) -> dict[str, float]:
-    """Means over all batches, each counted by its weight, summed in float64.
+    """Compute means over all batches, weighted, in float64.
 
     Returns:
         `loss` and the loss' own metrics; `weight` is the number of targets counted.
@@ -35,7 +35,7 @@ def evaluate(
     """
     # All batches are dispatched before the first result is waited for.
     results = [evaluation_step(params, batch, apply_fn=apply_fn, loss=loss) for batch in batches]
-    # The mean of a batch in which nothing counts is no number.
+    # The mean of a batch without weight is NaN.
     rows = [row for row in jax.device_get(results) if row["weight"] > 0]
     if not rows:
         raise ValueError("There is nothing to evaluate on: use batches with targets that count.")

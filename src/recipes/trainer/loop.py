@@ -20,26 +20,26 @@ Batch = dict[str, np.ndarray]
 
 
 class Batches(Protocol):
-    """Batches without an end, and where in them one is."""
+    """Protocol of endless iterators over batches, with a position that can be saved."""
 
     def __next__(self) -> Batch:
-        """The next batch; all have the same shapes."""
+        """Return the next batch; all have the same shapes."""
         ...
 
     def get_state(self) -> dict[str, int]:
-        """A position fit for JSON."""
+        """Return the position, fit for JSON."""
         ...
 
 
 class Trainer:
-    """Trains a state on batches, and holds what a checkpoint needs after every row.
+    """Training of a state on batches, with everything that a checkpoint needs after every row.
 
     Attributes:
-        state: After the last row; its buffers are donated to the next one, so keep copies only.
-        position: Of the batches after the last row.
-        tokens: Targets that all steps so far counted.
-        seconds: Spent on all steps so far, compiling left out.
-        compile_seconds: Spent compiling in this session.
+        state: State after the last row; its buffers are donated to the next one, so keep copies.
+        position: Position of the batches after the last row.
+        tokens: Number of targets in all steps so far.
+        seconds: Time spent on all steps so far, without compiling.
+        compile_seconds: Time spent compiling in this session.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Trainer:
         self._settings = settings
 
     def train(self, batches: Batches) -> Iterator[Row]:
-        """Yields a row per `log_every` steps, and where an evaluation or the end comes before.
+        """Yield a row per `log_every` steps, or earlier at an evaluation or the end.
 
         A row holds `step`, means of the loss' metrics over its steps, `tokens` and `seconds`.
-        While the device works on one group of steps the host prepares the next. A state that was
-        put on devices keeps its sharding.
+        While the device works on one group of steps the host prepares the next. A state that is
+        committed to devices keeps its sharding.
 
         Raises:
             RecipeError: The gradient was not finite too many times in a row, and the state keeps
-                the last parameters that were; or the batches end before the last step.
+                the last finite parameters; or the batches end before the last step.
             ValueError: A batch whose arrays are not like those of the batch before.
         """
         step, last = int(self.state.step), self._settings.max_steps
@@ -93,7 +93,7 @@ class Trainer:
             yield self._row(step, {name: values[:done] for name, values in rows.items()})
 
     def _group(self, batches: Batches, step: int) -> tuple[Batch, int]:
-        """The batches up to the next row, stacked, and their number."""
+        """Stack the batches up to the next row; also return their number."""
         settings = self._settings
         ends = (
             settings.max_steps,
@@ -113,7 +113,7 @@ class Trainer:
         return {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}, count
 
     def _compile(self, group: Batch) -> Any:
-        """One program for every group: ahead of time, so that its cost is known."""
+        """Compile one program for all groups, ahead of time, to measure the time it takes."""
         started = time.perf_counter()
         steps = functools.partial(
             train_steps,
@@ -121,7 +121,7 @@ class Trainer:
             loss=self._loss,
             accumulate=self._settings.accumulate,
         )
-        # Else the compiler may split the new state in another way, which the program then refuses.
+        # Otherwise the compiler may shard the new state differently, which it then refuses.
         shardings = jax.tree.map(placed, self.state)
         jitted = jax.jit(steps, donate_argnums=0, out_shardings=(shardings, None))
         compiled = jitted.lower(self.state, group, np.int32(0)).compile()
@@ -146,12 +146,12 @@ class Trainer:
 
 
 def _after(step: int, every: int) -> int:
-    """The first multiple of `every` after a step."""
+    """Return the first multiple of `every` after a step."""
     return (step // every + 1) * every
 
 
 def _check_alike(before: Batch, after: Batch) -> None:
-    """One program is compiled for one kind of batch: refuses another."""
+    """Refuse a batch whose arrays differ from those that the program was compiled for."""
 
     def described(batch: Batch) -> dict[str, str]:
         return {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in batch.items()}

@@ -10,13 +10,13 @@ from recipes.errors import RecipeError
 
 
 class MetricsFile:
-    """Appends rows to a file, each complete before training goes on.
+    """Writer that appends rows to a file, each complete before training continues.
 
-    Resuming at a step cuts off the rows after it, and half a line that a killed process left, so
-    that the file of an interrupted and resumed run holds what that of an uninterrupted one does.
+    Resuming at a step removes the rows after it, and an incomplete line of a killed process, so
+    that the file of an interrupted and resumed run equals that of an uninterrupted one.
 
     Raises:
-        RecipeError: A line that is no row, or a file that cannot be written.
+        RecipeError: A line that is not a row, or a file that cannot be written.
     """
 
     def __init__(self, path: Path, *, after_step: int = 0):
@@ -24,13 +24,13 @@ class MetricsFile:
         kept = sum(len(line) for line, row in _rows(path) if row["step"] <= after_step)
         try:
             path.touch()
-            # In place: at no moment are the rows before gone.
+            # Truncated in place, so that earlier rows are never missing.
             os.truncate(path, kept)
         except OSError as error:
             raise self._refused(error) from error
 
     def append(self, row: dict[str, Any]) -> None:
-        """Writes one row; a number that is not finite is null, for JSON has no word for it.
+        """Write one row; a number that is not finite becomes null, as JSON has no such number.
 
         Raises:
             RecipeError: The file cannot be written.
@@ -50,22 +50,22 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file; a last line that was cut short is left out.
+    """Read the rows of a metrics file, without an incomplete last line.
 
     Raises:
-        RecipeError: A line that is no row.
+        RecipeError: A line that is not a row.
     """
     return [row for _, row in _rows(path)]
 
 
 def _rows(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
-    """Each line with the row that it holds."""
+    """Yield each line with its row."""
     if not path.exists():
         return []
     lines = path.read_bytes().splitlines(keepends=True)
     rows = []
     for number, line in enumerate(lines, start=1):
-        # A process that was killed may leave half a line, which has no end.
+        # A killed process may leave an incomplete line, without a line break.
         if not line.endswith(b"\n"):
             break
         try:

@@ -8,13 +8,13 @@ import optax
 
 from recipes.trainer.settings import AdamWSettings
 
-# What is multiplied with activations decays; biases and the scales of norms do not. Names say so
-# where ranks cannot: a bias of attention heads is a matrix, a scanned stack adds an axis.
+# Weights that multiply activations decay; biases and scales of norms do not. They are told apart
+# by name, not rank: a bias of attention heads is a matrix, and a scanned stack adds an axis.
 DECAYED = ("kernel", "embedding")
 
 
 def schedule(settings: AdamWSettings, max_steps: int) -> optax.Schedule:
-    r"""The learning rate of each step, as nanoGPT computes it.
+    r"""Learning rate schedule of nanoGPT: linear warm-up, then cosine decay.
 
     Linear up to `warmup_steps`, then $\eta_{min} + \frac{1 + \cos \pi r}{2} (\eta - \eta_{min})$
     with $r$ from 0 to 1 at `decay_steps`, then $\eta_{min}$.
@@ -36,14 +36,14 @@ def schedule(settings: AdamWSettings, max_steps: int) -> optax.Schedule:
 
 
 def decays(params: Any) -> Any:
-    """True for the parameters that weight decay applies to."""
+    """Return True for the parameters that weight decay applies to."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: jax.tree_util.keystr(path[-1:], simple=True) in DECAYED, params
     )
 
 
 def adamw(settings: AdamWSettings, max_steps: int) -> optax.GradientTransformation:
-    """AdamW as the settings say.
+    """Build AdamW from settings.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.

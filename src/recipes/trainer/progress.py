@@ -1,4 +1,4 @@
-"""Progress for people: a live bar on a terminal, plain lines in a pipe."""
+"""Progress display: a live bar on a terminal, plain lines in a pipe."""
 
 from types import TracebackType
 from typing import Any
@@ -9,13 +9,13 @@ from rich.text import Text
 
 
 class TrainingProgress:
-    """Shows rows as they come: loss, rate, and the time that the remaining steps will take.
+    """Progress display of rows: loss, rate, and the remaining time.
 
-    The rate counts training alone, without compiling, evaluating and sampling. rich leaves out
-    colour and motion where the output is no terminal, and colour where `NO_COLOR` is set.
+    The rate counts training alone, without compiling, evaluating and sampling. rich omits colour
+    and animation if the output is not a terminal, and colour if `NO_COLOR` is set.
 
     Attributes:
-        console: Where it all goes.
+        console: Console that is written to.
     """
 
     def __init__(self, max_steps: int, *, start: int = 0, console: Console | None = None):
@@ -48,7 +48,7 @@ class TrainingProgress:
             self._bar.stop()
 
     def row(self, row: dict[str, Any], *, log: bool) -> None:
-        """Moves the bar; with `log`, or an evaluation in the row, leaves a line that stays."""
+        """Advance the bar; with `log`, or an evaluation in the row, also print a line."""
         text = "  ".join([*_measured(row), *self._rates(row)])
         if self._bar is not None:
             self._bar.update(self._task, completed=row["step"], description=text)
@@ -57,12 +57,12 @@ class TrainingProgress:
             self.say(f"step {row['step']:>{width}}/{self._max_steps}  {text}")
 
     def say(self, text: str, style: str = "") -> None:
-        """Leaves text above the bar."""
-        # As a Text, whose style does not reach the bar and whose brackets are brackets.
+        """Print text above the bar."""
+        # As a Text, so that its style does not affect the bar and brackets are not markup.
         self.console.print(Text(text, style=style))
 
     def _rates(self, row: dict[str, Any]) -> list[str]:
-        """Steps and tokens per second since the first row, which pays for the start."""
+        """Steps and tokens per second since the first row, which includes the start."""
         if self._first is None:
             self._first = row
         steps, tokens, seconds = (
@@ -76,7 +76,7 @@ class TrainingProgress:
 
 
 def duration(seconds: float) -> str:
-    """A time in words.
+    """Format a duration.
 
     Example:
         >>> duration(7.2), duration(754), duration(11_100)

@@ -5,7 +5,7 @@ from types import FrameType, TracebackType
 
 
 class Interrupt:
-    """Within this context, SIGINT and SIGTERM are noted instead of killing the process.
+    """Context in which SIGINT and SIGTERM are recorded instead of ending the process.
 
     A second SIGINT raises `KeyboardInterrupt`.
 
@@ -33,7 +33,7 @@ class Interrupt:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended: 128 and its number."""
+        """Exit code of a process that was ended by a signal: 128 plus its number."""
         return 0 if self.received is None else 128 + self.received
 
     def _note(self, number: int, frame: FrameType | None) -> None:

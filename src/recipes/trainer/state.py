@@ -1,4 +1,4 @@
-"""What training carries from step to step."""
+"""The training state."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ class TrainState(train_state.TrainState):
     """Parameters, optimiser state and step of Flax's `TrainState`, and a random key.
 
     Attributes:
-        key: Never changes; a step folds its number into it, so that every step has noise of its
-            own and any step can be repeated.
-        skipped: Steps in a row, up to the last, whose gradient was not finite.
+        key: Random key, which never changes; each step folds its number into it, so that noise
+            differs between steps and any step can be repeated.
+        skipped: Number of consecutive steps, up to the last, whose gradient was not finite.
     """
 
     key: jax.Array
@@ -30,7 +30,7 @@ class TrainState(train_state.TrainState):
         key: jax.Array,
         **fields: Any,
     ) -> "TrainState":
-        """The state before the first step; training takes `params` over."""
+        """Create the state before the first step; `params` are donated to training."""
         # Training donates the state's buffers: the caller's key must not be one of them.
         fields |= {"key": jnp.copy(key), "skipped": jnp.zeros((), jnp.int32)}
         state = super().create(apply_fn=apply_fn, params=params, tx=tx, **fields)

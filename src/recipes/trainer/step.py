@@ -1,4 +1,4 @@
-"""One training step as a pure function, and several of them in one dispatch."""
+"""Training steps as pure functions: one, or several in one dispatch."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,17 +24,17 @@ StepFunction: TypeAlias = Callable[..., tuple[TrainState, Metrics]]
 def train_step(
     state: TrainState, batch: Batch, *, loss: LossFunction, accumulate: int = 1
 ) -> tuple[TrainState, Metrics]:
-    """One step of the optimiser; a gradient that is not finite changes nothing but the count.
+    """Take one step of the optimiser; a gradient that is not finite only changes the count.
 
     Args:
-        state: Before the step.
+        state: State before the step.
         batch: Arrays whose first axis is the batch.
-        loss: The mean loss of a batch and the weight of that mean.
-        accumulate: Parts that the batch is split into, one after the other; each counts by its
-            weight, so that together they are the batch, and each has dropout of its own.
+        loss: Function that returns the mean loss of a batch and the weight of that mean.
+        accumulate: Number of parts that the batch is split into, computed one after the other and
+            averaged by weight; each has its own dropout.
 
     Returns:
-        The state after the step; `train_loss`, `grad_norm` before clipping, and the loss' own.
+        The state after the step; `train_loss`, `grad_norm` before clipping, and the loss' metrics.
 
     Raises:
         ValueError: A batch that `accumulate` does not divide, or a loss without a weight.
@@ -77,10 +77,10 @@ def train_steps(
     step: StepFunction = train_step,
     accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
-    """The first `count` of stacked batches, one step each, in one dispatch.
+    """Take one step on each of the first `count` stacked batches, in one dispatch.
 
     `count` is an array, so a shorter last group runs the same compiled program, and results do not
-    depend on how steps were grouped. Programs of two lengths would round differently.
+    depend on how steps are grouped. Programs of different lengths would round differently.
 
     Returns:
         The state after them; metrics with a leading axis of steps, of which `count` are filled.
@@ -113,7 +113,7 @@ def _in_parts(
     key: jax.Array,
     count: int,
 ) -> tuple[Metrics, Any]:
-    """Metrics and gradients of a batch, taken in parts to save memory."""
+    """Compute metrics and gradients of a batch, in parts to save memory."""
     size = jax.tree.leaves(batch)[0].shape[0]
     if size % count:
         fits = [str(n) for n in range(1, size + 1) if size % n == 0]

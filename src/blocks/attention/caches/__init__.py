@@ -1,4 +1,4 @@
-"""Caches: what attention keeps of the tokens so far."""
+"""Caches: keys and values that attention keeps for later calls."""
 
 from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache

@@ -74,7 +74,7 @@ class Support:
     platforms: tuple[str, ...] | None = None
 
     def modifies(self, modification: ScoreModification) -> bool:
-        """Whether a score modification is supported."""
+        """Return whether a score modification is supported."""
         if isinstance(self.modifications, tuple):
             return isinstance(modification, self.modifications)
         return self.modifications
