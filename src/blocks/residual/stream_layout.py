@@ -1,4 +1,4 @@
-"""`StreamLayout`, the base of layouts with several streams, side by side in the width."""
+"""`StreamResidual`, the base of layouts with several streams, side by side in the width."""
 
 from collections.abc import Callable
 

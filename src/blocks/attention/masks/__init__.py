@@ -1,4 +1,4 @@
-"""Masks as values: which keys are visible to a query, written as `Causal() & SlidingWindow(1024)`."""
+"""Masks as values: rules for visible keys, written as `Causal() & SlidingWindow(1024)`."""
 
 from blocks.attention.masks.inputs import Padding, Segments, visible
 from blocks.attention.masks.mask import And, Mask, Not, Or
