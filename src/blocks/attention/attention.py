@@ -25,6 +25,7 @@ from blocks.attention.kernels import (
 from blocks.attention.masks import Mask
 from blocks.attention.observed import observed
 from blocks.attention.qk import QKTransform
+from blocks.attention.returned import alike, floating
 from blocks.attention.scores import Modification, ScoreModification, bind
 from blocks.attention.sinks import Sinks
 from blocks.attention.trial import check_chunks
@@ -33,6 +34,7 @@ from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block
 from blocks.core.errors.location import report, where
+from blocks.core.errors.words import shown
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
@@ -138,7 +140,8 @@ class Attention(Block, kw_only=True):
         for transform in self.values:
             result = called(transform, transform, value, inputs)
             changed, context = split_carry(result, inputs.context)
-            value, inputs = _like(value, changed, transform), inputs.replace(context=context)
+            value = alike(changed, value, transform, "batch x seq x kv_heads x value_dim")
+            inputs = inputs.replace(context=context)
         return value, inputs
 
     def _transform_qk(
@@ -163,10 +166,14 @@ class Attention(Block, kw_only=True):
             )
             modifications.append(modification)
             inputs = inputs.replace(context=context)
-        sinks = self.sinks and called(self.sinks, self.sinks.logits, self.num_heads, inputs)
+        sinks = None
+        if self.sinks is not None:
+            sinks = called(self.sinks, self.sinks.logits, self.num_heads, inputs)
+            sinks = floating(sinks, self.sinks, f"one logit per head, {(self.num_heads,)} here")
         drop = self.dropout_rate > 0.0 and not inputs.deterministic
         head_dim = query.shape[-1]
         kernel = observed(self, self.implementation, lambda k: self._adapt(k, head_dim))
+        scale = self._scale()
         mixed = kernel(
             query,
             key,
@@ -174,17 +181,19 @@ class Attention(Block, kw_only=True):
             inputs.query_at,
             key_at,
             mask=self.mask,
-            scale=self._scale(),
+            scale=None if scale is None else float(scale),
             modifications=tuple(modifications),
             sinks=sinks,
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
         )
         shape = (*query.shape[:2], self.num_heads, value.shape[-1])
+        axes = f"batch x q_seq x heads x value_dim, {shape} here"
+        mixed = floating(mixed, self.implementation, axes)
         if mixed.shape != shape:
             raise ValueError(
                 f"implementation={self.implementation} returned shape {mixed.shape}; a kernel "
-                f"returns batch x q_seq x heads x value_dim, {shape} here."
+                f"returns {axes}."
             )
         return mixed.astype(value.dtype), inputs
 
@@ -195,7 +204,8 @@ class Attention(Block, kw_only=True):
     def _merge(self, mixed: Array, inputs: AttentionInputs) -> Array:
         """Gate the outputs of the heads and project them back to the width."""
         if self.gate is not None:
-            mixed = _like(mixed, called(self.gate, self.gate, mixed, inputs), self.gate)
+            gated = called(self.gate, self.gate, mixed, inputs)
+            mixed = alike(gated, mixed, self.gate, "batch x seq x heads x value_dim")
         return self._out(mixed, inputs.x.shape[-1])
 
     def _out(self, mixed: Array, features: int) -> Array:
@@ -220,8 +230,11 @@ def transform_qk(
     """Apply the transforms in `qk` in order, then the one in `position`."""
     for transform in qk if position is None else (*qk, position):
         changed = called(transform, transform, query, key, inputs)
+        if not (isinstance(changed, (tuple, list)) and len(changed) == 2):
+            raise TypeError(f"{transform} returned {shown(changed)}; return both, `query, key`.")
         query, key = (
-            _like(old, new, transform) for old, new in zip((query, key), changed, strict=True)
+            alike(new, old, transform, "batch x seq x heads x head_dim")
+            for new, old in zip(changed, (query, key), strict=True)
         )
     return query, key
 
@@ -233,16 +246,3 @@ def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:
     except Exception as error:
         report(error, type(part).__name__, where(part))
         raise
-
-
-def _like(old: Array, new: Array, part: nn.Module) -> Array:
-    """Cast the result of a part to the dtype of the computation.
-
-    Raises:
-        ValueError: the result has another shape than the part was given.
-    """
-    if new.shape != old.shape:
-        raise ValueError(
-            f"{part} returned shape {new.shape} for {old.shape}; return the shape it was given."
-        )
-    return new.astype(old.dtype)

@@ -5,8 +5,10 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from blocks.attention.inputs import AttentionInputs
+from blocks.attention.returned import alike
 from blocks.carry import split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
@@ -69,6 +71,7 @@ class Modification(flax.struct.PyTreeNode):
         """Modify a chunk of scores.
 
         Raises:
+            TypeError: the result is no floating point array.
             ValueError: the result has another shape.
         """
         try:
@@ -77,12 +80,7 @@ class Modification(flax.struct.PyTreeNode):
             call, kind = running.get(), type(self.block).__name__
             report(error, kind, kind if call is None else f"{kind} of {where(call.module)}")
             raise
-        if modified.shape != scores.shape:
-            raise ValueError(
-                f"{self.block} makes scores of shape {modified.shape} from {scores.shape}; give "
-                "each score a new one: batch x heads x q_seq x kv_seq."
-            )
-        return modified.astype(scores.dtype)
+        return alike(modified, scores, self.block, "batch x heads x q_seq x kv_seq")
 
 
 def bind(
@@ -99,7 +97,8 @@ def bind(
     result = block.parameters(num_heads, inputs)
     parameters, context = split_carry(result, inputs.context)
     for leaf in jax.tree.leaves(parameters):
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+        number = isinstance(leaf, (float, jax.Array, np.ndarray, np.generic))
+        if not (number and jnp.issubdtype(jnp.result_type(leaf), jnp.floating)):
             raise TypeError(
                 f"`parameters` returned {leaf!r}, which no kernel can differentiate; return "
                 "floating point arrays, and keep numbers and choices in fields."

@@ -286,7 +286,7 @@ def one_head(query: Any, key: Any, value: Any, *at: Any, **options: Any) -> jax.
         (
             {"scores": (Reshaped(),)},
             ValueError,
-            r"Reshaped\(\) makes scores of shape \(2, 1, 6, 6\)",
+            r"Reshaped\(\) returned shape \(2, 1, 6, 6\) for \(2, 2, 6, 6\)",
         ),
         ({"scores": (Whole(),)}, TypeError, "Whole at `whole`: .*return floating point arrays"),
         (
@@ -304,6 +304,64 @@ def one_head(query: Any, key: Any, value: Any, *at: Any, **options: Any) -> jax.
 def test_what_comes_back_is_checked(fields: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         jax.eval_shape(attention(**fields).init, jax.random.key(0), X)
+
+
+class Returned(ScoreModification):
+    what: Any = None
+
+    def modify(self, scores: Any, parameters: Any, query_at: Any, key_at: Any) -> Any:
+        return self.what(scores)
+
+
+class Queries(QKTransform):
+    def __call__(self, query: Any, key: Any, inputs: AttentionInputs) -> Any:
+        return query
+
+
+class Pair(ValueTransform):
+    def __call__(self, value: Any, inputs: AttentionInputs) -> Any:
+        return value, {"mine": value}
+
+
+class Open(HeadTransform):
+    def __call__(self, heads: Any, inputs: AttentionInputs) -> Any:
+        return heads > 0
+
+
+class Told(ScoreModification):
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        return "slopes"
+
+
+class NoLogits(Sinks):
+    def logits(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"scores": (Returned(what=lambda s: s > 0),)}, r"returned bool\[2,2,6,6\]; .* floating"),
+        ({"scores": (Returned(what=lambda s: None),)}, "returned None; return a floating"),
+        ({"scores": (Returned(what=lambda s: (s, s)),)}, r"returned \(.*\); return a floating"),
+        ({"scores": (Told(),)}, "`parameters` returned 'slopes'"),
+        ({"qk": (Queries(),)}, r"Queries\(\) returned .*; return both, `query, key`"),
+        ({"values": (Pair(),)}, r"Pair\(\) returned \(.*; return a floating point array"),
+        ({"gate": Open()}, r"Open\(\) returned bool.*; return a floating point array"),
+        ({"sinks": NoLogits()}, r"NoLogits\(\) returned None; .* one logit per head, \(2,\)"),
+        ({"implementation": lambda *a, **k: (a[2], 1)}, "returned .*; return a floating"),
+        ({"implementation": lambda *a, **k: None}, "returned None; return a floating point array"),
+    ],
+)
+def test_what_is_no_floating_array_is_refused(fields: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        jax.eval_shape(attention(**fields).init, jax.random.key(0), X)
+
+
+def test_a_scale_may_be_a_whole_number() -> None:
+    whole, number = attention(scale=2), attention(scale=2.0)
+    variables = number.init(jax.random.key(0), X)
+    chex.assert_trees_all_equal(whole.apply(variables, X), number.apply(variables, X))
 
 
 def no_mask(query: Any, key: Any, value: Any, query_at: Any, key_at: Any) -> jax.Array:
