@@ -83,3 +83,8 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
     elif _checking.get():
         arrays: dict[str, Any] = {name: jnp.asarray(value) for name, value in values.items()}
         checkify.check(holds, here() + message, **arrays)
+
+
+def first_false(holds: jax.Array) -> jax.Array | int:
+    """Index of the first that does not hold, for a message; 0 where there are none, as no rows."""
+    return jnp.argmin(holds) if holds.size else 0

@@ -58,7 +58,7 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
             actual = f"{shown(uncallable)}, called as ({', '.join(takes)})"
             fix = elsewhere(adapted(uncallable), plain) or _wrapped(uncallable, called)
             raise TypeError(misfit(what, expected, actual, fix))
-        checked[name] = value if is_bearable(value, hint.plain) else _tupled(value)
+        checked[name] = value if is_bearable(value, hint.plain) else tupled(value)
     return checked
 
 
@@ -144,6 +144,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return False  # it has the members of the protocol
     if is_bearable(value, hint) or is_bearable(_thawed(value), hint):
         return True
+    if isinstance(value, tuple) and is_bearable(_listed(value), hint):
+        return True  # what a list in a value became
     # Integers where floats are allowed, and numpy's numbers.
     whole = isinstance(value, numbers.Integral)
     return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
@@ -194,11 +196,16 @@ def _wrapped(part: nn.Module, called: Called) -> str | None:
 
 def _thawed(value: Any) -> Any:
     """Convert lists to tuples, and frozen dicts to dicts, as Linen does."""
-    return dict(value) if isinstance(value, FrozenDict) else _tupled(value)
+    return dict(value) if isinstance(value, FrozenDict) else tupled(value)
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+def tupled(value: Any) -> Any:
+    """Convert lists to tuples, nested ones too."""
+    return tuple(map(tupled, value)) if isinstance(value, list) else value
+
+
+def _listed(value: Any) -> Any:
+    return list(map(_listed, value)) if isinstance(value, tuple) else value
 
 
 def _expected(hint: Hint) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, dataclass_transform
 
 from blocks.core.errors.making import Reporting
-from blocks.core.fields import check_types
+from blocks.core.fields import check_types, tupled
 
 
 @dataclass_transform(frozen_default=True)
@@ -32,12 +32,9 @@ class Value(metaclass=Reporting):
 
     def __post_init__(self) -> None:
         """Check the fields; a list becomes a tuple."""
-        compared = [field.name for field in _fields(self) if field.compare]
-        for name in compared:
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         check_types(self, vars(self))
-        for name in compared:
+        for name in (field.name for field in _fields(self) if field.compare):
+            object.__setattr__(self, name, tupled(getattr(self, name)))
             _check_hash(name, getattr(self, name))
         self.check_fields()
 

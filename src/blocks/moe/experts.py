@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.core import Scope
+from flax.core import DenyList, Scope
 
 from blocks.core.block import fresh
 from blocks.core.leave import share
@@ -31,13 +31,16 @@ def run_experts(
         x: rows.
         experts: index of each row's expert.
         deterministic: passed on to the expert, as are the random streams of the call.
+
+    Raises:
+        ValueError: an expert with variables other than parameters, or that reports a loss.
     """
     rows, embed = x.shape
     if owner.is_initializing():
         row = jnp.zeros((1, embed), x.dtype)
         draw = nn.vmap(
             lambda one: one(row, None, deterministic),
-            variable_axes={"params": 0},
+            variable_axes={"params": 0, DenyList("params"): 0},
             split_rngs={True: True},
             axis_size=num_experts,
         )
@@ -56,10 +59,29 @@ def run_experts(
     }
 
     def run(own: dict, rows: Array, keys: dict[str, Array]) -> Array:
-        scope = Scope({"params": own}, keys, name=NAME, path=(*owner.path, NAME))
-        return fresh(expert, parent=scope)(rows, None, deterministic)
+        scope = Scope(
+            {"params": own},
+            keys,
+            name=NAME,
+            mutable=DenyList(("params", "intermediates")),
+            path=(*owner.path, NAME),
+        )
+        result = fresh(expert, parent=scope)(rows, None, deterministic)
+        _check_writes(expert, scope)
+        return result
 
     with share(rows, places):
         parameters = owner.get_variable("params", NAME, {})
         results = by_expert(run, parameters, blocks.reshape(-1, size, embed), at, keys)
     return results.reshape(-1, embed)[at.place]
+
+
+def _check_writes(expert: nn.Module, scope: Scope) -> None:
+    """Refuse what an expert would leave besides its result, which nobody could be given."""
+    written = [name for name, tree in scope.variables().items() if name != "params" and tree]
+    if written:
+        raise ValueError(
+            f"expert={expert} writes the collection `{written[0]}`, which a mixture does not keep: "
+            "each expert meets only the rows that choose it. Give experts parameters alone, and "
+            "report losses and statistics from a block around the mixture."
+        )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
-from blocks.core.checks import check_values
+from blocks.core.checks import check_values, first_false
 from blocks.core.errors.location import reported
 from blocks.core.slots import Mixer, Template
 from blocks.core.typing import Array, Float, typed
@@ -33,11 +33,13 @@ class MixtureOfExperts(Block, kw_only=True):
         router: router that chooses experts for each token, such as `SoftmaxRouter`; its parameters
             are `router`.
         expert: template of the experts, such as `GatedMLP`: any block that transforms each token
-            independently. Their parameters are `experts`, with a leading axis of experts.
+            independently, without a context and without variables other than parameters.
+            Its parameters are `experts`, with a leading axis of experts.
         shared: an MLP applied to every token as well; None for none.
 
     Raises:
-        ValueError: choices of a router whose shape does not match the tokens, or out of range.
+        ValueError: choices of a router whose shape does not match the tokens, or out of range; an
+            expert that writes a collection, such as statistics or a loss.
 
     Example:
         ```python
@@ -114,7 +116,7 @@ def _by_token(routing: Routing, batch: tuple[int, ...]) -> Routing:
     check_values(
         known.all(),
         "the router chose expert {expert}, and there are {num_experts}.",
-        expert=routing.experts.reshape(-1)[jnp.argmin(known.reshape(-1))] if known.size else 0,
+        expert=routing.experts.reshape(-1)[first_false(known.reshape(-1))] if known.size else 0,
         num_experts=num_experts,
     )
     return Routing(*(part.reshape(-1, part.shape[-1]) for part in routing))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.context import Coordinates
-from blocks.core.checks import check_values
+from blocks.core.checks import check_values, first_false
 from blocks.core.typing import Array, Bool, Int, typed
 
 
@@ -58,7 +58,7 @@ def _check_pieces(segment_ids: Int[Array, "batch seq"]) -> None:
         whole.all(),
         "a state forgets a document when the next begins, and in row {row} one comes back; let "
         "the tokens of each document stand together, or use MultiHeadAttention.",
-        row=jnp.argmin(whole),
+        row=first_false(whole),
     )
 
 

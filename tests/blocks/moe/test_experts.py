@@ -188,3 +188,34 @@ def test_a_mistake_in_an_expert_names_its_place() -> None:
     variables = Sent(expert=MLP(hidden=6)).init(jax.random.key(0), ROWS)
     with pytest.raises(TypeError, match=r"Linear at `experts\.up`.*\n  expected: .*\(5, 6\)"):
         block.apply(variables, ROWS)
+
+
+class Leaves(Block, kw_only=True):
+    """An expert that leaves something besides its result."""
+
+    collection: str
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, context: object = None, deterministic: bool = True
+    ) -> jax.Array:
+        y = Linear(features=(x.shape[-1],), name="out")(x)
+        if self.collection in ("losses", "intermediates"):
+            self.sow(self.collection, "mine", jnp.square(y).sum())
+        elif self.collection == "batch_stats":
+            norm = nn.BatchNorm(use_running_average=deterministic, use_bias=False, use_scale=False)
+            y = norm(y)
+        else:
+            self.variable(self.collection, "calls", jnp.zeros, ()).value += 1
+        return y
+
+
+@pytest.mark.parametrize("collection", ["losses", "batch_stats", "counts"])
+def test_an_expert_that_writes_a_collection_is_refused(collection: str) -> None:
+    block = Sent(expert=Leaves(collection=collection))
+    message = f"writes the collection `{collection}`, which a mixture does not keep"
+    with pytest.raises(ValueError, match=message):
+        block.init(jax.random.key(0), ROWS)
+    variables = Sent(expert=Leaves(collection="intermediates")).init(jax.random.key(0), ROWS)
+    with pytest.raises(ValueError, match=message):
+        jax.jit(lambda x: block.apply(variables, x, mutable=True))(ROWS)

@@ -11,7 +11,7 @@ from blocks.attention.caches.int8 import Int8Cache
 from blocks.attention.caches.state import KeyValueState, Places
 from blocks.attention.masks import Mask
 from blocks.context import Coordinates
-from blocks.core.checks import check_values
+from blocks.core.checks import check_values, first_false
 from blocks.core.typing import Array, Bool, Dtype, Float, Int, typed
 
 FIRST, LAST = jnp.iinfo(jnp.int32).min, jnp.iinfo(jnp.int32).max
@@ -176,7 +176,7 @@ def _newest(state: RingState, at: Places) -> Newest:
         "a cache of a window overwrites its oldest token, so the tokens of a row must come in "
         "order, and row {row} breaks it; let positions grow and number documents one after "
         "another, or use cache=KeyValueCache().",
-        row=jnp.argmin(in_order),
+        row=first_false(in_order),
     )
     end = before[:, -1:]
     return Newest(

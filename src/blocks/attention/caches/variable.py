@@ -11,7 +11,7 @@ from blocks.attention.caches.simulation import check_cache
 from blocks.attention.caches.state import CacheState, DocumentState, KeyValueState
 from blocks.attention.masks import Mask
 from blocks.context import Context, Coordinates
-from blocks.core.checks import check_values
+from blocks.core.checks import check_values, first_false
 from blocks.core.typing import Array
 
 
@@ -107,7 +107,7 @@ def _told(key_at: Coordinates) -> Array:
         told.all(),
         "the cache holds tokens of documents, in row {row}, and these come without; give "
         "Context(segment_ids=...) in every call, the last document's number to go on with it.",
-        row=jnp.argmin(told),
+        row=first_false(told),
     )
     return told
 

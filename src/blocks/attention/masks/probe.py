@@ -34,8 +34,10 @@ def probe(mask: Any) -> None:
         raise TypeError(f"`lookback` must be a number of tokens or None, and is {lookback!r}.")
     with jax.ensure_compile_time_eval():
         for documents in (True, False):
-            if _result(mask, tokens(FEW_QUERIES, documents), tokens(FEW_KEYS, documents)) is None:
+            query, key = tokens(FEW_QUERIES, documents), tokens(FEW_KEYS, documents)
+            if _result(mask, query, key) is None:
                 continue
+            _check_chunks(mask, query, key)
             if causal:
                 _check_causal(mask, documents)
             if lookback is not None:
@@ -69,6 +71,15 @@ def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
         if query.segment_ids is not None:
             raise
         return None
+    except Exception as error:
+        if query.segment_ids is not None:
+            raise
+        raise TypeError(
+            "`__call__` fails in a call without padding and documents, where `valid` and "
+            "`segment_ids` of queries and keys are None\n"
+            "  fix:      go on without them where they are None; attention itself hides padding "
+            "and other documents"
+        ) from error
     q_seq, kv_seq = query.order.shape[1], key.order.shape[1]
     shape = getattr(result, "shape", None)
     fits = (
@@ -90,6 +101,23 @@ def _result(mask: Any, query: Coordinates, key: Coordinates) -> Any:
             "key.positions[:, None, None, :]"
         )
     return result
+
+
+def _check_chunks(mask: Any, query: Coordinates, key: Coordinates) -> None:
+    """Refuse a mask that goes by the shape of what it is given: kernels ask for it in chunks."""
+    whole = visible_to(mask, query, key)
+    for queries, keys in ((slice(0, 2), slice(0, 4)), (slice(2, None), slice(4, None))):
+        some = visible_to(mask, _chunk(query, queries), _chunk(key, keys))
+        if (some != whole[queries, keys]).any():
+            raise ValueError(
+                "`__call__` gives another mask for a few of the tokens than for all, and kernels "
+                "and caches ask for it in chunks; go by the coordinates of queries and keys, as "
+                "key.positions, not by how many there are."
+            )
+
+
+def _chunk(at: Coordinates, some: slice) -> Coordinates:
+    return jax.tree.map(lambda array: array[:, some], at)
 
 
 def _check_causal(mask: Any, documents: bool) -> None:

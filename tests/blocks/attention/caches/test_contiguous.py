@@ -16,6 +16,7 @@ from blocks import (
     LearnedPositions,
     LMHead,
     MultiHeadAttention,
+    RingCache,
     RMSNorm,
     RoPE,
     SlidingWindow,
@@ -65,6 +66,16 @@ def test_a_new_cache_has_no_valid_slot() -> None:
     assert cache.keys.dtype == cache.values.dtype == jnp.bfloat16
     assert not cache.at.valid.any()
     assert int(cache.length) == 0
+
+
+@pytest.mark.parametrize("mask", [Causal(), Causal() & SlidingWindow(2)], ids=str)
+def test_no_rows_are_a_batch(mask: Mask) -> None:
+    cache = KeyValueCache() if mask == Causal() else RingCache()
+    block = MultiHeadAttention(num_heads=2, mask=mask, cache=cache)
+    x, segment_ids = jnp.zeros((0, 3, 8)), jnp.zeros((0, 3), jnp.int32)
+    for context in (Context(cache_size=4), Context(cache_size=4, segment_ids=segment_ids)):
+        y, _ = block.init_with_output(jax.random.key(0), x, context)
+        assert y.shape == x.shape
 
 
 def test_tokens_go_into_the_next_free_slots() -> None:

@@ -1,5 +1,6 @@
 """A mask of one's own: a value by inheritance, tried once when it is made."""
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -174,6 +175,41 @@ def test_it_may_be_made_under_jit() -> None:
     seq = jnp.arange(4)[None]
     got = jax.jit(lambda x: x + Fresh(3).step)(seq)
     np.testing.assert_array_equal(got, seq + 3)
+
+
+class ByPlaceInTheArray(Mask):
+    def __call__(self, query: Any, key: Any) -> jax.Array:
+        q, k = (jnp.arange(at.order.shape[1]) for at in (query, key))
+        return q[None, None, :, None] >= k[None, None, None, :]
+
+
+def test_one_that_goes_by_the_shape_of_its_chunk_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"ByPlaceInTheArray: .*a few of the tokens than for all"):
+        ByPlaceInTheArray()
+
+
+@pytest.mark.parametrize("name", ["valid", "segment_ids"])
+def test_one_that_needs_what_a_call_may_lack_is_told(name: str) -> None:
+    class Real(Mask):
+        def __call__(self, query: Any, key: Any) -> jax.Array:
+            return Earlier()(query, key) & (getattr(key, name)[:, None, None, :] == 1)
+
+    with pytest.raises(TypeError, match=r"Real: .*without padding and documents.*\n  fix: "):
+        Real()
+
+
+def test_a_field_of_lists_is_checked_as_written_and_kept_as_tuples() -> None:
+    class Steps(Mask):
+        steps: list[list[int]]
+
+        def __call__(self, query: Any, key: Any) -> jax.Array:
+            return distance(query, key) % self.steps[0][0] == 0
+
+    mask = Steps([[2], [3]])
+    assert mask.steps == ((2,), (3,))
+    assert dataclasses.replace(mask) == mask
+    with pytest.raises(TypeError, match="cannot hold this"):
+        Steps([["a"]])  # pyright: ignore
 
 
 @pytest.mark.parametrize("kernel", [None, ChunkedAttention(query_chunk=2, key_chunk=2)], ids=str)
