@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laws.case import BATCH, SEQ, Case, run
+from laws.case import BATCH, EMBED, SEQ, Case, drawn, run
 from laws.cases import CASES
 
-from blocks import Context
+from blocks import Context, EncoderDecoder, MultiTokenLM
+from blocks.models.parts import Model
 
 LAST = jnp.broadcast_to(jnp.arange(SEQ) >= SEQ - 2, (BATCH, SEQ))  # the last tokens
 MIXING = [case for case in CASES if case.mixes and not case.heavy]
@@ -49,3 +50,31 @@ def test_padding_and_documents_are_not_dropped(case: Case) -> None:
     elif not differs(case, *(Context(segment_ids=ids) for ids in documents.values())):
         dropped.append("segment_ids")
     assert dropped == [], f"{case.name} is given {', '.join(dropped)} and drops it in silence"
+
+
+VECTORS = jnp.asarray(drawn(5, (BATCH, SEQ, EMBED)))
+IDS = jnp.arange(BATCH * SEQ).reshape(BATCH, SEQ) % 2
+GIVEN = {
+    "memory": (VECTORS, -VECTORS),
+    "condition": (VECTORS[:, 0], -VECTORS[:, 0]),
+    "token_type_ids": (IDS, 1 - IDS),
+    "extras": ({"own": VECTORS}, {"own": -VECTORS}),
+}
+MODELS = [case for case in CASES if isinstance(case.block, (Model, EncoderDecoder, MultiTokenLM))]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("case", MODELS, ids=str)
+def test_a_model_refuses_what_none_of_its_parts_reads(case: Case, name: str) -> None:
+    arguments = case.arguments()
+    variables = case.init(*arguments)
+    if isinstance(case.block, EncoderDecoder) and name == "memory":
+        arguments = (arguments[0], None)  # memory comes in the place of the source
+    results = []
+    refused = ""
+    try:
+        results = [run(case, variables, arguments, Context(**{name: x})) for x in GIVEN[name]]
+    except ValueError as error:
+        refused = str(error)
+    read = bool(results) and not np.array_equal(*results)
+    assert read or f"no part of {type(case.block).__name__} reads it" in refused

@@ -39,6 +39,8 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.3.
     """
 
+    reads = frozenset({"memory", "memory_valid", "memory_segment_ids"})
+
     @property
     def sees_ahead(self) -> bool:
         """Whether outputs may depend on later positions: never, as keys are of another sequence."""

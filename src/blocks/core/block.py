@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import weakref
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import flax.linen as nn
 import jax
@@ -43,7 +43,15 @@ class Default:
 
 
 class Block(nn.Module, kw_only=True):
-    """Base class for blocks: Linen modules that are values, with checked fields and own parts."""
+    """Base class for blocks: Linen modules that are values, with checked fields and own parts.
+
+    Attributes:
+        reads: fields of the context that a kind of block reads, beyond those that place its tokens,
+            as `frozenset({"memory"})`. A model refuses what is given and none of its parts reads,
+            unless a part outside this library does not declare what it reads.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
 
     apply = starting(check_variables, nn.Module.apply)
     init = starting(check_key, nn.Module.init)

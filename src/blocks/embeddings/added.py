@@ -37,6 +37,8 @@ class TokenTypes(Block, kw_only=True):
         Devlin et al., BERT, 2018, arXiv:1810.04805.
     """
 
+    reads = frozenset({"token_type_ids"})
+
     num_types: int
     features: int
     param_dtype: Dtype = jnp.float32

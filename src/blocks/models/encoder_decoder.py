@@ -10,6 +10,7 @@ from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.models.encoder import Inputs
 from blocks.models.parts import LanguageModel, Model
+from blocks.models.reading import read_by, refuse_unread
 
 
 class EncoderDecoder(Block, kw_only=True):
@@ -26,7 +27,7 @@ class EncoderDecoder(Block, kw_only=True):
 
     Raises:
         ValueError: a decoder without cross-attention, or a call without a source where none was
-            cached.
+            cached, with what no part reads, or with a source and its memory.
 
     Example:
         ```python
@@ -88,8 +89,17 @@ class EncoderDecoder(Block, kw_only=True):
         the first call and omitted in later ones; `encode` computes the memory alone.
         """
         context = Context() if context is None else context
+        refuse_unread(self, context)
+        if source is not None and context.memory is not None:
+            raise ValueError(
+                "a source and memory are both given, and the encoder makes the memory of the "
+                "source; leave one of the two out."
+            )
         if source is not None:
             context = context.replace(memory=self.encode(source, context, deterministic))
+        # Both sides are given these, and one of them may have no use for them.
+        shared = read_by(self.decoder, context)
+        context = context.replace(condition=shared.condition, extras=shared.extras)
         return self.decoder(tokens, context, deterministic)
 
     def encode(
@@ -106,7 +116,8 @@ class EncoderDecoder(Block, kw_only=True):
             condition=context.condition,
             extras=context.extras,
         )
+        refuse_unread(self, shared)
         shares = any(model.embed is None for model in find(self.encoder, Model).values())
         if shares and jnp.issubdtype(source.dtype, jnp.integer):
             source = self.decoder.embedded(source, shared, deterministic)
-        return self.encoder(source, shared, deterministic)
+        return self.encoder(source, read_by(self.encoder, shared), deterministic)

@@ -11,6 +11,7 @@ from blocks.core.typing import Array, Bool, Dtype, Float, Initializer, Int, type
 from blocks.linear import Linear
 from blocks.models.causal_lm import refuse_foresight
 from blocks.models.parts import LanguageModel
+from blocks.models.reading import read_by, refuse_unread
 from blocks.norms.rms_norm import RMSNorm
 
 
@@ -142,9 +143,11 @@ class MultiTokenLM(Block, kw_only=True):
                 f"cache_size={context.cache_size}: a MultiTokenLM reads whole sequences and keeps "
                 'no cache; decode with its `model` and the parameters under "model".'
             )
-        x = self.model.hidden(tokens, context, deterministic)
-        embedded = self.model.embedded(tokens, context, deterministic)
-        logits = [self.model.logits(x, context, deterministic)]
+        refuse_unread(self, context)
+        of_model = read_by(self.model, context)
+        x = self.model.hidden(tokens, of_model, deterministic)
+        embedded = self.model.embedded(tokens, of_model, deterministic)
+        logits = [self.model.logits(x, of_model, deterministic)]
         known = jnp.ones(tokens.shape, bool)
         places = locate(context, *tokens.shape).positions
         for step in range(1, self.depth + 1):

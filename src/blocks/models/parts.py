@@ -11,6 +11,7 @@ from blocks.core.block import Block
 from blocks.core.slots import Called, Embedding, Head, Mixer, Norm
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, typed
+from blocks.models.reading import refuse_unread
 
 # A model in a slot: a `Model`, or an adapter of one, which has its methods too.
 LanguageModel: TypeAlias = Annotated[nn.Module, Called("tokens", "context", "deterministic")]
@@ -39,8 +40,8 @@ class Model(Block, kw_only=True):
         """Compute the input of the head: the vector of each token after the final norm.
 
         Raises:
-            ValueError: a context with a carry, which a model creates itself, or a cache if `embed`
-                changes the number of tokens.
+            ValueError: a context with a carry, which a model creates itself, or with what no part
+                reads, or a cache if `embed` changes the number of tokens.
         """
         context = Context() if context is None else context
         if context.carry is not None:
@@ -48,6 +49,7 @@ class Model(Block, kw_only=True):
                 f"{type(self).__name__} starts the carry of its layers; leave carry out of the "
                 "context, or call its stack."
             )
+        refuse_unread(self, context)
         if inputs.ndim < 4:  # for an image, the embedding makes the tokens
             context = count_tokens(self, context, *inputs.shape[:2])
         x = self.embedded(inputs, context, deterministic)

@@ -46,6 +46,8 @@ class AdaptiveNormZero(Residual, kw_only=True):
         Peebles and Xie, Scalable Diffusion Models with Transformers, 2022, arXiv:2212.09748.
     """
 
+    reads = frozenset({"condition"})
+
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = nn.initializers.zeros
