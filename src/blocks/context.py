@@ -88,11 +88,17 @@ class Context(metaclass=Reporting):
             raise TypeError(
                 f"extras={shown(self.extras)} must be arrays by name; write extras={{name: array}}."
             )
+        for name, array in self.extras.items():
+            if not isinstance(name, str) or isinstance(array, str):
+                raise TypeError(
+                    f"extras={{{name!r}: {shown(array)}}} must be arrays by name; what is no array "
+                    "belongs in a field of your block."
+                )
         if self.extras:
             extras = {name: of_jax(array) for name, array in self.extras.items()}
             object.__setattr__(self, "extras", FrozenDict(extras))
         size = self.cache_size
-        if size is not None and (not isinstance(size, int) or size < 1):
+        if size is not None and (type(size) is not int or size < 1):
             raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")
         if not isinstance(self.streams, int) or self.streams < 1:
             raise ValueError(

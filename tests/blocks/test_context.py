@@ -138,3 +138,14 @@ def test_a_context_is_a_tree_whose_cache_size_is_static() -> None:
     assert len(jax.tree.leaves(context)) == 1
     traced = jax.jit(lambda context: jnp.zeros(context.cache_size))(context)
     assert traced.shape == (8,)
+
+
+@pytest.mark.parametrize("extras", [{"kind": "news"}, {3: jnp.ones(2)}], ids=str)
+def test_extras_that_are_no_arrays_by_name_are_refused(extras: Any) -> None:
+    with pytest.raises(TypeError, match=r"extras=.* must be arrays by name; .* field of"):
+        Context(extras=extras)
+
+
+def test_a_cache_size_of_true_is_refused() -> None:
+    with pytest.raises(ValueError, match="cache_size=True must be a whole number"):
+        Context(cache_size=True)

@@ -10,6 +10,8 @@ from blocks.attention.caches.cache import Cache
 from blocks.attention.caches.contiguous import KeyValueCache
 from blocks.attention.caches.state import CacheState, Places
 from blocks.attention.masks import Mask, visible
+from blocks.context import Coordinates
+from blocks.core.errors.words import shown
 from blocks.core.typing import Array
 from blocks.core.values import is_ours
 
@@ -46,6 +48,28 @@ def check_cache(cache: Cache, mask: Mask, size: int) -> None:
         )
 
 
+def extended(cache: Cache, state: Any, key: Array, value: Array, at: Coordinates) -> Any:
+    """Extend a cache, and check that it returns what it should.
+
+    Raises:
+        TypeError: something else came back, or keys, values and coordinates of different numbers.
+    """
+    result = cache.extend(state, key, value, at)
+    if not (isinstance(result, tuple) and len(result) == 4 and isinstance(result[0], CacheState)):
+        raise TypeError(
+            f"{cache}.extend returned {shown(result)}; return the new state, keys, values and "
+            "their coordinates."
+        )
+    _, keys, values, key_at = result
+    numbers = keys.shape[1], values.shape[1], key_at.order.shape[1]
+    if len(set(numbers)) > 1:
+        raise TypeError(
+            f"{cache}.extend returned {numbers[0]} keys, {numbers[1]} values and coordinates of "
+            f"{numbers[2]}; return as many of each."
+        )
+    return result
+
+
 class _Trial:
     """Simulated calls of a cache, with keys that are computed from the order of their tokens."""
 
@@ -74,10 +98,14 @@ class _Trial:
             except ValueError:  # a call that is refused at once, as one of too many tokens
                 return None
             self._check_counts(end)
-            refused, lost, twice, misplaced = jax.device_get(call)
+            refused, lost, twice, hidden, misplaced = jax.device_get(call)
             for row in range(ROWS):
                 words = "keys are not where their coordinates say" if misplaced[row] else None
-                for wrong, what in ((twice, "is there twice"), (lost, "is lost")):
+                for wrong, what in (
+                    (hidden, "is padding, or hidden by the mask"),
+                    (twice, "is there twice"),
+                    (lost, "is lost"),
+                ):
                     if wrong[row].any():
                         query, key = (int(index[0]) for index in wrong[row].nonzero())
                         place = new.positions[row, _some(seq)[query]]
@@ -90,11 +118,9 @@ class _Trial:
         return None
 
     def _step(self, state: Any, new: Places) -> tuple[Any, ...]:
-        """Run a call: the new state, and what each row has refused, lost, duplicated, misplaced."""
+        """Run a call: the new state, and what each row refused, lost, repeats, shows, misplaced."""
         numbers = _numbers(new.order)[:, :, None, None]
-        state, keys, values, given = self.cache.extend(state, numbers, numbers, new)
-        if not isinstance(state, CacheState):
-            raise TypeError(f"{self.cache}.extend gives a {type(state).__name__}; give the state.")
+        state, keys, values, given = extended(self.cache, state, numbers, numbers, new)
         given = Places.of(given, ROWS)
         total, real = new.order[:, -1:] + 1, new.valid[:, _some(new.order.shape[1])]
         query = jax.tree.map(lambda leaf: leaf[:, _some(new.order.shape[1])], new)
@@ -111,7 +137,7 @@ class _Trial:
         wrong = unknown | (jnp.sign(keys[..., 0, 0]) != _numbers(given.order))
         refused = jnp.isnan(values).any(axis=(1, 2, 3))
         misplaced = (wrong & got.any(axis=1)).any(axis=1)
-        return state, refused, want & (there == 0), there > 1, misplaced
+        return state, refused, want & (there == 0), there > 1, ~want & (there > 0), misplaced
 
     def _visible(self, query: Places, key: Places, real: Array) -> Array:
         """Visible keys of a few queries that are not padding, batch x queries x keys."""
@@ -130,11 +156,11 @@ class _Trial:
 
 
 def _tokens(total: int) -> Places:
-    """All tokens of the trial, with document numbers other than the default."""
+    """All tokens of the trial; those of row 1 have the document number of free slots."""
     order = jnp.broadcast_to(jnp.arange(total, dtype=jnp.int32), (ROWS, total))
     valid = jnp.stack([jnp.ones(total, bool), order[0] % PADDING != 1])
     positions = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
-    documents = jnp.broadcast_to(jnp.array([[3], [5]], jnp.int32), (ROWS, total))
+    documents = jnp.broadcast_to(jnp.array([[3], [0]], jnp.int32), (ROWS, total))
     return Places(order, positions, valid, documents)
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from blocks.attention.caches.cache import Cache
-from blocks.attention.caches.simulation import check_cache
+from blocks.attention.caches.simulation import check_cache, extended
 from blocks.attention.caches.state import CacheState, DocumentState, KeyValueState
 from blocks.attention.masks import Mask
 from blocks.context import Context, Coordinates
@@ -40,7 +40,7 @@ class CacheVariable:
                 row become NaN instead.
         """
         before = self.variable.value
-        after, keys, values, key_at = self.cache.extend(before, key, value, at)
+        after, keys, values, key_at = extended(self.cache, before, key, value, at)
         _check_state(self.cache, before, after)
         self.variable.value = after
         if at.segment_ids is None and key_at.segment_ids is not None:

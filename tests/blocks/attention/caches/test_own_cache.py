@@ -296,3 +296,36 @@ def test_a_cache_inside_the_library_is_tested_too() -> None:
         attention(mask=Causal(), cache=Inside(1, 3)).init(
             jax.random.key(0), jnp.ones((1, 9, 8)), Context(cache_size=9)
         )
+
+
+class Broken(KeyValueCache):
+    """Keeps all, and returns it changed."""
+
+    change: Any = None
+
+    def extend(self, state: Any, key: Any, value: Any, at: Any) -> Any:
+        return self.change(*super().extend(state, key, value, at))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (
+            lambda state, k, v, at: (state, k, v, at.replace(valid=None)),
+            ValueError,
+            "does not go with mask=.*there twice after 5 tokens, with padding",
+        ),
+        (lambda state, k, v, at: (state, k, v), TypeError, "return the new state, keys, values"),
+        (lambda *all: None, TypeError, "extend returned None; return the new state"),
+        (
+            lambda state, k, v, at: (state, k[:, 1:], v, at),
+            TypeError,
+            "returned 8 keys, 9 values and coordinates of 9; return as many",
+        ),
+    ],
+    ids=["padding shown", "no coordinates", "nothing", "a key too few"],
+)
+def test_what_extend_returns_is_checked(change: Any, kind: Any, words: str) -> None:
+    block = attention(mask=Causal(), cache=Broken(change))
+    with pytest.raises(kind, match=words):
+        block.init(jax.random.key(0), jnp.ones((1, 9, 8)), Context(cache_size=9))
