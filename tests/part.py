@@ -1,23 +1,28 @@
 """Run all that is about one block: its laws, its tests and doctests, and its page.
 
-`PYTHONPATH=tests python -m part DynamicTanh` says in a sentence what is missing, with the file to
-write it in, and then runs what there is.
+`PYTHONPATH=tests python -m part DynamicTanh` runs what there is. At its end it says what is
+missing, with the file to write it in, and which commands failed.
 """
 
 import dataclasses
 import inspect
 import re
+import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
+from errors.table import BLOCKS
 from laws.cases import FAMILIES
-from public_names import ADDRESSES, PUBLIC
 
 ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT / "docs"), str(ROOT / "tests/support")]  # as pytest has them
+
+from public_names import ADDRESSES, PUBLIC  # noqa: E402
 
 
 def main(name: str) -> int:
@@ -54,30 +59,55 @@ def main(name: str) -> int:
             "renew the snapshot, PYTHONPATH=tests python -m laws.snapshot, and the figures of "
             "README.md, which pytest -n 0 -m slow tests/test_readme.py counts"
         )
+    if module and "Raises:" in (block.__doc__ or "") and name not in BLOCKS:
+        missing.append(
+            f'its messages have no case: add one, named "{name} FIELD", to '
+            f"tests/errors/families/{_message_file(block)}.py"
+        )
     if not own:
         missing.append(f"no test of its own: write tests/{room}/test_{source.stem}.py")
     if page is None:
-        model = "attention/soft_cap" if "attention" in room.parts else "norms/dynamic_tanh"
+        models = {"attention": "attention/soft_cap", "residual": "residual/rezero"}
+        model = next((models[part] for part in room.parts if part in models), "norms/dynamic_tanh")
         missing.append(f"no page: copy docs/blocks/{model}.md into docs/{room}/")
     if name not in _read(ROOT / "CHANGELOG.md"):
         missing.append("no line in the changelog: add one under Unreleased of CHANGELOG.md")
-    print("\n".join(missing))
     found = [f"tests/errors/test_table.py::test_the_mistakes_with_a_block_are_told[{name}]"]
-    commands = [["pytest", "-q", "-n", "0", str(source), *map(str, own)]]
+    python = [str(source), *(str(path.relative_to(ROOT)) for path in own)]
+    commands = [["pytest", "-q", "-n", "0", *python]]
     if cases:
         # The smallest case is of the block alone; the others are of what holds it.
         laws = " or ".join(f"{case}]" for case in cases)
         families = " or ".join(f"[{family}]" for family in set(cases.values()))
         commands.append(["pytest", "-q", "-n", "0", "tests/laws", "-k", f"{laws} or {families}"])
-    if f'"{name} ' in "".join(map(_read, (ROOT / "tests/errors/families").glob("*.py"))):
+    if name in BLOCKS:
         commands.append(["pytest", "-q", "-n", "0", *found])
     if page is not None:
-        commands.append([sys.executable, "docs/_build", str(page)])
+        commands.append(["python", "docs/_build", str(page.relative_to(ROOT))])
         commands.append(
             ["pytest", "-q", "-n", "0", "tests/docs/test_block_pages.py", "-k", f"{name}] or every"]
         )
+    commands.append(["pytest", "-q", "-n", "0", "-m", "slow", "tests/test_readme.py"])
+    commands += [["ruff", "check", "-q", *python], ["ruff", "format", "--check", "-q", *python]]
     failed = [command for command in commands if subprocess.run(command, cwd=ROOT).returncode]
-    return int(bool(missing or failed))
+    missing += [f"failed, see above: {shlex.join(command)}" for command in failed]
+    print("\n".join(["", *(missing or [f"{name} has all its files."])]))
+    return int(bool(missing))
+
+
+def _message_file(block: type) -> str:
+    """The file with most cases of messages of blocks of the same room; ROOM where none has any."""
+
+    def room(kind: Any) -> str:
+        return getattr(kind, "__module__", "").rpartition(".")[0]
+
+    files = Counter(
+        path.stem
+        for path in (ROOT / "tests/errors/families").glob("*.py")
+        for other in re.findall(r'^ {8}"(\w+) ', _read(path), re.MULTILINE)
+        if room(PUBLIC.get(other)) == room(block)
+    )
+    return next((file for file, _ in files.most_common(1)), "ROOM")
 
 
 def _holds(value: Any, kind: type) -> bool:

@@ -100,7 +100,7 @@ def layout(
     *others: Row,
 ) -> Row:
     """The residual layout on one sequence."""
-    raise TypeError(f"{type(residual).__name__} has no reference: register one here.")
+    raise TypeError(f"{type(residual).__name__} has no reference: register one below `layout`.")
 
 
 @layout.register
