@@ -82,7 +82,8 @@ def by_expert(
     def compute(*arguments: Any) -> Array:
         return jaxpr_as_fun(traced)(*jax.tree.leaves(arguments))[0]
 
-    return _by_expert((compute, traced.out_avals[0].dtype), parameters, x, at, keys)
+    dtype = jax.eval_shape(compute, *one).dtype
+    return _by_expert((compute, dtype), parameters, x, at, keys)
 
 
 Function = tuple[Callable[..., Array], Any]
