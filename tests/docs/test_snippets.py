@@ -89,7 +89,7 @@ def test_a_snippet_shows_what_it_printed_and_its_last_value(run_text):
         ("- item\n\n    ```python\n    1 / 0\n    ```", "4: ZeroDivisionError: division by zero"),
         ("```shell\necho so\nexit 3\n```", "2: exit code 3, expected 0.\nso\n"),
         ("```python\nimport warnings\nwarnings.warn('old')\n```", "3: UserWarning: old"),
-        ("{{ shapes(1) }}", "1: AttributeError: 'int' object has no attribute"),
+        ("{{ shapes(1) }}", "1: TypeError: 1 is not a module, class, method"),
         ('```python figure="a"\n1\n```', "2: the last value must be a figure, got int."),
     ],
 )

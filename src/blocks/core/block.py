@@ -23,6 +23,7 @@ from blocks.core.errors.location import running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
 from blocks.core.errors.words import shown
+from blocks.core.expression import expression
 from blocks.core.fields import check_types, copied_slots
 from blocks.core.modules import fields_of, map_modules, modules_in
 from blocks.core.parts import named, part_name
@@ -199,16 +200,7 @@ class Block(nn.Module, kw_only=True):
 
     def __repr__(self) -> str:
         """The expression that builds the block, omitting fields left at their defaults."""
-        parts = [
-            f"{field.name}={_show(getattr(self, field.name))}"
-            for field in dataclasses.fields(self)
-            if field.name in fields_of(self) and getattr(self, field.name) != _default(field)
-        ]
-        line = f"{type(self).__name__}({', '.join(parts)})"
-        if len(line) <= 80 and "\n" not in line:
-            return line
-        indented = "".join(f"    {part},\n" for part in (p.replace("\n", "\n    ") for p in parts))
-        return f"{type(self).__name__}(\n{indented})"
+        return expression(self)
 
     @property
     def sees_ahead(self) -> bool:
@@ -240,19 +232,6 @@ class Block(nn.Module, kw_only=True):
             f"  expected: an input for {name} of shape {there.shape}, as it was made\n"
             f"  actual:   {given} for {name} of shape {asked.shape}"
         )
-
-
-def _default(field: dataclasses.Field) -> Any:
-    factory = field.default_factory
-    return field.default if factory is dataclasses.MISSING else factory()
-
-
-def _show(value: Any) -> str:
-    """Format a field's value as source code: functions and types by their name."""
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        shown = ", ".join(_show(item) for item in value)
-        return f"[{shown}]" if isinstance(value, list) else f"({shown}{',' * (len(value) == 1)})"
-    return getattr(value, "__name__", None) or repr(value)
 
 
 def fresh(template: M, **overrides: Any) -> M:
