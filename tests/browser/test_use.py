@@ -35,7 +35,7 @@ def found(driver, words: str) -> list[str]:
     shown = "return [...document.querySelectorAll('.md-search-result__item a')].map(a => a.href)"
     meta = "return document.querySelector('.md-search-result__meta').innerText"
     until(driver, lambda: re.search("matching|No", driver.execute_script(meta)), f"search {words}")
-    wanted = re.compile(rf"#blocks\.{words}$|/{words}\.html", re.IGNORECASE)
+    wanted = re.compile(rf"#blocks\.([\w.]+\.)?{words}$|/{words}\.html", re.IGNORECASE)
     until(driver, lambda: any(map(wanted.search, driver.execute_script(shown)[:12])), words, 5.0)
     return driver.execute_script(shown)
 

@@ -110,6 +110,11 @@ def test_fields_are_written_as_a_reader_writes_them(site):
     assert "num_kv_heads: int | None = None" in signature
     assert "jaxtyping" not in text
     assert "parent" not in signature
+
+
+def test_calls_are_written_as_a_reader_writes_them(site):
+    page = (site / "blocks/attention/attention_head.html").read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]+>", "", page)
     assert 'x: Float[Array, "batch seq embed"]' in text.replace("&quot;", '"').replace("&#39;", '"')
     shown = re.sub(r"<details class=\"source.*?</details>", "", page, flags=re.S)
     assert "&gt;&gt;&gt;" not in shown
