@@ -172,7 +172,7 @@ def gradients(
 
     def total(variables: Any, first: jax.Array) -> jax.Array:
         # The first embedding of a model is what its stack is called on.
-        shared = None if context is None else context.replace(x0=first)
+        shared = context and context.replace(x0=first if floats else None)
         return (factor * run(case, variables, (first, *arguments[1:]), shared)).sum()
 
     if not floats:
