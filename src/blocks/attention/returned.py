@@ -11,7 +11,7 @@ from blocks.core.typing import Array
 
 
 def floating(new: Any, part: Any, expected: str) -> Array:
-    """What a part returned, where that is a floating point array.
+    """Check that a part returned a floating point array, and return it.
 
     Booleans and whole numbers are refused: as a mask returned for scores, they would be taken for
     numbers in silence.
@@ -29,7 +29,7 @@ def floating(new: Any, part: Any, expected: str) -> Array:
 
 
 def alike(new: Any, old: Array, part: Any, axes: str) -> Array:
-    """What a part returned for `old`, in the dtype of the computation.
+    """Check what a part returned for `old`, and cast it to the dtype of the computation.
 
     Raises:
         TypeError: no floating point array.
