@@ -1,8 +1,11 @@
 """What the reference says of fields that a block has from its base."""
 
-import griffe
+import pytest
 
 from _build.pages import ROOT
+
+griffe = pytest.importorskip("griffe", reason="needs the extra `docs`")
+pytestmark = pytest.mark.slow  # runs beside the build of the site, where the extra is there
 
 
 def test_a_block_describes_the_fields_of_its_base_and_its_own_where_both_do() -> None:
