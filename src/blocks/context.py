@@ -39,7 +39,7 @@ class Context(metaclass=Reporting):
         memory_valid: True for real tokens of the memory, False for padding.
         memory_segment_ids: document of each token of the memory, read by tokens of the same
             document; required with `segment_ids`.
-        x0: the embedding that the first layer received, for `FirstMix`.
+        x0: the embedding that the first layer received, for `X0Mix`.
         condition: a vector that conditions the whole sequence, such as a time or a class.
         carry: arrays from earlier layers, such as the first layer's values; see `Carry`.
         extras: arrays for custom blocks, by name.

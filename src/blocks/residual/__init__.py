@@ -1,7 +1,6 @@
 """Residual layouts: the placement of norms and additions around the sublayers of a block."""
 
 from blocks.residual.adaptive import AdaptiveNormZero
-from blocks.residual.first_mix import FirstMix
 from blocks.residual.hyper_connections import HyperConnections
 from blocks.residual.layout import Residual
 from blocks.residual.parallel import Parallel, ParallelNorms
@@ -10,11 +9,11 @@ from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
 from blocks.residual.stochastic_depth import StochasticDepth
 from blocks.residual.streams import Streams
+from blocks.residual.x0_mix import X0Mix
 
 __all__ = [
     "AdaptiveNormZero",
     "DeepNorm",
-    "FirstMix",
     "HyperConnections",
     "LayerScale",
     "OutputNorm",
@@ -28,5 +27,6 @@ __all__ = [
     "SandwichNorm",
     "StochasticDepth",
     "Streams",
+    "X0Mix",
     "deep_norm_params",
 ]

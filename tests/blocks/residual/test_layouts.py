@@ -22,10 +22,10 @@ from blocks import (
 from blocks.residual import (
     AdaptiveNormZero,
     DeepNorm,
-    FirstMix,
     Residual,
     ReZero,
     StochasticDepth,
+    X0Mix,
     deep_norm_params,
 )
 
@@ -50,8 +50,8 @@ def test_a_layer_starts_as_the_identity(residual: Residual) -> None:
     assert float(jnp.abs(block(residual).apply(moved, X, context) - X).max()) > 0.01
 
 
-def test_first_mix_starts_without_the_first_embedding() -> None:
-    mixed, plain = block(FirstMix()), block(FirstMix().residual)
+def test_x0_mix_starts_without_the_first_embedding() -> None:
+    mixed, plain = block(X0Mix()), block(X0Mix().residual)
     variables = mixed.init(jax.random.key(1), X, Context(x0=X))
     others = {name: own for name, own in variables["params"].items() if name != "residual"}
     got = mixed.apply(variables, X, Context(x0=jnp.full_like(X, 7.0)))
@@ -61,7 +61,7 @@ def test_first_mix_starts_without_the_first_embedding() -> None:
 @pytest.mark.parametrize(
     ("residual", "message"),
     [
-        (FirstMix(), r"FirstMix mixes in the first embedding; call with Context\(x0=\.\.\.\)"),
+        (X0Mix(), r"X0Mix mixes in the first embedding; call with Context\(x0=\.\.\.\)"),
         (AdaptiveNormZero(), r"steered by a condition; call with Context\(condition=\.\.\.\)"),
     ],
     ids=repr,

@@ -11,7 +11,7 @@ import pytest
 
 from blocks import MLP, Context, LayerScale, PreNorm, RMSNorm, Stack, TransformerBlock, find
 from blocks.layers import stack_layers
-from blocks.residual import FirstMix, HyperConnections, ResiDual, Residual, StochasticDepth, Streams
+from blocks.residual import HyperConnections, ResiDual, Residual, StochasticDepth, Streams, X0Mix
 from blocks.residual.hyper_connections import one_stream
 from blocks.residual.stream_layout import StreamResidual
 
@@ -47,10 +47,10 @@ def without(tree: Any, *names: str) -> Any:
     return {k: without(v, *names) for k, v in tree.items() if not k.endswith(names)}
 
 
-@pytest.mark.parametrize("mixed", [False, True], ids=["plain", "first_mix"])
+@pytest.mark.parametrize("mixed", [False, True], ids=["plain", "x0_mix"])
 def test_hyper_connections_start_as_pre_norm_in_every_stream(mixed: bool) -> None:
     def wrap(residual: Residual) -> Residual:
-        return FirstMix(residual=residual) if mixed else residual
+        return X0Mix(residual=residual) if mixed else residual
 
     hyper, plain = streams(wrap(HYPER)), Stack(block=layer(wrap(PreNorm())), depth=2)
     context = Context(x0=2.0 * X)

@@ -6,7 +6,7 @@
 from errors.case import CAUSAL, layer, mistake, told
 
 from blocks import MLP, LayerNorm, LayerScale, ParallelNorms, PreNorm, Stack, TransformerBlock
-from blocks.residual import AdaptiveNormZero, DeepNorm, FirstMix, ReZero, StochasticDepth
+from blocks.residual import AdaptiveNormZero, DeepNorm, ReZero, StochasticDepth, X0Mix
 
 CASES = (
     mistake(
@@ -111,10 +111,10 @@ CASES = (
         "pass the initialiser, jax.nn.initializers.zeros",
     ),
     told(
-        "FirstMix residual",
-        lambda: FirstMix(residual=PreNorm),
+        "X0Mix residual",
+        lambda: X0Mix(residual=PreNorm),
         TypeError,
-        "FirstMix: field `residual`",
+        "X0Mix: field `residual`",
         "it is the class; write PreNorm(...)",
     ),
     told(

@@ -5,7 +5,7 @@
 
 from errors.case import X, layer, shapes, stack, told
 
-from blocks.residual import AdaptiveNormZero, FirstMix
+from blocks.residual import AdaptiveNormZero, X0Mix
 
 CASES = (
     told(
@@ -15,9 +15,9 @@ CASES = (
         "AdaptiveNormZero at `layer_0.residual`: AdaptiveNormZero is steered by a condition",
     ),
     told(
-        "FirstMix no first",
-        lambda: shapes(layer(residual=FirstMix()), X),
+        "X0Mix no first",
+        lambda: shapes(layer(residual=X0Mix()), X),
         ValueError,
-        "FirstMix at `residual`: FirstMix mixes in the first embedding",
+        "X0Mix at `residual`: X0Mix mixes in the first embedding",
     ),
 )

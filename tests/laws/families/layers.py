@@ -29,7 +29,7 @@ from blocks import (
     TransformerBlock,
     find,
 )
-from blocks.residual import FirstMix
+from blocks.residual import X0Mix
 
 GPT_BLOCK = TransformerBlock(
     attention=attention(dropout_rate=0.3), mlp=MLP(hidden=16, dropout_rate=0.3), dropout_rate=0.3
@@ -201,7 +201,7 @@ def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.nd
 def _(block: CausalLM, params: Params, tokens: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     x = reference(block.embed, params["embed"], tokens)
     CALL["tokens"] = tokens
-    first = (x,) if find(block, FirstMix) else ()
+    first = (x,) if find(block, X0Mix) else ()
     x = reference(block.stack, params["stack"], x, *memory, *first)
     x = reference(block.norm, params["norm"], x)
     return reference(block.head, params.get("head", {}), x, params["embed"]["embedding"])

@@ -26,7 +26,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from blocks.residual import AdaptiveNormZero, DeepNorm, FirstMix, Residual, ReZero, StochasticDepth
+from blocks.residual import AdaptiveNormZero, DeepNorm, Residual, ReZero, StochasticDepth, X0Mix
 
 
 def small(residual: Residual, **fields: Any) -> TransformerBlock:
@@ -41,7 +41,7 @@ MIXED = CausalLM(
     embed=TokenEmbedding(vocab_size=VOCAB, features=EMBED),
     stack=Stack(
         block=small(
-            FirstMix(residual=SandwichNorm()), attention=attention(num_heads=2, use_bias=False)
+            X0Mix(residual=SandwichNorm()), attention=attention(num_heads=2, use_bias=False)
         ),
         depth=2,
     ),
@@ -74,7 +74,7 @@ CASES = [
         condition=True,
     ),
     Case(
-        "gpt_first_mix",
+        "gpt_x0_mix",
         MIXED,
         tokens,
         V * E + 2 * (4 * E * E + 2 * 6 * E + 4 * E + 2) + E,
@@ -192,9 +192,9 @@ def _(
 
 @layout.register
 def _(
-    residual: FirstMix, params: Params, x: Row, sublayers: Sublayers, norm: Norm, *others: Row
+    residual: X0Mix, params: Params, x: Row, sublayers: Sublayers, norm: Norm, *others: Row
 ) -> Row:
-    x = params["own"] * x + params["first"] * others[-1]
+    x = params["own"] * x + params["x0"] * others[-1]
     return layout(residual.residual, params.get("residual", {}), x, sublayers, norm, *others)
 
 

@@ -1,4 +1,4 @@
-"""`FirstMix`: the embedding of the tokens, mixed into the input of every layer."""
+"""`X0Mix`: the embedding of the tokens, mixed into the input of every layer."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from blocks.residual.layout import NamedNorm, Residual, Sublayer
 from blocks.residual.placement import PreNorm
 
 
-class FirstMix(Residual, kw_only=True):
+class X0Mix(Residual, kw_only=True):
     r"""Embedding residual: $x_0$ is mixed into the input of each layer, $x \leftarrow a x + b x_0$.
 
     $a$ starts at 1 and $b$ at 0. Models set `context.x0`; a layer called alone needs it.
@@ -25,8 +25,8 @@ class FirstMix(Residual, kw_only=True):
 
     Example:
         ```python
-        >>> from blocks.residual import FirstMix
-        >>> FirstMix().residual
+        >>> from blocks.residual import X0Mix
+        >>> X0Mix().residual
         PreNorm()
 
         ```
@@ -51,10 +51,10 @@ class FirstMix(Residual, kw_only=True):
         """Mix in the embedding, then run the layout."""
         if context is None or context.x0 is None:
             raise ValueError(
-                "FirstMix mixes in the first embedding; call with Context(x0=...), as CausalLM "
+                "X0Mix mixes in the first embedding; call with Context(x0=...), as CausalLM "
                 "and Encoder do."
             )
-        own = self.param("own", nn.initializers.ones, (), self.param_dtype)
-        first = self.param("first", nn.initializers.zeros, (), self.param_dtype)
-        x = own.astype(x.dtype) * x + first.astype(x.dtype) * context.x0.astype(x.dtype)
+        weight = self.param("own", nn.initializers.ones, (), self.param_dtype)
+        x0_weight = self.param("x0", nn.initializers.zeros, (), self.param_dtype)
+        x = weight.astype(x.dtype) * x + x0_weight.astype(x.dtype) * context.x0.astype(x.dtype)
         return self.residual(x, sublayers, norm, context, deterministic)
