@@ -35,6 +35,7 @@ from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
 from blocks.heads.pooling import MeanPool
 from blocks.introspection.collected import attention_weights, hidden_states
+from blocks.introspection.difference import diff
 from blocks.introspection.summary import summary
 from blocks.layers.skip_stack import SkipStack
 from blocks.layers.stack import Stack
@@ -142,6 +143,7 @@ __all__ = [
     "attention_weights",
     "check_parameters",
     "checked",
+    "diff",
     "dot_product_attention",
     "find",
     "gelu",

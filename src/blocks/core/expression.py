@@ -11,7 +11,7 @@ from blocks.core.modules import fields_of
 def expression(block: nn.Module) -> str:
     """Print a block as the expression that builds it, omitting fields left at their defaults."""
     parts = [
-        f"{field.name}={_show(getattr(block, field.name))}"
+        f"{field.name}={as_code(getattr(block, field.name))}"
         for field in dataclasses.fields(block)
         if field.name in fields_of(block) and getattr(block, field.name) != _default(field)
     ]
@@ -27,9 +27,9 @@ def _default(field: dataclasses.Field) -> Any:
     return field.default if factory is dataclasses.MISSING else factory()
 
 
-def _show(value: Any) -> str:
+def as_code(value: Any) -> str:
     """Format a field's value as source code: functions and types by their name."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        shown = ", ".join(_show(item) for item in value)
+        shown = ", ".join(as_code(item) for item in value)
         return f"[{shown}]" if isinstance(value, list) else f"({shown}{',' * (len(value) == 1)})"
     return getattr(value, "__name__", None) or repr(value)
