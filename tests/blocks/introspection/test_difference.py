@@ -91,7 +91,7 @@ def test_a_block_is_compared_with_each_of_a_pattern():
 
 def test_a_long_part_prints_as_its_kind():
     init = jax.nn.initializers.zeros
-    mlp = GatedMLP(hidden=8, kernel_init=init, out_kernel_init=init)
+    mlp = GatedMLP(hidden=8, dropout_rate=0.1, kernel_init=init, out_kernel_init=init)
     printed = str(diff(layer(), TransformerBlock(attention=layer().attention, mlp=mlp)))
     assert printed == "mlp  MLP(hidden=8) -> GatedMLP"
 
