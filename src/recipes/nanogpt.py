@@ -42,8 +42,8 @@ from blocks import (
 from recipes.config import GPTConfig, Recipe
 from recipes.data import Corpus, Tokenizer, build_tokenizer
 from recipes.data.batches import evaluation_batches, split_tokens, training_batches
-from recipes.generation.generate import write
 from recipes.generation.sampling import Sampling
+from recipes.generation.text import write
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import record
 from recipes.runs.report import closing, opening

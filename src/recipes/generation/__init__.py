@@ -1,1 +1,1 @@
-"""Generation of text: sampling of tokens from a model."""
+"""Generation: tokens and texts drawn from a model, searched by beams, and scored."""

@@ -2,13 +2,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes_generation import DECODER, SEQ2SEQ, log_probabilities, random_params
 
 from blocks import MLP, replace
 from recipes.config import GPTConfig
 from recipes.data import CharTokenizer
 from recipes.errors import RecipeError
-from recipes.generation.generate import generate, write
-from recipes.generation.sampling import Sampling
+from recipes.generation.generate import generate
+from recipes.generation.sampling import GREEDY, Sampling
+from recipes.generation.text import write
 from recipes.nanogpt import build_gpt
 
 CONTEXT = 8
@@ -136,3 +138,89 @@ def test_an_empty_prompt_is_refused(params: dict) -> None:
 def test_a_long_prompt_counts_by_its_end(params: dict) -> None:
     long = [1, 2, 3, 4, 5, 6] * 3
     assert drawn(params, long, 5) == drawn(params, long[-CONTEXT:], 5)
+
+
+GREEDY_20 = {"tokens": 20, "context": CONTEXT, "sampling": Sampling(temperature=0.0)}
+
+
+def rows_of(chunks) -> list[list[int]]:
+    return np.concatenate(list(chunks), axis=1).tolist()
+
+
+def test_prompts_of_different_lengths_give_what_each_gives_alone(params: dict) -> None:
+    prompts = [[1, 2, 3, 4, 5], [5], [6, 6]]
+    rows = rows_of(generate(MODEL, params, prompts, **{**GREEDY_20, "tokens": 4}))
+    for prompt, row in zip(prompts, rows, strict=True):
+        assert drawn(params, prompt, 4, temperature=0.0) == row
+
+
+def test_a_row_repeats_its_end_token_and_drawing_stops_when_all_have_ended(params: dict) -> None:
+    prompts = [[1, 2], [5, 3]]
+    free = rows_of(generate(MODEL, params, prompts, **GREEDY_20))
+    end = free[0][3]
+    ended = rows_of(generate(MODEL, params, prompts, end=[end], **GREEDY_20))
+    places = [row.index(end) if end in row else 19 for row in free]
+    for row, before, place in zip(ended, free, places, strict=True):
+        assert row[: place + 1] == before[: place + 1]
+        assert set(row[place + 1 :]) <= {end}
+    assert len(ended[0]) == max(places) + 1
+
+
+def test_without_a_context_the_learned_positions_are_the_context(params: dict) -> None:
+    options = {**GREEDY_20, "context": None}
+    assert rows_of(generate(MODEL, params, [[1]], **options)) == rows_of(
+        generate(MODEL, params, [[1]], **GREEDY_20)
+    )
+
+
+def test_without_a_limit_every_token_is_drawn_given_all_before_it() -> None:
+    weights = random_params(DECODER, jnp.zeros((1, 2), jnp.int32))
+    (row,) = rows_of(generate(DECODER, weights, [[1, 2]], tokens=70, sampling=GREEDY))
+    text = [1, 2, *row]
+    expected = log_probabilities(DECODER, weights, text)[1:-1].argmax(axis=-1)
+    assert row == expected.tolist()
+
+
+def test_an_encoder_decoder_continues_given_its_source() -> None:
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    weights = random_params(SEQ2SEQ, tokens, tokens)
+    sources = [[1, 2, 3], [4]]
+    rows = rows_of(
+        generate(SEQ2SEQ, weights, [[0], [0]], tokens=20, source=sources, sampling=GREEDY)
+    )
+    for source, row in zip(sources, rows, strict=True):
+        expected = log_probabilities(SEQ2SEQ, weights, [0, *row], source)[:-1].argmax(axis=-1)
+        assert row == expected.tolist()
+
+
+def test_tokens_that_the_text_has_are_penalized(params: dict) -> None:
+    """With a penalty of 3, a positive logit counts a third and a negative one three times."""
+    text = [3, 1]
+    sampling = Sampling(temperature=0.0, repetition_penalty=3.0)
+    options = {"tokens": 6, "context": CONTEXT, "sampling": sampling}
+    (row,) = rows_of(generate(MODEL, params, [text], **options))
+    for token in row:
+        padded = jnp.array([text + [0] * (CONTEXT - len(text))])
+        logits = np.array(UNCACHED({"params": params}, padded)[0, len(text) - 1])
+        for known in set(text):
+            logits[known] *= 3.0 if logits[known] < 0 else 1 / 3
+        assert token == logits.argmax()
+        text.append(token)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": 0}, "tokens=0 must be a whole number"),
+        ({"context": 0}, "context=0 must be a whole number"),
+        ({"key": 7, "sampling": Sampling()}, "key=7 must be one random key"),
+        ({"prompt": [[9]]}, "Token id 9 in row 0 of prompt is outside the vocabulary, 0 to 6"),
+        ({"prompt": [[1.5]]}, "token ids are integers"),
+        ({"end": [7]}, "Token id 7 in row 0 of end"),
+        ({"source": [[1]]}, "has no encoder"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(params: dict, options: dict, message: str) -> None:
+    given = {"prompt": [[1]], **GREEDY_20, **options}
+    with pytest.raises(RecipeError, match=message):
+        list(generate(MODEL, params, given.pop("prompt"), **given))
