@@ -81,7 +81,7 @@ def beam_search(
             f"Ask for {max(1, limit - ids.shape[1])} tokens, or shorten the prompt.",
         )
     memory = memory_of(model, params, len(ids), source, source_valid)
-    padded = rounded(ids.shape[1] - 1)
+    padded = rounded(ids.shape[1] - 1, limit)
     padding = ((0, 0), (padded - ids.shape[1] + 1, 0))
     text, valid = np.pad(ids[:, :-1], padding), np.pad(real[:, :-1], padding)
     size = padded + rounded(tokens)

@@ -188,9 +188,10 @@ def _generate(
         yield chunk
 
 
-def rounded(length: int) -> int:
-    """Round a length up, and to one step at least, so that few lengths are compiled."""
-    return max(1, -(-length // ROUND)) * ROUND
+def rounded(length: int, limit: int | None = None) -> int:
+    """Round a length up, to a multiple or the limit, so that few lengths are compiled."""
+    up = max(1, -(-length // ROUND)) * ROUND
+    return up if limit is None else min(up, limit)
 
 
 def _present(ids: np.ndarray, real: np.ndarray, vocab_size: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from blocks import Context
 from recipes.errors import RecipeError
 from recipes.generation.decoding import Memory
-from recipes.generation.generate import memory_of, rounded
+from recipes.generation.generate import memory_of, own_context, rounded
 from recipes.generation.prompts import Prompts, check_vocabulary, pad_left
 
 
@@ -39,7 +39,8 @@ def log_likelihood(
         Log-likelihoods, `[batch]`, float32.
 
     Raises:
-        RecipeError: Rows that are empty, not token ids, past the vocabulary, or not of one number.
+        RecipeError: Rows that are empty, not token ids, past the vocabulary, longer than
+            the model's learned positions, or not of one number.
 
     Example:
         ```python
@@ -60,7 +61,13 @@ def log_likelihood(
         np.concatenate([a[x], b[y]])
         for a, x, b, y in zip(given, given_real, scored, scored_real, strict=True)
     ]
-    length = rounded(max(map(len, rows)))
+    longest, limit = max(map(len, rows)), own_context(model)
+    if limit is not None and longest > limit:
+        raise RecipeError(
+            f"The longest text has {longest} tokens, and the model {limit} positions.",
+            "Shorten the prompts, or leave out their beginnings.",
+        )
+    length = rounded(longest, limit)
     ids = np.stack([np.pad(row, (0, length - len(row))) for row in rows])
     ends = np.array([[len(row)] for row in rows])
     starts = given_real.sum(axis=1, keepdims=True)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import pytest
 from recipes_generation import DECODER, SEQ2SEQ, VOCAB, log_probabilities, random_params
 
+from blocks import LearnedPositions, TokenEmbedding, override
 from recipes.errors import RecipeError
 from recipes.generation.beams import beam_search
 
@@ -14,11 +15,11 @@ END = (4,)
 EVERYTHING = VOCAB**TOKENS
 
 
-def enumerated(model, params, prompt, length_penalty, source=None):
+def enumerated(model, params, prompt, length_penalty, source=None, end=END):
     """All continuations by score, the best first."""
     found = {}
     for text in itertools.product(range(VOCAB), repeat=TOKENS):
-        ends = [i + 1 for i, token in enumerate(text) if token in END]
+        ends = [i + 1 for i, token in enumerate(text) if token in end]
         text = text[: min(ends, default=TOKENS)]
         if text not in found:
             logs = log_probabilities(model, params, [*prompt, *text], source)
@@ -65,3 +66,12 @@ def test_a_source_without_an_encoder_is_refused():
     params = random_params(DECODER, jnp.zeros((1, 2), jnp.int32))
     with pytest.raises(RecipeError, match="CausalLM has no encoder to read it"):
         beam_search(DECODER, params, [[1]], tokens=1, beams=1, source=[[1]])
+
+
+def test_a_search_reaches_the_last_learned_position_and_not_past_it():
+    model = override(DECODER, TokenEmbedding, position=LearnedPositions(max_length=5))
+    params = random_params(model, jnp.zeros((1, 2), jnp.int32))
+    ((best, *_),) = beam_search(model, params, [[1, 2]], tokens=TOKENS, beams=EVERYTHING)
+    assert best.tokens == enumerated(model, params, [1, 2], 1.0, end=())[0][0]
+    with pytest.raises(RecipeError, match="prompt of 2 and tokens=4 are more than the 5 positions"):
+        beam_search(model, params, [[1, 2]], tokens=4, beams=2)

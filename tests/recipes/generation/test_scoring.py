@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from recipes_generation import DECODER, SEQ2SEQ, log_probabilities, random_params
 
+from blocks import LearnedPositions, TokenEmbedding, override
 from recipes.errors import RecipeError
 from recipes.generation.scoring import log_likelihood
 
@@ -42,3 +43,12 @@ def test_the_wrong_number_of_rows_and_unknown_tokens_are_refused():
         log_likelihood(DECODER, params, [[1]], [[5]])
     with pytest.raises(RecipeError, match="EncoderDecoder reads a source"):
         log_likelihood(SEQ2SEQ, params, [[1]], [[1]])
+
+
+def test_texts_are_as_long_as_the_learned_positions_and_no_longer():
+    model = override(DECODER, TokenEmbedding, position=LearnedPositions(max_length=4))
+    params = random_params(model, TOKENS)
+    (got,) = log_likelihood(model, params, [[1, 2]], [[3, 4]])
+    assert got == pytest.approx(summed(model, params, [1, 2], [3, 4]), abs=1e-4)
+    with pytest.raises(RecipeError, match="longest text has 5 tokens, and the model 4 positions"):
+        log_likelihood(model, params, [[1, 2]], [[3, 4, 0]])
