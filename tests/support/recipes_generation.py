@@ -8,7 +8,6 @@ from blocks import (
     MLP,
     Causal,
     CausalLM,
-    Context,
     CrossAttention,
     Encoder,
     EncoderDecoder,
@@ -52,8 +51,9 @@ def random_params(model, *inputs):
     return jax.tree.unflatten(tree, noise)
 
 
-def log_probabilities(model, params, tokens, source=None):
-    """Of each next token after one text, without cache, padding or batch: `[seq, vocab]`."""
-    inputs = (jnp.array([tokens]),) + (() if source is None else (jnp.array([source]),))
-    logits = model.apply({"params": params}, *inputs, context=Context())
-    return np.asarray(jax.nn.log_softmax(logits[0]))
+def log_probabilities(model, params, texts, source=None):
+    """Of the token after each, for texts of one length, without a cache: `[texts, seq, vocab]`."""
+    texts = jnp.array(texts)
+    inputs = (texts,) if source is None else (texts, jnp.array([source] * len(texts)))
+    logits = jax.jit(model.apply)({"params": params}, *inputs)
+    return np.asarray(jax.nn.log_softmax(logits))

@@ -18,11 +18,12 @@ EVERYTHING = VOCAB**TOKENS
 def enumerated(model, params, prompt, length_penalty, source=None, end=END):
     """All continuations by score, the best first."""
     found = {}
-    for text in itertools.product(range(VOCAB), repeat=TOKENS):
+    texts = list(itertools.product(range(VOCAB), repeat=TOKENS))
+    rows = log_probabilities(model, params, [[*prompt, *text] for text in texts], source)
+    for text, logs in zip(texts, rows, strict=True):
         ends = [i + 1 for i, token in enumerate(text) if token in end]
         text = text[: min(ends, default=TOKENS)]
         if text not in found:
-            logs = log_probabilities(model, params, [*prompt, *text], source)
             steps = range(len(prompt) - 1, len(prompt) - 1 + len(text))
             total = sum(logs[i, token] for i, token in zip(steps, text, strict=True))
             found[text] = total / len(text) ** length_penalty
@@ -58,7 +59,7 @@ def test_one_beam_is_the_most_probable_token_each_time():
     ((found,),) = beam_search(DECODER, params, [[1, 2]], tokens=4, beams=1)
     text = [1, 2]
     for token in found.tokens:
-        assert token == log_probabilities(DECODER, params, text)[-1].argmax()
+        assert token == log_probabilities(DECODER, params, [text])[0, -1].argmax()
         text.append(token)
 
 

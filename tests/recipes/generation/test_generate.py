@@ -177,7 +177,7 @@ def test_without_a_limit_every_token_is_drawn_given_all_before_it() -> None:
     weights = random_params(DECODER, jnp.zeros((1, 2), jnp.int32))
     (row,) = rows_of(generate(DECODER, weights, [[1, 2]], tokens=70, sampling=GREEDY))
     text = [1, 2, *row]
-    expected = log_probabilities(DECODER, weights, text)[1:-1].argmax(axis=-1)
+    expected = log_probabilities(DECODER, weights, [text])[0, 1:-1].argmax(axis=-1)
     assert row == expected.tolist()
 
 
@@ -189,7 +189,7 @@ def test_an_encoder_decoder_continues_given_its_source() -> None:
         generate(SEQ2SEQ, weights, [[0], [0]], tokens=20, source=sources, sampling=GREEDY)
     )
     for source, row in zip(sources, rows, strict=True):
-        expected = log_probabilities(SEQ2SEQ, weights, [0, *row], source)[:-1].argmax(axis=-1)
+        expected = log_probabilities(SEQ2SEQ, weights, [[0, *row]], source)[0, :-1].argmax(axis=-1)
         assert row == expected.tolist()
 
 

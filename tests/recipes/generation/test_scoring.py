@@ -15,7 +15,7 @@ TOKENS = jnp.zeros((1, 2), jnp.int32)
 
 
 def summed(model, params, prompt, continuation, source=None):
-    logs = log_probabilities(model, params, [*prompt, *continuation], source)
+    (logs,) = log_probabilities(model, params, [[*prompt, *continuation]], source)
     return sum(logs[len(prompt) - 1 + i, token] for i, token in enumerate(continuation))
 
 
