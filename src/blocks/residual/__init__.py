@@ -7,8 +7,10 @@ from blocks.residual.parallel import Parallel, ParallelNorms
 from blocks.residual.placement import OutputNorm, PostNorm, PreNorm, SandwichNorm
 from blocks.residual.resi_dual import ResiDual
 from blocks.residual.scaled import DeepNorm, LayerScale, ReZero, deep_norm_params
+from blocks.residual.scaled_residual import ScaledResidual
 from blocks.residual.stochastic_depth import StochasticDepth
 from blocks.residual.streams import Streams
+from blocks.residual.without_norm import WithoutNorm
 from blocks.residual.x0_mix import X0Mix
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "ResiDual",
     "Residual",
     "SandwichNorm",
+    "ScaledResidual",
     "StochasticDepth",
     "Streams",
+    "WithoutNorm",
     "X0Mix",
     "deep_norm_params",
 ]

@@ -24,7 +24,9 @@ from blocks.residual import (
     DeepNorm,
     Residual,
     ReZero,
+    ScaledResidual,
     StochasticDepth,
+    WithoutNorm,
     X0Mix,
     deep_norm_params,
 )
@@ -48,6 +50,32 @@ def test_a_layer_starts_as_the_identity(residual: Residual) -> None:
     np.testing.assert_array_equal(got, X)
     moved = jax.tree.map(lambda leaf: leaf + 0.1, variables)
     assert float(jnp.abs(block(residual).apply(moved, X, context) - X).max()) > 0.01
+
+
+def test_a_constant_factor_is_the_one_that_layer_scale_starts_with() -> None:
+    constant, learned = (
+        block(kind(**fields))
+        for kind, fields in [
+            (ScaledResidual, {"scale": 0.25}),
+            (LayerScale, {"scale_init": nn.initializers.constant(0.25)}),
+        ]
+    )
+    variables = learned.init(jax.random.key(1), X)
+    others = {name: own for name, own in variables["params"].items() if name != "residual"}
+    got = constant.apply({"params": others}, X)
+    np.testing.assert_allclose(got, learned.apply(variables, X), rtol=1e-6)
+
+
+def test_a_sublayer_without_norm_sees_the_stream_itself() -> None:
+    seen = {}
+
+    def sublayer(name: str) -> Callable[[jax.Array], jax.Array]:
+        return lambda h: seen.update({name: h}) or jnp.zeros_like(h)
+
+    sublayers = {name: sublayer(name) for name in ("attention", "mlp")}
+    WithoutNorm(sublayers=("attention",))(X, sublayers, lambda name: lambda h: -h)
+    np.testing.assert_array_equal(seen["attention"], X)
+    np.testing.assert_array_equal(seen["mlp"], -X)
 
 
 def test_x0_mix_starts_without_the_first_embedding() -> None:

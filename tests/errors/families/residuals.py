@@ -5,7 +5,8 @@
 
 from errors.case import X, layer, shapes, stack, told
 
-from blocks.residual import AdaptiveNormZero, X0Mix
+from blocks import Parallel
+from blocks.residual import AdaptiveNormZero, ScaledResidual, WithoutNorm, X0Mix
 
 CASES = (
     told(
@@ -19,5 +20,26 @@ CASES = (
         lambda: shapes(layer(residual=X0Mix()), X),
         ValueError,
         "X0Mix at `residual`: X0Mix mixes in the first embedding",
+    ),
+    told(
+        "ScaledResidual no factor",
+        lambda: ScaledResidual(scale=0.0),
+        ValueError,
+        "ScaledResidual: scale=0.0 must be positive; Granite has 0.22",
+    ),
+    told(
+        "WithoutNorm no names",
+        lambda: WithoutNorm(sublayers=()),
+        ValueError,
+        "WithoutNorm: sublayers=() leaves out no norm; name some",
+    ),
+    told(
+        "WithoutNorm one norm for all",
+        lambda: shapes(
+            layer(residual=WithoutNorm(residual=Parallel(), sublayers=("attention",))), X
+        ),
+        ValueError,
+        "WithoutNorm at `residual`: sublayers=('attention',): Parallel() creates no norm",
+        "for 'attention' among the sublayers ['attention', 'mlp']",
     ),
 )

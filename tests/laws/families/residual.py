@@ -26,7 +26,16 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from blocks.residual import AdaptiveNormZero, DeepNorm, Residual, ReZero, StochasticDepth, X0Mix
+from blocks.residual import (
+    AdaptiveNormZero,
+    DeepNorm,
+    Residual,
+    ReZero,
+    ScaledResidual,
+    StochasticDepth,
+    WithoutNorm,
+    X0Mix,
+)
 
 
 def small(residual: Residual, **fields: Any) -> TransformerBlock:
@@ -65,6 +74,18 @@ CASES = [
         small(LayerScale(residual=StochasticDepth(rate=0.3))),
         vectors,
         SMALL + 4 * E,
+    ),
+    Case(
+        "block_scaled_residual",
+        small(ScaledResidual(residual=ParallelNorms(), scale=0.22)),
+        vectors,
+        SMALL + 2 * E,
+    ),
+    Case(
+        "block_without_norm",
+        small(WithoutNorm(residual=SandwichNorm(), sublayers=("attention",))),
+        vectors,
+        SMALL + 2 * E,
     ),
     Case(
         "block_adaptive",
@@ -176,6 +197,26 @@ def _(
 
     inner = params.get("residual", {})
     return layout(residual.residual, inner, x, {name: scaled(name) for name in sublayers}, norm)
+
+
+@layout.register
+def _(
+    residual: ScaledResidual, params: Params, x: Row, sublayers: Sublayers, norm: Norm, *others: Row
+) -> Row:
+    def scaled(name: str) -> Callable[[Row], Row]:
+        return lambda h: residual.scale * sublayers[name](h)
+
+    return layout(residual.residual, params, x, {n: scaled(n) for n in sublayers}, norm, *others)
+
+
+@layout.register
+def _(
+    residual: WithoutNorm, params: Params, x: Row, sublayers: Sublayers, norm: Norm, *others: Row
+) -> Row:
+    def some(name: str, h: Row) -> Row:
+        return h if name.startswith(residual.sublayers) else norm(name, h)
+
+    return layout(residual.residual, params, x, sublayers, some, *others)
 
 
 @layout.register
