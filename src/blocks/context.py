@@ -1,6 +1,7 @@
 """`Context`: what one call shares with every layer, as one typed value."""
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,16 @@ from flax.core import FrozenDict
 from blocks.carry import Carry
 from blocks.core.errors.fixes import MASK
 from blocks.core.errors.making import Reporting
-from blocks.core.errors.words import shown
+from blocks.core.errors.signatures import hints_of
+from blocks.core.errors.words import alternatives, is_array, misfit, readable, shown
 from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
+from blocks.counting import count
 
-_STATIC = ("streams", "cache_size")
+_COUNTS = {
+    "streams": "whole number, at least 1; Streams sets it",
+    "cache_size": "whole number of tokens, at least 1",
+}
+_STATIC = tuple(_COUNTS)
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -97,13 +104,13 @@ class Context(metaclass=Reporting):
         if self.extras:
             extras = {name: of_jax(array) for name, array in self.extras.items()}
             object.__setattr__(self, "extras", FrozenDict(extras))
-        size = self.cache_size
-        if size is not None and (type(size) is not int or size < 1):
-            raise ValueError(f"cache_size={size!r} must be a whole number of tokens, at least 1.")
-        if not isinstance(self.streams, int) or self.streams < 1:
-            raise ValueError(
-                f"streams={self.streams!r} must be a whole number, at least 1; Streams sets it."
-            )
+        for name, kind in _COUNTS.items():
+            number = getattr(self, name)
+            if number is None and name == "cache_size":
+                continue
+            if type(number) is bool or not isinstance(number, numbers.Integral) or number < 1:
+                raise ValueError(f"{name}={number!r} must be a {kind}.")
+            object.__setattr__(self, name, int(number))
         if not (self.carry is None or isinstance(self.carry, Carry)):
             raise TypeError(f"carry={self.carry!r} must be a Carry; write Carry({{name: array}}).")
         self.check()
@@ -133,13 +140,14 @@ class Context(metaclass=Reporting):
         Raises:
             TypeError: names the first array that does not fit, and the sizes that it should have.
         """
-        arrays = {name: value for name, value in self._arrays().items() if value is not None}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        for name, array in arrays.items():
+            if mapped := _mapped(name, array, batch is not None):
+                raise TypeError(mapped)
         if arrays:
             sizes = None if batch is None else jax.ShapeDtypeStruct((batch, seq), jnp.int32)
             _context(sizes, **arrays)
-
-    def _arrays(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _ARRAYS}
 
     def replace(self, **fields: Any) -> "Context":
         """Return a copy with other `fields`."""
@@ -208,6 +216,20 @@ def _context(
     """Check the arrays of a context against each other, and against the tokens."""
 
 
+def _mapped(name: str, array: Any, called: bool) -> str | None:
+    """Explain how `jax.vmap` maps over an array with one axis more; None for another array."""
+    hint = hints_of(_context)[name]
+    own = len(alternatives(hint)[0].dim_str.split())
+    mask = name == "valid" and array.shape[1:2] == array.shape[2:]  # has a fix of its own
+    if not is_array(array) or array.ndim != own + 1 or mask:
+        return None
+    fix = f"make it inside: jax.vmap(lambda x, {name}: ... Context({name}={name}) ...)"
+    if called:
+        fix = "jax.vmap maps over the context too: in_axes=(None, 0, 0) for (variables, x, context)"
+    what = f"argument `{name}` of context has an axis too many"
+    return misfit(what, readable(hint), shown(array), fix)
+
+
 class Coordinates(flax.struct.PyTreeNode):
     """Coordinates of tokens, queries or keys, from which masks and positions are computed.
 
@@ -242,49 +264,3 @@ def locate(
     if positions is None:
         positions = count(seq, context.valid, context.segment_ids)
     return Coordinates(order + length, positions, context.valid, context.segment_ids)
-
-
-@typed
-def count(
-    seq: int,
-    valid: Bool[Array, "batch seq"] | None = None,
-    segment_ids: Int[Array, "batch seq"] | None = None,
-    last_segment: Int[Array, "batch"] | None = None,
-    num_tokens: Int[Array, "batch"] | None = None,
-) -> Int[Array, "#batch seq"]:
-    """Positions of `seq` tokens, restarted in each document; padding is not counted.
-
-    Args:
-        seq: number of tokens.
-        valid: True for real tokens.
-        segment_ids: documents of the tokens, one after the other.
-        last_segment: document that earlier calls ended in.
-        num_tokens: number of its real tokens in earlier calls.
-    """
-    index = jnp.arange(seq, dtype=jnp.int32)[None]
-    if valid is not None:
-        index = jnp.maximum(jnp.cumsum(valid, axis=-1, dtype=jnp.int32) - 1, 0)
-    before = 0 if num_tokens is None else num_tokens[:, None]
-    if segment_ids is None:
-        return index + before
-    last = segment_ids[:, :1].sum(axis=1) if last_segment is None else last_segment
-    begins = segment_ids != newest_before(segment_ids, valid, last)
-    begins = begins if valid is None else begins & valid
-    start = jnp.where(begins, jnp.broadcast_to(index, begins.shape), -before)
-    return index - jnp.maximum.accumulate(start, axis=1)
-
-
-@typed
-def newest_before(
-    tokens: Int[Array, "batch seq"],
-    valid: Bool[Array, "batch seq"] | None,
-    last: Int[Array, "batch"],
-) -> Int[Array, "batch seq"]:
-    """The newest real token before each token; `last` is the one before all of them."""
-    known = jnp.concatenate([last[:, None], tokens], axis=1)
-    if valid is None:
-        return known[:, :-1]
-    index = jnp.arange(tokens.shape[1] + 1)[None]
-    index = jnp.where(jnp.pad(valid, ((0, 0), (1, 0)), constant_values=True), index, 0)
-    index = jnp.maximum.accumulate(index, axis=1)
-    return jnp.take_along_axis(known, index, axis=1)[:, :-1]

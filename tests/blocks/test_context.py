@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from blocks import Block, Causal, Context, MultiHeadAttention, Stack, TransformerBlock
-from blocks.context import count, locate
+from blocks.context import locate
+from blocks.counting import count
 
 
 def test_without_a_context_tokens_count_from_zero() -> None:
@@ -146,6 +147,41 @@ def test_extras_that_are_no_arrays_by_name_are_refused(extras: Any) -> None:
         Context(extras=extras)
 
 
-def test_a_cache_size_of_true_is_refused() -> None:
-    with pytest.raises(ValueError, match="cache_size=True must be a whole number"):
-        Context(cache_size=True)
+@pytest.mark.parametrize("name", ["cache_size", "streams"])
+@pytest.mark.parametrize("value", [True, np.True_, 4.0, "4", 0], ids=repr)
+def test_a_count_that_is_no_whole_number_from_1_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}={value!r} must be a whole number"):
+        Context(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["cache_size", "streams"])
+def test_a_whole_number_of_numpy_counts(name: str) -> None:
+    context = Context(**{name: np.int64(4)})
+    assert type(getattr(context, name)) is int
+    assert repr(context) == f"Context({name}=4)"
+
+
+def side_by_side(axes: int | None) -> tuple[jax.Array, jax.Array]:
+    """Two calls side by side: results mapped by vmap, and one after the other."""
+    block, x = MultiHeadAttention(num_heads=2), jnp.arange(48.0).reshape(2, 2, 3, 4) / 48
+    valid = jnp.array([[[True, True, False], [True] * 3], [[True] * 3, [False, True, True]]])
+    variables = block.init(jax.random.key(0), x[0])
+    contexts = [Context(valid=rows) for rows in valid]
+    stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *contexts)
+    mapped = jax.vmap(block.apply, in_axes=(None, 0, axes))(variables, x, stacked)
+    looped = [block.apply(variables, *call) for call in zip(x, contexts, strict=True)]
+    return mapped, jnp.stack(looped)
+
+
+def test_a_context_that_is_not_mapped_over_says_how_to() -> None:
+    with pytest.raises(
+        TypeError, match=r"`valid` of context has an axis too many[\s\S]*in_axes=\(None, 0, 0\)"
+    ):
+        side_by_side(None)
+    np.testing.assert_allclose(*side_by_side(0), rtol=1e-5, atol=1e-6)
+
+
+def test_an_array_for_several_calls_says_how_to_map() -> None:
+    positions = jnp.zeros((2, 3, 4), jnp.int32)
+    with pytest.raises(TypeError, match=r"fix: .*vmap\(lambda x, positions: .*Context\(positions="):
+        Context(positions=positions)

@@ -3,11 +3,12 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from blocks.context import Context, newest_before
+from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
+from blocks.counting import newest_before
 
 
 class TokenTypes(Block, kw_only=True):

@@ -54,6 +54,15 @@ CASES = (
         ),
     ),
     mistake(
+        "Context valid of several calls",
+        lambda: Context(valid=jnp.ones((4, 2, 3), bool)),
+        TypeError,
+        "Context: argument `valid` of context has an axis too many",
+        "  expected: Bool[Array, 'batch seq'] | None",
+        "  actual:   bool[4,2,3]",
+        "  fix:      make it inside: jax.vmap(lambda x, valid: ... Context(valid=valid) ...)",
+    ),
+    mistake(
         "Context valid one row",
         lambda: Context(valid=VALID[0]),
         TypeError,

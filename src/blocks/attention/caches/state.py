@@ -6,8 +6,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from blocks.context import Context, Coordinates, count, locate
+from blocks.context import Context, Coordinates, locate
 from blocks.core.typing import Array, Bool, Int
+from blocks.counting import count
 
 
 class CacheState(flax.struct.PyTreeNode):
