@@ -1,6 +1,7 @@
 """`MixtureOfExperts`: a router, its experts, and a shared MLP."""
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -77,15 +78,29 @@ class MixtureOfExperts(Block, kw_only=True):
         tokens = x.reshape(-1, x.shape[-1])
         routing = _by_token(self.router(x, context, deterministic), x.shape[:-1])
         top_k, num_experts = routing.experts.shape[-1], routing.probabilities.shape[-1]
-        rows, chosen = jnp.repeat(tokens, top_k, axis=0), routing.experts.reshape(-1)
-        results = run_experts(self, self.expert, num_experts, rows, chosen, deterministic)
-        results = results.reshape(len(tokens), top_k, results.shape[-1])
-        # A product with so few weights is slower as a matrix product.
-        mixed = (routing.weights[..., None].astype(results.dtype) * results).sum(axis=1)
+        chosen = routing.experts.reshape(-1)
+
+        def run(rows: Array) -> Array:
+            flat = rows.reshape(-1, rows.shape[-1])
+            results = run_experts(self, self.expert, num_experts, flat, chosen, deterministic)
+            return results.reshape(rows.shape)
+
+        mixed = self.combine(jnp.repeat(tokens[:, None], top_k, axis=1), routing.weights, run)
         if not self.is_initializing():
             self._report(routing, None if context is None else context.valid)
         y = mixed.reshape(x.shape)
         return y if self.shared is None else y + self.shared(x, context, deterministic)
+
+    def combine(
+        self,
+        rows: Float[Array, "tokens top_k embed"],
+        weights: Float[Array, "tokens top_k"],
+        run: Callable[[Array], Array],
+    ) -> Float[Array, "tokens embed"]:
+        """Sum the results of the chosen experts; `run` applies to each row its expert."""
+        results = run(rows)
+        # A product with so few weights is slower as a matrix product.
+        return (weights[..., None].astype(results.dtype) * results).sum(axis=1)
 
     def _report(self, routing: Routing, valid: Array | None) -> None:
         real = jnp.ones(len(routing.experts)) if valid is None else valid.reshape(-1)

@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
-from blocks.core.typing import Array, Dtype, Float, Initializer, Int
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.linear import Linear
 
 
@@ -81,3 +82,61 @@ class LinearRouter(Router, kw_only=True):
             kernel_init=self.kernel_init,
             name="logits",
         )(x)
+
+
+@typed
+def within_groups(
+    scores: Float[Array, "*batch experts"], num_groups: int, top_groups: int, best: int
+) -> Float[Array, "*batch experts"]:
+    """Set the scores of experts outside each token's `top_groups` groups to minus infinity.
+
+    Args:
+        scores: scores of all experts, in groups of equal size.
+        num_groups: number of groups.
+        top_groups: number of groups that a token may use.
+        best: number of experts of a group whose scores are summed to compare groups.
+    """
+    if top_groups >= num_groups:
+        return scores
+    groups = scores.reshape(*scores.shape[:-1], num_groups, -1)
+    sums = jax.lax.top_k(groups, min(best, groups.shape[-1]))[0].sum(axis=-1)
+    _, chosen = jax.lax.top_k(sums, top_groups)
+    usable = jax.nn.one_hot(chosen, num_groups).sum(axis=-2) > 0
+    return jnp.where(usable[..., None], groups, -jnp.inf).reshape(scores.shape)
+
+
+class GroupedRouter(LinearRouter, kw_only=True):
+    """Base class for linear routers that choose within groups of experts and scale the weights.
+
+    Attributes:
+        num_groups: number of equal groups of experts.
+        top_groups: number of groups that a token may use.
+        renormalize: divide the weights of the chosen experts by their sum.
+        scale: factor on the weights.
+
+    Raises:
+        ValueError: groups that do not divide the experts, or too few experts in them for `top_k`.
+    """
+
+    num_groups: int = 1
+    top_groups: int = 1
+    renormalize: bool = True
+    scale: float = 1.0
+
+    def check_fields(self) -> None:
+        """Validate the number of experts per token, and the groups."""
+        super().check_fields()
+        if self.num_groups < 1 or self.num_experts % self.num_groups:
+            raise ValueError(
+                f"num_groups={self.num_groups} must divide num_experts={self.num_experts}."
+            )
+        if not 1 <= self.top_groups <= self.num_groups:
+            raise ValueError(
+                f"top_groups={self.top_groups} must be from 1 to num_groups={self.num_groups}."
+            )
+        usable = self.num_experts // self.num_groups * self.top_groups
+        if self.top_k > usable:
+            raise ValueError(
+                f"top_k={self.top_k} is more than the {usable} experts of "
+                f"top_groups={self.top_groups} groups; raise top_groups."
+            )

@@ -6,40 +6,39 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.typing import Array, Float, typed
-from blocks.moe.router import LinearRouter, Routing
+from blocks.moe.router import GroupedRouter, Routing, within_groups
 
 
 @typed
 def sigmoid_routing(
     logits: Float[Array, "*batch experts"],
-    bias: Float[Array, "experts"],
+    bias: Float[Array, "experts"] | None,
     top_k: int,
     num_groups: int = 1,
     top_groups: int = 1,
     scale: float = 1.0,
+    renormalize: bool = True,
 ) -> Routing:
     r"""Score each expert independently, $s = \sigma(\mathrm{logits})$, and choose by $s + b$.
 
     Args:
         logits: logits of all experts.
-        bias: the bias $b$, without gradient.
+        bias: the bias $b$, without gradient; None for none.
         top_k: number of experts per token.
         num_groups: number of equal groups of experts.
         top_groups: number of groups that a token may use: those whose two best experts score most.
         scale: factor on the weights.
+        renormalize: divide the weights of the chosen experts by their sum.
     """
     scores = jax.nn.sigmoid(logits)
-    bias = bias.astype(jnp.float32).reshape((1,) * (logits.ndim - 1) + (-1,))
-    steered = jax.lax.stop_gradient(scores + bias)
-    if top_groups < num_groups:
-        groups = steered.reshape(*steered.shape[:-1], num_groups, -1)
-        best = jax.lax.top_k(groups, min(2, groups.shape[-1]))[0].sum(axis=-1)
-        _, chosen = jax.lax.top_k(best, top_groups)
-        usable = jax.nn.one_hot(chosen, num_groups).sum(axis=-2) > 0
-        steered = jnp.where(usable[..., None], groups, -jnp.inf).reshape(steered.shape)
+    steered = scores
+    if bias is not None:
+        steered = scores + bias.astype(jnp.float32).reshape((1,) * (logits.ndim - 1) + (-1,))
+    steered = within_groups(jax.lax.stop_gradient(steered), num_groups, top_groups, best=2)
     _, experts = jax.lax.top_k(steered, top_k)
     weights = jnp.take_along_axis(scores, experts, axis=-1)
-    return Routing(experts, scale * _shares(weights), _shares(scores), logits)
+    weights = _shares(weights) if renormalize else weights
+    return Routing(experts, scale * weights, _shares(scores), logits)
 
 
 def _shares(scores: Array) -> Array:
@@ -48,15 +47,17 @@ def _shares(scores: Array) -> Array:
     return scores / jnp.maximum(scores.sum(axis=-1, keepdims=True), 1e-12)
 
 
-class SigmoidRouter(LinearRouter, kw_only=True):
+class SigmoidRouter(GroupedRouter, kw_only=True):
     r"""Sigmoid router: scores $s = \sigma(x W)$ per expert, and a choice by $s + b$ in groups.
 
     The bias $b$ affects the choice only and has no gradient: `balanced_bias` updates it from the
-    load. Weights are the scores of the chosen experts divided by their sum.
+    load. Weights are the scores of the chosen experts, divided by their sum by default.
 
     Attributes:
         num_groups: number of equal groups of experts.
         top_groups: number of groups that a token may use: those whose two best experts score most.
+        use_bias: keep a bias $b$; Llama 4 has none.
+        renormalize: divide the weights of the chosen experts by their sum; Llama 4 does not.
         scale: factor on the weights.
 
     Raises:
@@ -76,27 +77,7 @@ class SigmoidRouter(LinearRouter, kw_only=True):
         DeepSeek-AI, DeepSeek-V3, 2024, arXiv:2412.19437, section 2.1.2.
     """
 
-    num_groups: int = 1
-    top_groups: int = 1
-    scale: float = 1.0
-
-    def check_fields(self) -> None:
-        """Validate the number of experts per token, and the groups."""
-        super().check_fields()
-        if self.num_groups < 1 or self.num_experts % self.num_groups:
-            raise ValueError(
-                f"num_groups={self.num_groups} must divide num_experts={self.num_experts}."
-            )
-        if not 1 <= self.top_groups <= self.num_groups:
-            raise ValueError(
-                f"top_groups={self.top_groups} must be from 1 to num_groups={self.num_groups}."
-            )
-        usable = self.num_experts // self.num_groups * self.top_groups
-        if self.top_k > usable:
-            raise ValueError(
-                f"top_k={self.top_k} is more than the {usable} experts of "
-                f"top_groups={self.top_groups} groups; raise top_groups."
-            )
+    use_bias: bool = True
 
     @nn.compact
     @typed
@@ -107,9 +88,11 @@ class SigmoidRouter(LinearRouter, kw_only=True):
         deterministic: bool = True,
     ) -> Routing:
         """Choose by score and bias; `context` and `deterministic` are not used."""
-        bias = self.param("bias", nn.initializers.zeros, (self.num_experts,), self.param_dtype)
-        groups = self.num_groups, self.top_groups
-        return sigmoid_routing(self.logits(x), bias, self.top_k, *groups, self.scale)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.num_experts,), self.param_dtype)
+        rule = self.num_groups, self.top_groups, self.scale, self.renormalize
+        return sigmoid_routing(self.logits(x), bias, self.top_k, *rule)
 
 
 @typed

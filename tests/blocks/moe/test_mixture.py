@@ -17,7 +17,7 @@ from blocks import (
     Stack,
     TransformerBlock,
 )
-from blocks.moe import auxiliary_losses
+from blocks.moe import InputWeightedMixture, TokenGate, auxiliary_losses
 from blocks.moe.dispatch import block_size, by_expert, plan
 
 EMBED = 8
@@ -86,6 +86,30 @@ def test_all_experts_chosen_is_the_dense_mixture() -> None:
     each = jnp.einsum("bsni,nie->bsne", gate * up, own["experts"]["down"]["kernel"])
     want = jnp.einsum("bsn,bsne->bse", weights, each)
     np.testing.assert_allclose(block.apply(variables, x), want, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_on_inputs_are_inside_of_the_experts() -> None:
+    plain, x = mixture(top_k=4), tokens(3, 5)
+    block = InputWeightedMixture(router=plain.router, expert=plain.expert)
+    variables = block.init(jax.random.key(1), x)
+    own = variables["params"]
+    weights = jax.nn.softmax(x @ own["router"]["logits"]["kernel"])
+    rows = weights[..., None] * x[:, :, None]
+    gate = jax.nn.silu(jnp.einsum("bsne,nei->bsni", rows, own["experts"]["gate"]["kernel"]))
+    up = jnp.einsum("bsne,nei->bsni", rows, own["experts"]["up"]["kernel"])
+    want = jnp.einsum("bsni,nie->bse", gate * up, own["experts"]["down"]["kernel"])
+    np.testing.assert_allclose(block.apply(variables, x), want, rtol=1e-5, atol=1e-6)
+
+
+def test_a_token_gate_that_is_shut_lets_nothing_through() -> None:
+    block, x = TokenGate(mlp=GatedMLP(hidden=6)), jnp.abs(tokens(2, 3))
+    own = block.init(jax.random.key(1), x)["params"]
+    open_, shut = (
+        {"params": {**own, "gate": {"kernel": jnp.full((EMBED, 1), to)}}} for to in (1e3, -1e3)
+    )
+    np.testing.assert_array_equal(block.apply(shut, x), jnp.zeros_like(x))
+    want = GatedMLP(hidden=6).apply({"params": own["mlp"]}, x)
+    np.testing.assert_allclose(block.apply(open_, x), want, rtol=1e-6)
 
 
 def test_the_load_counts_real_tokens_only() -> None:

@@ -22,6 +22,7 @@ from blocks import (
 )
 from blocks.moe import Router, Routing, balanced_bias
 from blocks.moe.router import LinearRouter
+from blocks.moe.sigmoid_router import sigmoid_routing
 from blocks.moe.softmax_router import softmax_routing
 
 EMBED = 8
@@ -138,12 +139,28 @@ def test_the_bias_of_a_sigmoid_router_has_no_gradient_and_follows_the_load() -> 
     np.testing.assert_allclose(moved, [0.0, 0.5, -0.5, 0.0])
 
 
-def test_groups_that_are_not_chosen_are_not_used() -> None:
-    router = SigmoidRouter(num_experts=6, top_k=2, num_groups=3, top_groups=1)
+@pytest.mark.parametrize("kind", [SigmoidRouter, SoftmaxRouter])
+def test_groups_that_are_not_chosen_are_not_used(kind: type[SigmoidRouter]) -> None:
+    router = kind(num_experts=6, top_k=2, num_groups=3, top_groups=1)
     x = tokens(40)
     routing = router.init_with_output(jax.random.key(1), x)[0]
     first, second = np.asarray(routing.experts).T
     np.testing.assert_array_equal(first // 2, second // 2)
+
+
+def test_softmax_compares_groups_by_their_best_expert_and_sigmoid_by_two() -> None:
+    """The first group has the best expert, the second the best two."""
+    logits = jnp.log(jnp.array([[0.40, 0.02, 0.29, 0.29]]))
+    np.testing.assert_array_equal(softmax_routing(logits, 1, True, 2, 1).experts, [[0]])
+    np.testing.assert_array_equal(sigmoid_routing(logits, None, 1, 2, 1).experts, [[2]])
+
+
+def test_weights_that_are_not_renormalised_are_scaled_scores() -> None:
+    logits = jnp.log(jnp.array([[0.4, 0.1, 0.3, 0.2]]))
+    soft = softmax_routing(logits, 2, renormalize=False, scale=16.0)
+    np.testing.assert_allclose(soft.weights, [[6.4, 4.8]], rtol=1e-6)
+    alone = sigmoid_routing(logits, None, 2, renormalize=False, scale=2.0)
+    np.testing.assert_allclose(alone.weights, [[2 * 0.4 / 1.4, 2 * 0.3 / 1.3]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

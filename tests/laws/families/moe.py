@@ -14,6 +14,7 @@ from blocks import (
     SigmoidRouter,
     SoftmaxRouter,
 )
+from blocks.moe import InputWeightedMixture, TokenGate
 
 E = EMBED
 
@@ -40,6 +41,35 @@ CASES = [
         heavy=True,
     ),
     Case(
+        "mixture_softmax_groups",
+        MixtureOfExperts(
+            router=SoftmaxRouter(
+                num_experts=6, top_k=2, renormalize=False, num_groups=3, top_groups=2, scale=1.5
+            ),
+            expert=GatedMLP(hidden=2),
+        ),
+        vectors,
+        6 * E + 6 * 3 * 2 * E,
+        heavy=True,
+    ),
+    Case(
+        "mixture_input_weighted",
+        InputWeightedMixture(
+            router=SigmoidRouter(num_experts=3, top_k=2, use_bias=False, renormalize=False),
+            expert=GatedMLP(hidden=2),
+            shared=TokenGate(mlp=GatedMLP(hidden=3)),
+        ),
+        vectors,
+        3 * E + 3 * 3 * 2 * E + 3 * 3 * E + E,
+        heavy=True,
+    ),
+    Case(
+        "token_gate",
+        TokenGate(mlp=GatedMLP(hidden=3, dropout_rate=0.3)),
+        vectors,
+        3 * 3 * E + E,
+    ),
+    Case(
         "mixture_clamped",
         MixtureOfExperts(
             router=SoftmaxRouter(num_experts=3, top_k=2, use_bias=True),
@@ -58,24 +88,30 @@ def chosen(router: Any, params: Params, x: np.ndarray) -> dict[int, float]:
     raise TypeError(f"{type(router).__name__} has no reference: register one here.")
 
 
+def best_of(
+    router: SoftmaxRouter | SigmoidRouter, scores: np.ndarray, of_a_group: int
+) -> list[int]:
+    """The best experts in the best groups, which are those whose few best sum to most."""
+    size = router.num_experts // router.num_groups
+    groups = [range(start, start + size) for start in range(0, router.num_experts, size)]
+    groups.sort(key=lambda group: -sum(sorted(scores[e] for e in group)[-of_a_group:]))
+    usable = [e for group in groups[: router.top_groups] for e in group]
+    return sorted(usable, key=lambda e: -scores[e])[: router.top_k]
+
+
 @chosen.register
 def _(router: SoftmaxRouter, params: Params, x: np.ndarray) -> dict[int, float]:
     odds = np.exp(linear(params["logits"], x))
-    best = sorted(range(router.num_experts), key=lambda e: -odds[e])[: router.top_k]
+    best = best_of(router, odds, of_a_group=1)
     total = sum(odds[e] for e in best) if router.renormalize else odds.sum()
-    return {e: odds[e] / total for e in best}
+    return {e: router.scale * odds[e] / total for e in best}
 
 
 @chosen.register
 def _(router: SigmoidRouter, params: Params, x: np.ndarray) -> dict[int, float]:
     scores = 1.0 / (1.0 + np.exp(-x @ params["logits"]["kernel"]))
-    steered = scores + params["bias"]
-    size = router.num_experts // router.num_groups
-    groups = [range(start, start + size) for start in range(0, router.num_experts, size)]
-    groups.sort(key=lambda group: -sum(sorted(steered[e] for e in group)[-2:]))
-    usable = [e for group in groups[: router.top_groups] for e in group]
-    best = sorted(usable, key=lambda e: -steered[e])[: router.top_k]
-    total = sum(scores[e] for e in best)
+    best = best_of(router, scores + params.get("bias", 0.0), of_a_group=2)
+    total = sum(scores[e] for e in best) if router.renormalize else 1.0
     return {e: router.scale * scores[e] / total for e in best}
 
 
@@ -84,7 +120,16 @@ def _(router: SigmoidRouter, params: Params, x: np.ndarray) -> dict[int, float]:
 def _(block: MixtureOfExperts, params: Params, x: np.ndarray) -> np.ndarray:
     y = np.zeros_like(x)
     for number, weight in chosen(block.router, params["router"], x).items():
-        y += weight * reference(block.expert, take(params["experts"], number), x[None])[0]
+        own, inside = take(params["experts"], number), isinstance(block, InputWeightedMixture)
+        before, after = (weight, 1.0) if inside else (1.0, weight)
+        y += after * reference(block.expert, own, before * x[None])[0]
     if block.shared is not None:
         y += reference(block.shared, params["shared"], x[None])[0]
     return y
+
+
+@reference.register
+@per_token
+def _(block: TokenGate, params: Params, x: np.ndarray) -> np.ndarray:
+    gate = 1.0 / (1.0 + np.exp(-linear(params["gate"], x)))
+    return gate * reference(block.mlp, params["mlp"], x[None])[0]
