@@ -5,7 +5,7 @@ import inspect
 import numbers
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any
 
 import flax.linen as nn
@@ -142,13 +142,27 @@ def _fits(value: Any, hint: Any) -> bool:
         return hint is Any or any(kind in (bool, Any, object) for kind in kinds)
     if inspect.isclass(value) and all(getattr(kind, "_is_protocol", False) for kind in kinds):
         return False  # it has the members of the protocol
-    if is_bearable(value, hint) or is_bearable(_thawed(value), hint):
+    # A list became a tuple where it was in a value.
+    forms = (value, _thawed(value), _listed(value))
+    if any(_holds(form, kind) for form in forms for kind in kinds):
         return True
-    if isinstance(value, tuple) and is_bearable(_listed(value), hint):
-        return True  # what a list in a value became
     # Integers where floats are allowed, and numpy's numbers.
     whole = isinstance(value, numbers.Integral)
     return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
+
+
+def _holds(value: Any, kind: Any) -> bool:
+    """Return whether a value is of a type, and every item of a container of its own."""
+    container, kinds = typing.get_origin(kind), typing.get_args(kind)
+    if not (kinds and inspect.isclass(container) and issubclass(type(value), container)):
+        return is_bearable(value, kind)
+    if isinstance(value, Mapping):
+        return all(_fits(key, kinds[0]) and _fits(item, kinds[1]) for key, item in value.items())
+    if container is tuple and kinds[1:] != (...,):
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if isinstance(value, Collection):
+        return all(_fits(item, kinds[0]) for item in value)
+    return is_bearable(value, kind)
 
 
 def _computes(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """What a field cannot hold is refused when the block is made, with the likely fix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import FrozenDict
 
 from blocks import (
     MLP,
@@ -33,6 +34,7 @@ from blocks import (
     override,
     replace,
 )
+from blocks.core.slots import Template
 from blocks.core.typing import Dtype
 
 EMBED = TokenEmbedding(vocab_size=7, features=8)
@@ -232,3 +234,46 @@ def test_numpy_weights_reach_a_block_inside_a_module_of_ones_own() -> None:
     np.testing.assert_array_equal(
         outer.apply(jax.device_get(variables), x), outer.apply(variables, x)
     )
+
+
+class Held(Block, kw_only=True):
+    """A block whose fields are containers of every kind."""
+
+    many: tuple[int, ...] = ()
+    nested: tuple[tuple[float, int], ...] = ()
+    named: dict[str, int | None] | None = None
+    either: Template[LayerNorm | tuple[LayerNorm, ...]] = ()
+    sequence: Sequence[str] = ()
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("many", 1, "1"),
+        ("many", 1, True),
+        ("nested", (1, 2), (1, 2.5)),
+        ("either", LayerNorm(), RMSNorm()),
+        ("sequence", "a", 1),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize("place", range(5))
+def test_a_bad_item_is_found_at_any_place(
+    field: str, good: Any, bad: Any, kind: Any, place: int
+) -> None:
+    items = [good] * 5
+    Held(**{field: kind(items)})
+    items[place] = bad
+    with pytest.raises(TypeError, match=rf"^Held: field `{field}` cannot hold this"):
+        Held(**{field: kind(items)})
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("kind", [dict, FrozenDict])
+def test_a_bad_entry_of_a_dict_is_found_at_any_place(place: int, kind: Any) -> None:
+    entries: dict[str, Any] = {"a": 1, "b": None, "c": 3}
+    Held(named=kind(entries))
+    entries["abc"[place]] = "3"
+    with pytest.raises(TypeError, match=r"^Held: field `named` cannot hold this"):
+        Held(named=kind(entries))
