@@ -1,0 +1,1 @@
+"""Published architectures: one file per family, a configuration in and a model out."""

@@ -1,0 +1,138 @@
+"""What the configurations of many families say in the same words."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from blocks import Llama3Scaling, LMHead, RoPE, YaRN, gelu
+from blocks.mlp import quick_gelu, squared_relu
+from blocks.positions import DynamicNTKScaling, LinearScaling, LongRoPE
+from blocks.positions.scalings import RoPEScaling
+from recipes.errors import RecipeError
+from recipes.weights.config import Config
+
+Activation = Callable[[jax.Array], jax.Array]
+
+# The reference's names: its `gelu` is the exact one, and `gelu_new` the approximation by tanh.
+ACTIVATIONS: dict[str, Activation] = {
+    "gelu": gelu,
+    "gelu_new": jax.nn.gelu,
+    "gelu_fast": jax.nn.gelu,
+    "gelu_pytorch_tanh": jax.nn.gelu,
+    "gelu_python": gelu,
+    "quick_gelu": quick_gelu,
+    "relu": jax.nn.relu,
+    "relu2": squared_relu,
+    "sigmoid": jax.nn.sigmoid,
+    "silu": jax.nn.silu,
+    "swish": jax.nn.silu,
+    "tanh": jax.numpy.tanh,
+}
+
+
+def activation(name: str) -> Activation:
+    """Look up an activation by the reference's name.
+
+    Raises:
+        RecipeError: An unknown name.
+    """
+    if name not in ACTIVATIONS:
+        raise RecipeError(
+            f"config.json asks for the activation {name!r}, which is not known.",
+            f"Known: {', '.join(sorted(ACTIVATIONS))}.",
+        )
+    return ACTIVATIONS[name]
+
+
+def head(config: Config, *, tied: bool = False, **options: Any) -> LMHead:
+    """Build the head on the vocabulary, tied or not.
+
+    Args:
+        config: The configuration.
+        tied: What a configuration without the field means.
+        **options: Fields of the head besides.
+    """
+    if config.get("tie_word_embeddings", tied):
+        return LMHead(tied=True, **options)
+    return LMHead(vocab_size=config["vocab_size"], **options)
+
+
+def rotary(config: Config, *, kind: str | None = None, **options: Any) -> RoPE:
+    """Build the rotary positions: `rope_parameters`, or `rope_theta` and `rope_scaling` before it.
+
+    Args:
+        config: The configuration.
+        kind: Kind of layer, where `rope_parameters` holds one entry for each kind.
+        **options: Fields of `RoPE` besides, such as `interleaved`.
+    """
+    config.ignore("max_position_embeddings")  # A bound, which rotary positions do not have.
+    old = config.get("rope_scaling", {})
+    rope = config.get("rope_parameters", old)
+    if kind is not None and kind in rope:
+        rope = rope[kind]
+    theta = config.get("rope_theta", 10_000.0)
+    fraction = config.get("partial_rotary_factor", options.pop("fraction", 1.0))
+    return RoPE(
+        theta=float(rope.get("rope_theta", theta)),
+        fraction=rope.get("partial_rotary_factor", fraction),
+        scaling=scaling(rope, config),
+        **options,
+    )
+
+
+def scaling(rope: dict[str, Any], config: Config) -> RoPEScaling | None:
+    """Build the scaling of the frequencies; None for the default.
+
+    Raises:
+        RecipeError: An unknown kind of scaling.
+    """
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    trained = rope.get("original_max_position_embeddings") or config.get(
+        "original_max_position_embeddings", config.get("max_position_embeddings", 2048)
+    )
+    if kind == "default":
+        return None
+    factor = rope.get("factor", 1.0)
+    if kind == "linear":
+        return LinearScaling(factor=factor)
+    if kind == "dynamic":
+        length = config.get("max_position_embeddings", trained)
+        return DynamicNTKScaling(factor=factor, trained_length=trained, length=length)
+    if kind == "llama3":
+        slow, fast = rope.get("low_freq_factor", 1.0), rope.get("high_freq_factor", 4.0)
+        return Llama3Scaling(factor=factor, trained_length=trained, slow=slow, fast=fast)
+    if kind == "yarn":
+        return yarn(rope, trained)
+    if kind == "longrope":
+        longest = config.get("max_position_embeddings", trained)
+        stretch = rope.get("factor") or longest / trained
+        long = longest > trained
+        growth = rope.get("attention_factor") or LongRoPE.growth_of(stretch, trained)
+        return LongRoPE(
+            factors=tuple(rope["long_factor" if long else "short_factor"]), growth=growth
+        )
+    raise RecipeError(
+        f"config.json asks for the rotary scaling {kind!r}, which is not known.",
+        "Known: default, linear, dynamic, llama3, yarn, longrope.",
+    )
+
+
+def yarn(rope: dict[str, Any], trained: int) -> YaRN:
+    """Build YaRN, with the factor on rotated features that the fields amount to."""
+    factor = rope.get("factor", 1.0)
+    growth = rope.get("attention_factor")
+    if growth is None and rope.get("mscale") and rope.get("mscale_all_dim"):
+        growth = _mscale(factor, rope["mscale"]) / _mscale(factor, rope["mscale_all_dim"])
+    return YaRN(
+        factor=factor,
+        trained_length=trained,
+        fast=rope.get("beta_fast") or 32.0,
+        slow=rope.get("beta_slow") or 1.0,
+        growth=growth,
+    )
+
+
+def _mscale(factor: float, scale: float) -> float:
+    return 0.1 * scale * math.log(factor) + 1.0 if factor > 1.0 else 1.0

@@ -1,0 +1,80 @@
+"""Loading of published models: a folder or a name on the hub becomes a model and its parameters."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+
+from blocks import Stack, find, override
+from blocks.core.typing import Dtype
+from recipes.weights.config import Config
+from recipes.weights.families import Family, family_of
+from recipes.weights.folder import CONFIG, read_json, tensors_of
+from recipes.weights.parameters import read_parameters
+from recipes.weights.sharding import place_on
+
+
+class Loaded(NamedTuple):
+    """A published model.
+
+    Attributes:
+        model: The model, as a value.
+        params: Its parameters.
+        tokenizer: Its tokenizer; None if the folder has none.
+    """
+
+    model: nn.Module
+    params: dict[str, Any]
+    tokenizer: Any
+
+
+def load(
+    source: str | Path,
+    *,
+    dtype: Dtype | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+    scan: bool = False,
+) -> Loaded:
+    """Load a model from a folder with `config.json` and safetensors.
+
+    Args:
+        source: The folder.
+        dtype: Dtype of the parameters; None keeps each tensor's own.
+        mesh: Devices over which parameters are sharded; None for the default device.
+        scan: Load the layers for a scan, which compiles one of them.
+
+    Raises:
+        RecipeError: No such folder, a family or a field of the configuration that is not known,
+            or weights that are not those of the model.
+    """
+    folder = Path(source)
+    model, family, config = model_of(read_json(folder / CONFIG), scan=scan)
+    tensors = tensors_of(folder)
+    shapes = parameter_shapes(model, family, config)
+    names = family.names(config)
+    place = place_on(mesh)
+    params = read_parameters(shapes, names, tensors, family, place, dtype)
+    return Loaded(model, params, None)
+
+
+def model_of(fields: dict[str, Any], *, scan: bool = False) -> tuple[nn.Module, Family, Config]:
+    """Build the model of a configuration, as a value.
+
+    Raises:
+        RecipeError: A family or a field that is not known.
+    """
+    config = Config(fields)
+    family = family_of(config)
+    model = family.build(config)
+    family.names(config)
+    config.finish()
+    if scan and find(model, Stack):
+        model = override(model, Stack, scan=True)
+    return model, family, config
+
+
+def parameter_shapes(model: nn.Module, family: Family, config: Config) -> Any:
+    """Shapes of the parameters of a model."""
+    inputs = family.inputs(config)
+    return jax.eval_shape(model.init, jax.random.key(0), *inputs)["params"]

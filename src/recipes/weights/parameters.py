@@ -1,0 +1,176 @@
+"""Parameters of a model, read from tensors of a reference by a table of names, and back."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from recipes.errors import RecipeError
+from recipes.weights.families import Family
+from recipes.weights.rules import Names, Shape, Source, sources_of
+from recipes.weights.safetensors import StoredTensor
+
+# Lines of a report; the rest is counted.
+_LINES = 20
+
+
+def read_parameters(
+    shapes: Any,
+    names: Names,
+    tensors: Mapping[str, StoredTensor],
+    family: Family,
+    place: Callable[[np.ndarray], jax.Array],
+    dtype: Any = None,
+) -> dict[str, Any]:
+    """Read the parameters of a model, one tensor at a time.
+
+    Args:
+        shapes: Shapes of the parameters, as `jax.eval_shape` gives them.
+        names: Our names and the reference's.
+        tensors: The tensors.
+        family: Says which tensors may be there besides.
+        place: Makes a JAX array of a parameter.
+        dtype: Dtype of the parameters; None for each tensor's own.
+
+    Raises:
+        RecipeError: Lists tensors that are missing, left over or misshapen, with both names.
+    """
+    flat = _flat(shapes)
+    table = {path: list(_pieces(names, flat, path)) for path in flat}
+    _check(flat, table, tensors, family)
+    takers: dict[str, list[tuple[str, Any, Source]]] = {}
+    for path, pieces in table.items():
+        for index, source in pieces:
+            takers.setdefault(source.rule.name, []).append((path, index, source))
+    awaited = {path: len(pieces) for path, pieces in table.items()}
+    begun: dict[str, np.ndarray] = {}
+    made: dict[str, jax.Array] = {}
+    for name, places in takers.items():
+        tensor = tensors[name].read()
+        if dtype is not None:
+            tensor = tensor.astype(dtype, copy=False)
+        for path, index, source in places:
+            array = source.take(tensor)
+            if index is not None:
+                begun.setdefault(path, np.empty(flat[path].shape, tensor.dtype))[index] = array
+                array = begun[path]
+            awaited[path] -= 1
+            if not awaited[path]:
+                made[path] = place(array)
+                begun.pop(path, None)
+    return unflatten_dict(made, sep="/")
+
+
+def write_tensors(params: Any, names: Names) -> dict[str, np.ndarray]:
+    """Make the reference's tensors of the parameters of a model: the inverse of reading.
+
+    Raises:
+        RecipeError: A parameter that the table does not name.
+    """
+    flat = {path: np.asarray(leaf) for path, leaf in _flat(params).items()}
+    tensors: dict[str, np.ndarray] = {}
+    for path, array in flat.items():
+        pieces = list(_pieces(names, flat, path))
+        if not pieces:
+            raise RecipeError(f"{path} has no name in the reference.", "Add it to the table.")
+        for index, source in pieces:
+            name = source.rule.name
+            if name not in tensors:
+                tensors[name] = np.empty(source.stored, array.dtype)
+            source.put(array if index is None else array[index], tensors[name])
+    return dict(sorted(tensors.items()))
+
+
+def _pieces(
+    names: Names, flat: Mapping[str, Any], path: str
+) -> Iterator[tuple[int | tuple[int, int] | None, Source]]:
+    """Yield what a parameter is made of, each with its index in the parameter's first axes."""
+    shape = tuple(flat[path].shape)
+    found = sources_of(names, path, shape)
+    if found is not None:
+        for index, source in enumerate(found):
+            yield (None if len(found) == 1 and source.shape == shape else index), source
+        return
+    for repeat, layer in enumerate(_layers(flat, path, shape)):
+        for index, source in enumerate(sources_of(names, layer, shape[1:]) or ()):
+            whole = source.shape == shape[1:]
+            yield (repeat if whole else (repeat, index)), source
+
+
+def _layers(flat: Mapping[str, Any], path: str, shape: Shape) -> Iterator[str]:
+    """Yield the paths in a loop's layout of what a scan has in one array, by `stack_layers`."""
+    match = re.search(r"(^|.*/)layers(?:_(\d+))?/", path)
+    if match is None or not shape:
+        return
+    start, place = match[1], int(match[2] or 0)
+    pattern = re.compile(re.escape(start) + r"layers(_\d+)?/")
+    period = len({found[0] for other in flat if (found := pattern.match(other))})
+    for repeat in range(shape[0]):
+        yield f"{start}layer_{repeat * period + place}/{path[match.end() :]}"
+
+
+def _check(
+    flat: Mapping[str, Any],
+    table: Mapping[str, list[tuple[Any, Source]]],
+    tensors: Mapping[str, StoredTensor],
+    family: Family,
+) -> None:
+    lines, used = [], set()
+    for path, pieces in table.items():
+        if not pieces:
+            lines.append(f"unnamed:    {path} {flat[path].shape}, which the table does not have")
+        for _, source in pieces:
+            name = source.rule.name
+            used.add(name)
+            if name not in tensors:
+                lines.append(f"missing:    {name} {source.stored}, for {path}")
+            elif tensors[name].shape != source.stored:
+                lines.append(
+                    f"misshapen:  {name} {tensors[name].shape}, where {path} takes {source.stored}"
+                )
+    for name in sorted(set(tensors) - used):
+        first = family.tied.get(name)
+        if first is not None and first in tensors:
+            if np.array_equal(_bytes(tensors[name]), _bytes(tensors[first])):
+                continue
+            lines.append(f"untied:     {name}, which differs from {first}, and the model ties them")
+        elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in family.buffers):
+            lines.append(f"left over:  {name} {tensors[name].shape}, which no parameter takes")
+    if lines:
+        lines = list(dict.fromkeys(lines))
+        shown = lines[:_LINES] + [f"and {len(lines) - _LINES} more"] * (len(lines) > _LINES)
+        raise RecipeError(
+            "The weights are not those of the model:\n  " + "\n  ".join(shown) + "\n",
+            "Take config.json and weights from one place, as one `save_pretrained` wrote them.",
+        )
+
+
+def _bytes(tensor: StoredTensor) -> np.ndarray:
+    return tensor.read().reshape(-1).view(np.uint8)
+
+
+def check_parameters(shapes: Any, params: Any) -> None:
+    """Refuse parameters that are not those of a model.
+
+    Raises:
+        RecipeError: Lists parameters that are missing, left over or misshapen.
+    """
+    wanted, given = (
+        {path: np.shape(leaf) for path, leaf in _flat(tree).items()} for tree in (shapes, params)
+    )
+    different = [path for path in sorted({*wanted, *given}) if wanted.get(path) != given.get(path)]
+    if different:
+        path = different[0]
+        raise RecipeError(
+            f"{len(different)} parameters are not those of the configuration, such as {path}: "
+            f"{given.get(path, 'missing')}, where it has {wanted.get(path, 'none')}.",
+            "Give the parameters of the model that the configuration describes.",
+        )
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+    return flatten_dict(tree, sep="/")

@@ -1,0 +1,174 @@
+"""Rules by which tensors of a reference become parameters of ours, and back."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+Shape: TypeAlias = tuple[int, ...]
+
+# What the leaves of our blocks are called in PyTorch's modules.
+_SUFFIXES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A parameter that is one tensor.
+
+    Attributes:
+        name: Name of the tensor, or of its module, with the numbers of the parameter's path in
+            braces: `model.layers.{i}.mlp.up_proj`.
+        axes: Order in which the tensor's axes become ours; None transposes matrices of weights,
+            which PyTorch keeps as outputs by inputs, and leaves all else. Axes of heads and their
+            features are split after that.
+    """
+
+    name: str
+    axes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Part(Tensor):
+    """A parameter that is a part of a fused tensor, along its outputs.
+
+    Attributes:
+        index: Which of the parts.
+        sizes: Sizes of all parts, within a group.
+        groups: Number of times that the parts follow one another: 1 for one whole part after the
+            other, the number of heads where each head has its parts side by side.
+        lead: Number of first axes of a bias that are not outputs, such as 1 for experts.
+    """
+
+    index: int = 0
+    sizes: tuple[int, ...] = ()
+    groups: int = 1
+    lead: int = 0
+
+
+@dataclass(frozen=True)
+class Each:
+    """A parameter whose first axis numbers tensors, as that of experts.
+
+    Attributes:
+        rule: The rule for one of them; `{e}` in its name is the number.
+    """
+
+    rule: Tensor
+
+
+Rule: TypeAlias = Tensor | Each
+# Our names, such as `stack/layer_{i}/mlp/up`, each with what the reference calls it.
+Names: TypeAlias = Mapping[str, "str | Rule"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one array comes from: a tensor, or a part of it, in an order of axes.
+
+    Attributes:
+        rule: The rule, with the tensor's full name.
+        shape: Shape of the array.
+        inputs: Number of the array's axes that are inputs of a linear map; 0 if it is none.
+        lead: Number of axes before those that are one axis in a bias; None if it is none.
+    """
+
+    rule: Tensor
+    shape: Shape
+    inputs: int = 0
+    lead: int | None = None
+
+    @property
+    def stored(self) -> Shape:
+        """Shape of the tensor."""
+        shape, rule = self.shape, self.rule
+        if self.inputs:
+            shape = math.prod(shape[: self.inputs]), math.prod(shape[self.inputs :])
+        elif self.lead is not None:
+            shape = *shape[: self.lead], math.prod(shape[self.lead :])
+        if isinstance(rule, Part):
+            shape = *shape[:-1], rule.groups * sum(rule.sizes)
+        axes = self._axes(len(shape))
+        return tuple(shape[axes.index(axis)] for axis in range(len(shape)))
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        if self.rule.axes is not None and len(self.rule.axes) == rank:
+            return self.rule.axes
+        return (1, 0) if self.inputs and rank == 2 else tuple(range(rank))
+
+    def take(self, tensor: np.ndarray) -> np.ndarray:
+        """Make the array of the tensor."""
+        turned = tensor.transpose(self._axes(tensor.ndim))
+        if isinstance(self.rule, Part):
+            start = sum(self.rule.sizes[: self.rule.index])
+            end = start + self.rule.sizes[self.rule.index]
+            grouped = turned.reshape(*turned.shape[:-1], self.rule.groups, -1)
+            turned = grouped[..., start:end]
+        return turned.reshape(self.shape)
+
+    def put(self, array: np.ndarray, tensor: np.ndarray) -> None:
+        """Write the array to its place in the tensor: the inverse of `take`."""
+        turned = tensor.transpose(self._axes(tensor.ndim))
+        if isinstance(self.rule, Part):
+            start = sum(self.rule.sizes[: self.rule.index])
+            end = start + self.rule.sizes[self.rule.index]
+            # Views of the tensor, so that writing to them writes to it.
+            turned = np.lib.stride_tricks.as_strided(
+                turned,
+                (*turned.shape[:-1], self.rule.groups, sum(self.rule.sizes)),
+                (
+                    *turned.strides[:-1],
+                    turned.strides[-1] * sum(self.rule.sizes),
+                    turned.strides[-1],
+                ),
+            )[..., start:end]
+        turned[...] = array.reshape(turned.shape)
+
+
+def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:
+    """Find what a parameter is made of: one source, or one for each of its first axis.
+
+    Args:
+        names: The table.
+        path: Path of the parameter.
+        shape: Its shape.
+
+    Returns:
+        The sources; None if the table does not have the path.
+    """
+    for key, rule in names.items():
+        match = _pattern(key).fullmatch(path)
+        if match is None:
+            continue
+        numbers = {n: v for n, v in match.groupdict().items() if n != "leaf"}
+        leaf = match["leaf"]
+        rule = Tensor(rule) if isinstance(rule, str) else rule
+        if isinstance(rule, Each):
+            return [
+                _source(rule.rule, numbers | {"e": str(e)}, leaf, path, shape[1:])
+                for e in range(shape[0])
+            ]
+        return [_source(rule, numbers, leaf, path, shape)]
+    return None
+
+
+def _source(rule: Tensor, numbers: dict[str, str], leaf: str, path: str, shape: Shape) -> Source:
+    name = re.sub(r"\{(\w+)\}", lambda m: numbers[m[1]], rule.name)
+    if leaf:
+        name = f"{name}.{_SUFFIXES.get(leaf, leaf)}"
+    *_, module, last = ("", *path.split("/"))
+    matrix = rule.axes is None or len(rule.axes) == 2
+    inputs = 0
+    if last == "kernel" and len(shape) > 1 and matrix:
+        # The library's one rule: `out` maps from heads and their features, all else from features.
+        inputs = 2 if module == "out" and len(shape) == 3 else 1
+    lead = getattr(rule, "lead", 0) if last == "bias" else None
+    return Source(replace(rule, name=name), shape, inputs, lead)
+
+
+def _pattern(key: str) -> re.Pattern[str]:
+    """A table's key as a pattern: `{i}` is a number, and the leaf may be left out."""
+    escaped = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>\\d+)", re.escape(key))
+    return re.compile(escaped + r"(?:/(?P<leaf>\w+))?")

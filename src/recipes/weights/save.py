@@ -1,0 +1,41 @@
+"""Saving of models in the form that they are published in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from recipes.data.files import write_atomically
+from recipes.errors import RecipeError
+from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
+from recipes.weights.load import model_of, parameter_shapes
+from recipes.weights.parameters import check_parameters, write_tensors
+from recipes.weights.safetensors import write
+
+
+def save(folder: str | Path, params: Any, *, config: dict[str, Any] | str | Path) -> None:
+    """Write parameters as published weights, with their configuration.
+
+    Args:
+        folder: Folder that is written; a missing one is made.
+        params: Parameters of the model that the configuration describes.
+        config: The configuration, or a folder that has it, such as the one that was loaded.
+
+    Raises:
+        RecipeError: Parameters of another model, or a folder that has weights already.
+    """
+    folder = Path(folder)
+    fields = config if isinstance(config, dict) else read_json(Path(config) / CONFIG)
+    taken = [name for name in (WEIGHTS, INDEX) if (folder / name).exists()]
+    if taken:
+        raise RecipeError(f"{str(folder)!r} has {taken[0]} already.", "Give another folder.")
+    model, family, read = model_of(fields)
+    check_parameters(parameter_shapes(model, family, read), params)
+    tensors = write_tensors(params, family.names(read))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / WEIGHTS, tensors)
+        write_atomically(folder / CONFIG, (json.dumps(fields, indent=2) + "\n").encode())
+    except OSError as error:
+        raise RecipeError(
+            f"{str(folder)!r} cannot be written: {error.strerror}.", "Give another folder."
+        ) from error

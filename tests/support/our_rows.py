@@ -1,0 +1,64 @@
+"""Our side of a row: the folder loaded, and what the model gives."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from reference_rows import GOLDEN, Row, inputs_of, prompts_of, random_tensor
+
+from blocks import Context
+from recipes.generation.generate import generate
+from recipes.generation.sampling import GREEDY
+from recipes.weights import safetensors
+
+
+def write_folder(row: Row, folder: Path) -> dict[str, np.ndarray]:
+    """Write the row's folder as the reference did; return the golden file's arrays."""
+    with np.load(GOLDEN / f"{row.name}.npz") as stored:
+        golden = dict(stored)
+    shapes = json.loads(str(golden.pop("shapes")))
+    tensors = {name: random_tensor(name, tuple(shape)) for name, shape in shapes.items()}
+    safetensors.write(folder / "model.safetensors", tensors)
+    (folder / "config.json").write_text(str(golden.pop("config")))
+    return golden
+
+
+def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
+    """The model's output on the row's inputs."""
+    inputs = {name: jnp.asarray(array) for name, array in inputs_of(row, vocab).items()}
+    variables = {"params": params}
+    valid = inputs.get("attention_mask", jnp.ones((1, 1))) == 1
+    if row.kind == "causal":
+        return np.asarray(jax.jit(model.apply)(variables, inputs["input_ids"]))
+    if row.kind == "encoder":
+        context = Context(valid=valid, token_type_ids=inputs.get("token_type_ids"))
+        return np.asarray(jax.jit(model.apply)(variables, inputs["input_ids"], context))
+    if row.kind == "seq2seq":
+        context = Context(memory_valid=valid)
+        target = inputs["decoder_input_ids"]
+        return np.asarray(jax.jit(model.apply)(variables, target, inputs["input_ids"], context))
+    raise NotImplementedError(row.kind)
+
+
+def difference(row: Row, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference where tokens are real."""
+    if row.kind == "encoder" and ours.shape[:2] == inputs_of(row, 64)["attention_mask"].shape:
+        real = inputs_of(row, 64)["attention_mask"] == 1
+        ours, theirs = ours[real], theirs[real]
+    assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
+    return float(np.abs(ours - theirs).max())
+
+
+def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int) -> np.ndarray:
+    """Greedy continuation of the row's prompts."""
+    source: dict[str, Any] = {}
+    prompts = prompts_of(row, vocab)
+    if row.kind == "seq2seq":
+        inputs = inputs_of(row, vocab)
+        source = {"source": inputs["input_ids"], "source_valid": inputs["attention_mask"] == 1}
+        prompts = [[2], [2]]
+    chunks = generate(model, params, prompts, tokens=tokens, sampling=GREEDY, **source)
+    return np.concatenate(list(chunks), axis=1)

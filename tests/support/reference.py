@@ -1,0 +1,67 @@
+"""The reference library's side of a row: its model with random weights, and what it gives."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reference_rows import Row, inputs_of, prompts_of, random_tensor
+
+
+def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
+    """Save the reference's model with weights that their names decide, and load it again."""
+    stored = importlib.import_module("safetensors.numpy")
+    _transformers().logging.set_verbosity_error()
+    kind = getattr(_transformers(), row.reference)
+    _torch().manual_seed(0)
+    config = kind.config_class(**row.config)
+    kind(config).save_pretrained(folder, max_shard_size="10GB")
+    path = folder / "model.safetensors"
+    tensors = {
+        name: random_tensor(name, array.shape)
+        if np.issubdtype(array.dtype, np.floating) and not name.endswith("inv_freq")
+        else array
+        for name, array in stored.load_file(path).items()
+    }
+    stored.save_file(tensors, path, {"format": "pt"})
+    model = kind.from_pretrained(folder, attn_implementation="eager", dtype=_torch().float32).eval()
+    return model, tensors
+
+
+def reference_outputs(row: Row, model: Any, *, tokens: int) -> dict[str, np.ndarray]:
+    """Outputs on the row's inputs, and a greedy continuation of its prompts."""
+    vocab = getattr(model.config, "vocab_size", 0)
+    inputs = {name: _torch().tensor(array) for name, array in inputs_of(row, vocab).items()}
+    with _torch().no_grad():
+        found = {"output": getattr(model(**inputs), row.output).numpy()}
+        if row.generates and row.kind in ("causal", "seq2seq"):
+            found["continued"] = continued(row, model, inputs, tokens)
+    return found
+
+
+def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.ndarray:
+    """Greedy continuation of two prompts of different lengths, padded on the left, as one batch."""
+    options = {
+        "max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "num_beams": 1,
+        "pad_token_id": 0, "eos_token_id": None, "use_cache": True, "no_repeat_ngram_size": 0,
+        "repetition_penalty": 1.0,
+    }  # fmt: skip
+    if row.kind == "seq2seq":
+        start = _torch().full((2, 1), 2)
+        given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        made = model.generate(**given, decoder_input_ids=start, **options)
+        return made[:, 1:].numpy()
+    prompts = prompts_of(row, model.config.vocab_size)
+    longest = max(map(len, prompts))
+    ids = _torch().tensor([[0] * (longest - len(p)) + p for p in prompts])
+    mask = _torch().tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    made = model.generate(input_ids=ids, attention_mask=mask, **options)
+    return made[:, longest:].numpy()
+
+
+def _torch() -> Any:
+    return importlib.import_module("torch")
+
+
+def _transformers() -> Any:
+    return importlib.import_module("transformers")

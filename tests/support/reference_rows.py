@@ -1,0 +1,91 @@
+"""Rows of published architectures: what is compared with the reference, and on which inputs.
+
+A row's files are made in an environment with PyTorch by `make_golden.py`; the default tests need
+them alone.
+"""
+
+import importlib
+import pkgutil
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+GOLDEN = Path(__file__).parents[1] / "recipes" / "architectures" / "golden"
+SEQ, SHORT = 12, 7
+# Tokens that a greedy continuation has: in the golden files, and where the reference is at hand.
+GOLDEN_TOKENS, LIVE_TOKENS = 8, 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A published architecture at a tiny size, with every option on.
+
+    Attributes:
+        name: Name of the row.
+        number: Number in the list of architectures.
+        reference: Class in the reference library.
+        config: Fields of its configuration.
+        kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`, or `speech`.
+        output: Field of the reference's result that is compared.
+        generates: Whether a greedy continuation is compared.
+        special: Arguments of the reference's call besides, such as token types.
+    """
+
+    name: str
+    number: int
+    reference: str
+    config: dict[str, Any]
+    kind: str = "causal"
+    output: str = "logits"
+    generates: bool = True
+    special: tuple[str, ...] = field(default=())
+
+
+def all_rows() -> dict[str, Row]:
+    """All rows, by name."""
+    package = importlib.import_module("recipes_rows")
+    rows: dict[str, Row] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+        for row in importlib.import_module(f"recipes_rows.{module}").ROWS:
+            assert row.name not in rows, row.name
+            rows[row.name] = row
+    return rows
+
+
+def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A tensor of random numbers that its name decides, of about unit gain for a matrix."""
+    draw = np.random.default_rng(zlib.crc32(name.encode()))
+    noise = draw.standard_normal(shape)
+    if len(shape) >= 2:
+        return (1.5 * noise / np.sqrt(shape[-1])).astype(np.float32)
+    center = 1.0 if name.endswith("weight") else 0.0
+    return (center + 0.3 * noise).astype(np.float32)
+
+
+def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
+    """Inputs by the reference's names: the second of two rows is shorter, and padded."""
+    draw = np.random.default_rng(zlib.crc32(row.name.encode()))
+    low = 5  # Below stand the usual tokens with a meaning.
+    ids = draw.integers(low, vocab_size, (2, SEQ))
+    mask = np.ones((2, SEQ), np.int64)
+    if row.kind == "causal":
+        return {"input_ids": ids}
+    mask[1, SHORT:] = 0
+    if row.kind == "encoder":
+        found = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in row.special:
+            found["token_type_ids"] = np.minimum(np.arange(SEQ) // 5, 1)[None].repeat(2, 0)
+        return found
+    if row.kind == "seq2seq":
+        target = draw.integers(low, vocab_size, (2, 6))
+        return {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": target}
+    raise NotImplementedError(row.kind)
+
+
+def prompts_of(row: Row, vocab_size: int) -> list[list[int]]:
+    """Prompts of two lengths to continue."""
+    draw = np.random.default_rng(zlib.crc32(row.name.encode()) + 1)
+    return [draw.integers(5, vocab_size, length).tolist() for length in (9, 4)]
