@@ -51,7 +51,7 @@ class LatentAttention(Attention, kw_only=True):
     All heads share the rotary part of a key, so a cache keeps `kv_rank + rope_dim` numbers per
     token, however many heads there are. With a cache, $W_{UK}$ and $W_{UV}$ are applied to queries
     and results instead of keys and values, which are never computed: every head attends to the
-    latents themselves. No projection has a bias.
+    latents themselves.
 
     Parameters, with the paper's names: `query_down` ($W_{DQ}$), `query_norm` and `query_up`
     ($W_{UQ}$ and $W_{QR}$, content first), or `query` alone; `kv_down` ($W_{DKV}$), `kv_norm`,
@@ -73,6 +73,8 @@ class LatentAttention(Attention, kw_only=True):
         implementation: attention kernel, which must support values of another width than keys.
         cache: cache of latents (as values) and rotary keys (as keys) for decoding.
         norm: template of the norms of the two latents.
+        use_bias: learn biases in the projections down from the input, `key_rope` among them, and in
+            the output projection, as DeepSeek's `attention_bias`.
         dropout_rate: dropout probability on attention weights.
         dtype: dtype of the computation; None infers it from input and parameters. The softmax is
             float32.
@@ -109,6 +111,7 @@ class LatentAttention(Attention, kw_only=True):
     value_dim: int | None = None
     position: QKTransform | None = RoPE()
     norm: Template[Norm] = RMSNorm()
+    use_bias: bool = False
 
     def check_fields(self) -> None:
         """Validate sizes, rates and options."""
@@ -176,7 +179,7 @@ class LatentAttention(Attention, kw_only=True):
         return Linear(
             features=features,
             axes=axes,
-            use_bias=False,
+            use_bias=self.use_bias and name in ("query_down", "kv_down", "key_rope", "out"),
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,

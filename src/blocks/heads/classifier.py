@@ -17,6 +17,7 @@ class ClassifierHead(Block, kw_only=True):
     Attributes:
         num_classes: number of classes.
         pool: pooler of the sequence into one vector.
+        use_bias: learn the bias $b$.
         dropout_rate: dropout probability on the pooled vector.
         dtype: dtype of the product; None infers it. Logits are float32 always.
         param_dtype: dtype of the parameters.
@@ -41,6 +42,7 @@ class ClassifierHead(Block, kw_only=True):
 
     num_classes: int
     pool: Pooler = FirstToken()
+    use_bias: bool = True
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -65,6 +67,7 @@ class ClassifierHead(Block, kw_only=True):
         pooled = nn.Dropout(self.dropout_rate)(self.pool(x, context), deterministic)
         logits = Linear(
             features=(self.num_classes,),
+            use_bias=self.use_bias,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,

@@ -23,6 +23,7 @@ class MaskedLMHead(Block, kw_only=True):
         head: head that computes the logits, tied to the embedding or not.
         activation: the function $\phi$.
         norm: norm after the activation.
+        use_bias: learn the bias $c$; that of the logits, $b$, is in `head`.
         dtype: dtype of the products; None infers it.
         param_dtype: dtype of the parameters of $W$.
 
@@ -44,6 +45,7 @@ class MaskedLMHead(Block, kw_only=True):
     head: Head
     activation: Callable[[Array], Array] = gelu
     norm: Norm = LayerNorm()
+    use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
@@ -58,7 +60,11 @@ class MaskedLMHead(Block, kw_only=True):
     ) -> Float[Array, "batch seq vocab"]:
         """Compute logits at every token; `table` is used if the head is tied."""
         h = Linear(
-            features=(x.shape[-1],), dtype=self.dtype, param_dtype=self.param_dtype, name="dense"
+            features=(x.shape[-1],),
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="dense",
         )(x)
         h = self.norm(self.activation(h)).astype(h.dtype)
         tied = {} if table is None else {"table": table}

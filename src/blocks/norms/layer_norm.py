@@ -1,5 +1,7 @@
 """`LayerNorm`: each token centred and scaled to unit variance."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -33,6 +35,7 @@ class LayerNorm(Block, kw_only=True):
         epsilon: added to the variance; PyTorch's and GPT-2's default.
         use_scale: learn the factor $\gamma$.
         use_bias: learn the shift $\beta$.
+        unit_offset: keep $\gamma - 1$ as the parameter instead of $\gamma$, as Nemotron does.
         dtype: dtype of the result; None keeps the input's. Statistics are float32 always.
         param_dtype: dtype of the parameters.
 
@@ -53,6 +56,7 @@ class LayerNorm(Block, kw_only=True):
     epsilon: float = 1e-5
     use_scale: bool = True
     use_bias: bool = True
+    unit_offset: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     scale_init: Initializer = nn.initializers.ones
@@ -64,7 +68,13 @@ class LayerNorm(Block, kw_only=True):
         """Normalise every token of `x`."""
         scale = bias = None
         if self.use_scale:
-            scale = self.param("scale", self.scale_init, (x.shape[-1],), self.param_dtype)
+            scale = self.param("scale", self._init, (x.shape[-1],), self.param_dtype)
+            if self.unit_offset:
+                scale = scale.astype(jnp.float32) + 1.0
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (x.shape[-1],), self.param_dtype)
         return layer_norm(x, scale, bias, self.epsilon).astype(self.dtype or x.dtype)
+
+    def _init(self, *arguments: Any) -> Array:
+        factor = self.scale_init(*arguments)
+        return factor - 1.0 if self.unit_offset else factor

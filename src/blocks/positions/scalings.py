@@ -22,7 +22,8 @@ class RoPEScaling(metaclass=Reporting):
         """Validate that all numbers are positive."""
         check_types(self, vars(self))
         for name, value in vars(self).items():
-            if isinstance(value, (int, float)) and value <= 0:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if number and value <= 0:
                 raise ValueError(f"{name}={value} must be positive.")
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
@@ -109,6 +110,8 @@ class YaRN(RoPEScaling):
         fast: number of rotations over that length above which a pair is unchanged.
         slow: number of rotations over that length below which a pair slows by the whole factor.
         growth: factor on rotated features; None takes the paper's.
+        rounded: round the ends of the ramp outwards to whole pairs, as the authors' code does and
+            gpt-oss does not.
 
     References:
         Peng et al., YaRN, 2023, arXiv:2309.00071.
@@ -119,17 +122,20 @@ class YaRN(RoPEScaling):
     fast: float = 32.0
     slow: float = 1.0
     growth: float | None = None
+    rounded: bool = True
 
     def __call__(self, frequencies: Float[Array, "pairs"], theta: float) -> Float[Array, "pairs"]:
-        """Blend by a ramp over the pairs, with its ends rounded outwards as in published code."""
+        """Blend by a ramp over the pairs."""
         pairs = frequencies.shape[0]
 
         def pair(turns: float) -> float:
             wavelength = self.trained_length / (turns * 2.0 * math.pi)
             return pairs * math.log(wavelength) / math.log(theta)
 
-        low = max(math.floor(pair(self.fast)), 0)
-        high = min(math.ceil(pair(self.slow)), 2 * pairs - 1)
+        low, high = pair(self.fast), pair(self.slow)
+        if self.rounded:
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(low, 0), min(high, 2 * pairs - 1)
         span = max(high - low, 0.001)
         slowed = jnp.clip((jnp.arange(pairs, dtype=jnp.float32) - low) / span, 0.0, 1.0)
         return frequencies * (1.0 - slowed) + frequencies / self.factor * slowed

@@ -54,6 +54,13 @@ def test_absorbed_gives_what_expanded_gives(sizes: tuple[int, ...]) -> None:
     chex.assert_trees_all_close(in_chunks(latent(), sizes)[0], expanded, rtol=2e-5, atol=2e-5)
 
 
+def test_biases_stand_where_published_weights_have_them() -> None:
+    for q_rank, down in ((6, {"query_down"}), (None, set())):
+        params = latent(use_bias=True, q_rank=q_rank).init(jax.random.key(1), X)["params"]
+        biased = {name for name, own in params.items() if "bias" in own}
+        assert biased == {"kv_down", "key_rope", "out"} | down
+
+
 def test_absorbing_moves_a_matrix_to_the_other_side_of_a_product() -> None:
     draw = np.random.default_rng(0).standard_normal
     query, kernel = draw((1, 2, HEADS, HEAD_DIM)), draw((RANK, HEADS, HEAD_DIM))

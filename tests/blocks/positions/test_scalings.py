@@ -58,18 +58,21 @@ def test_llama3_tells_wavelengths_apart() -> None:
     np.testing.assert_allclose(got(Llama3Scaling(8.0, TRAINED)), want, rtol=1e-5)
 
 
-def test_yarn_blends_between_pairs_that_turn_often_and_seldom() -> None:
+@pytest.mark.parametrize("rounded", [True, False])
+def test_yarn_blends_between_pairs_that_turn_often_and_seldom(rounded: bool) -> None:
     """The rule of section 3.2, its ramp between whole pairs as in the code of the authors."""
 
     def pair_with(turns: float) -> float:
         return FEATURES * math.log(TRAINED / (turns * 2 * math.pi)) / (2 * math.log(THETA))
 
-    low, high = math.floor(pair_with(8.0)), math.ceil(pair_with(1.0))
+    low, high = pair_with(8.0), pair_with(1.0)
+    if rounded:
+        low, high = math.floor(low), math.ceil(high)
     want = []
     for pair, frequency in enumerate(plain()):
         share = min(max((pair - low) / (high - low), 0.0), 1.0)
         want.append((1.0 - share) * frequency + share * frequency / 16.0)
-    scaling = YaRN(16.0, TRAINED, fast=8.0)
+    scaling = YaRN(16.0, TRAINED, fast=8.0, rounded=rounded)
     np.testing.assert_allclose(got(scaling), want, rtol=1e-5)
     assert scaling.magnitude == pytest.approx(0.1 * math.log(16.0) + 1.0)
     assert YaRN(16.0, TRAINED, growth=1.5).magnitude == 1.5

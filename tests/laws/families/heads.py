@@ -9,7 +9,7 @@ from laws.case import EMBED, VOCAB, Case, vectors
 from laws.families.mlp import gelu
 from laws.references import Params, linear, reference
 
-from blocks import ClassifierHead, LMHead, MaskedLMHead, MeanPool
+from blocks import ClassifierHead, LayerNorm, LMHead, MaskedLMHead, MeanPool
 from blocks.heads import AttentionPool, FirstToken, LastToken, ValueHead
 
 
@@ -30,6 +30,15 @@ CASES = [
         EMBED**2 + EMBED + 2 * EMBED + VOCAB,
         table=True,
     ),
+    Case(
+        "head_masked_no_bias",
+        MaskedLMHead(
+            head=LMHead(tied=True, use_bias=True), norm=LayerNorm(use_bias=False), use_bias=False
+        ),
+        with_table,
+        EMBED**2 + EMBED + VOCAB,
+        table=True,
+    ),
     Case("head_value", ValueHead(), vectors, EMBED + 1),
     Case(
         "classifier_first",
@@ -40,9 +49,9 @@ CASES = [
     ),
     Case(
         "classifier_last",
-        ClassifierHead(num_classes=3, pool=LastToken()),
+        ClassifierHead(num_classes=3, pool=LastToken(), use_bias=False),
         vectors,
-        3 * EMBED + 3,
+        3 * EMBED,
         pools=True,
     ),
     Case(

@@ -21,12 +21,25 @@ CASES = [
             kv_rank=5,
             q_rank=6,
             value_dim=3,
+            use_bias=True,
             position=RoPE(theta=50.0, interleaved=True),
             mask=Causal(),
             dropout_rate=0.3,
         ),
         vectors,
-        E * 6 + 6 + 6 * 3 * 6 + E * 5 + 5 + E * 2 + 5 * 3 * 4 + 5 * 3 * 3 + 3 * 3 * E,
+        E * 6
+        + 6
+        + 6 * 3 * 6
+        + E * 5
+        + 5
+        + E * 2
+        + 5 * 3 * 4
+        + 5 * 3 * 3
+        + 3 * 3 * E
+        + 6
+        + 5
+        + 2
+        + E,
         mixes=True,
         caches=True,
         heavy=True,
@@ -69,6 +82,7 @@ def _(block: LatentAttention, params: Params, x: np.ndarray) -> np.ndarray:
     keys = np.einsum("tr,rhd->thd", c, params["key_up"]["kernel"])
     values = np.einsum("tr,rhd->thd", c, params["value_up"]["kernel"])
     shared = np.einsum("te,ehd->thd", x, params["key_rope"]["kernel"])
+    shared = shared + params["key_rope"].get("bias", 0.0)
     turned_query = transformed(block.position, {}, "query", queries[..., d:])
     turned_key = transformed(block.position, {}, "key", shared)[:, 0]
     scale = 1.0 / math.sqrt(d + block.rope_dim) if block.scale is None else block.scale
@@ -83,4 +97,4 @@ def _(block: LatentAttention, params: Params, x: np.ndarray) -> np.ndarray:
                 for s, j in zip(scores, seen, strict=True)
             ]
         out[i, h] = weighted(scores, [values[j, h] for j in seen], sinks_of(block, params, h))
-    return np.einsum("thd,hde->te", out, params["out"]["kernel"])
+    return np.einsum("thd,hde->te", out, params["out"]["kernel"]) + params["out"].get("bias", 0.0)

@@ -12,6 +12,7 @@ from blocks.norms import DynamicTanh, ScaleNorm
 CASES = [
     Case("layer_norm", LayerNorm(), vectors, 2 * EMBED, shared=False),
     Case("layer_norm_bare", LayerNorm(use_scale=False, use_bias=False), vectors, 0, shared=False),
+    Case("layer_norm_offset", LayerNorm(unit_offset=True), vectors, 2 * EMBED, shared=False),
     Case("rms_norm", RMSNorm(), vectors, EMBED, shared=False),
     Case("rms_norm_offset", RMSNorm(unit_offset=True), vectors, EMBED, shared=False),
     Case("scale_norm", ScaleNorm(), vectors, 1, shared=False),
@@ -23,7 +24,8 @@ CASES = [
 @per_token
 def _(block: LayerNorm, params: Params, x: np.ndarray) -> np.ndarray:
     x = (x - x.mean()) / math.sqrt(x.var() + block.epsilon)
-    return x * params.get("scale", 1.0) + params.get("bias", 0.0)
+    factor = params["scale"] + block.unit_offset if block.use_scale else 1.0
+    return x * factor + params.get("bias", 0.0)
 
 
 @reference.register
