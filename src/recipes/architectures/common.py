@@ -1,12 +1,26 @@
 """What the configurations of many families say in the same words."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 
-from blocks import Llama3Scaling, LMHead, RoPE, YaRN, gelu
+from blocks import (
+    Causal,
+    CausalLM,
+    Llama3Scaling,
+    LMHead,
+    MultiHeadAttention,
+    RoPE,
+    SlidingWindow,
+    Stack,
+    YaRN,
+    gelu,
+    override,
+)
+from blocks.attention.masks import Mask
 from blocks.mlp import quick_gelu, squared_relu
 from blocks.positions import DynamicNTKScaling, LinearScaling, LongRoPE
 from blocks.positions.scalings import RoPEScaling
@@ -59,20 +73,60 @@ def head(config: Config, *, tied: bool = False, **options: Any) -> LMHead:
     return LMHead(vocab_size=config["vocab_size"], **options)
 
 
+def causal(window: int | None = None) -> Mask:
+    """Build the mask of a decoder's layer, with a window if it has one."""
+    return Causal() if window is None else Causal() & SlidingWindow(window)
+
+
+def layers(kinds: Sequence[Any], make: Callable[[Any], nn.Module]) -> Stack:
+    """Stack layers of several kinds, as the shortest pattern that repeats.
+
+    Args:
+        kinds: Kind of each layer.
+        make: Builds the layer of a kind.
+    """
+    depth = len(kinds)
+    period = next(
+        period
+        for period in range(1, depth + 1)
+        if depth % period == 0 and list(kinds) == list(kinds[:period]) * (depth // period)
+    )
+    pattern = tuple(make(kind) for kind in kinds[:period])
+    return Stack(block=pattern[0] if period == 1 else pattern, depth=depth)
+
+
+def windowed(config: Config, kinds: Sequence[str], model: CausalLM) -> CausalLM:
+    """Give layers that are `sliding_attention` the window that the configuration has.
+
+    Args:
+        config: The configuration.
+        kinds: Kind of each layer, `full_attention` or `sliding_attention`.
+        model: A model of one kind of layer.
+    """
+    block, window = model.stack.block, config.get("sliding_window")
+
+    def make(kind: str) -> nn.Module:
+        sliding = kind == "sliding_attention"
+        return override(block, MultiHeadAttention, mask=causal(window if sliding else None))
+
+    return override(model, CausalLM, stack=layers(kinds, make))
+
+
 def rotary(config: Config, *, kind: str | None = None, **options: Any) -> RoPE:
     """Build the rotary positions: `rope_parameters`, or `rope_theta` and `rope_scaling` before it.
 
     Args:
         config: The configuration.
         kind: Kind of layer, where `rope_parameters` holds one entry for each kind.
-        **options: Fields of `RoPE` besides, such as `interleaved`.
+        **options: Fields of `RoPE`: `theta` and `fraction` where the configuration has none.
     """
-    config.ignore("max_position_embeddings")  # A bound, which rotary positions do not have.
+    # Bounds, which rotary positions do not have where they are not scaled.
+    config.ignore("max_position_embeddings", "original_max_position_embeddings")
     old = config.get("rope_scaling", {})
     rope = config.get("rope_parameters", old)
     if kind is not None and kind in rope:
         rope = rope[kind]
-    theta = config.get("rope_theta", 10_000.0)
+    theta = config.get("rope_theta", options.pop("theta", 10_000.0))
     fraction = config.get("partial_rotary_factor", options.pop("fraction", 1.0))
     return RoPE(
         theta=float(rope.get("rope_theta", theta)),
@@ -131,6 +185,7 @@ def yarn(rope: dict[str, Any], trained: int) -> YaRN:
         fast=rope.get("beta_fast") or 32.0,
         slow=rope.get("beta_slow") or 1.0,
         growth=growth,
+        rounded=rope.get("truncate", True),
     )
 
 

@@ -7,6 +7,8 @@ LLAMA = {
     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "rms_norm_eps": 1e-3,
     "bos_token_id": 0, "eos_token_id": None, "pad_token_id": 0, "max_position_embeddings": 128,
 }  # fmt: skip
+ROPE = {"rope_type": "default", "rope_theta": 7e3}
+NO_HEAD_DIM = {name: value for name, value in LLAMA.items() if name != "head_dim"}
 ROWS = (
     Row(
         name="llama_2",
@@ -22,9 +24,123 @@ ROWS = (
             **LLAMA,
             "tie_word_embeddings": True,
             "rope_parameters": {
-                "rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0,
-                "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
+                "rope_type": "llama3",
+                "rope_theta": 5e5,
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 16,
             },
         },
     ),
-)  # fmt: skip
+    Row(
+        name="mistral",
+        number=10,
+        reference="MistralForCausalLM",
+        config={
+            **LLAMA,
+            "sliding_window": 4,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 7e3},
+        },
+    ),
+    Row(
+        name="qwen2",
+        number=12,
+        reference="Qwen2ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "use_sliding_window": True,
+            "sliding_window": 4,
+            "max_window_layers": 1,
+            "num_attention_heads": 4,
+        },
+    ),
+    Row(
+        name="qwen3",
+        number=13,
+        reference="Qwen3ForCausalLM",
+        config={
+            **LLAMA,
+            "use_sliding_window": True,
+            "sliding_window": 4,
+            "max_window_layers": 1,
+            "attention_bias": True,
+        },
+    ),
+    Row(
+        name="phi3",
+        number=18,
+        reference="Phi3ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "hidden_size": 32,
+            "sliding_window": 5,
+            "original_max_position_embeddings": 16,
+            "partial_rotary_factor": 0.5,
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 7e3,
+                "partial_rotary_factor": 0.5,
+                "short_factor": [1.0, 1.5],
+                "long_factor": [2.0, 4.5],
+                "original_max_position_embeddings": 16,
+            },
+        },
+    ),
+    Row(
+        name="olmo",
+        number=19,
+        reference="OlmoForCausalLM",
+        config={**NO_HEAD_DIM, "clip_qkv": 0.8, "attention_bias": True},
+    ),
+    Row(
+        name="olmo2",
+        number=20,
+        reference="Olmo2ForCausalLM",
+        config={**NO_HEAD_DIM, "attention_bias": True},
+    ),
+    Row(
+        name="starcoder2",
+        number=57,
+        reference="Starcoder2ForCausalLM",
+        config={**NO_HEAD_DIM, "norm_epsilon": 1e-3, "sliding_window": 4},
+    ),
+    Row(
+        name="arcee",
+        number=57,
+        reference="ArceeForCausalLM",
+        config={**LLAMA, "mlp_bias": True, "attention_bias": True},
+    ),
+    Row(
+        name="seed_oss",
+        number=57,
+        reference="SeedOssForCausalLM",
+        config={**LLAMA, "attention_out_bias": True, "mlp_bias": True},
+    ),
+    Row(
+        name="smollm3",
+        number=58,
+        reference="SmolLM3ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "num_hidden_layers": 4,
+            "no_rope_layer_interval": 2,
+            "use_sliding_window": True,
+            "sliding_window": 4,
+            "layer_types": ["full_attention", "sliding_attention"] * 2,
+        },
+    ),
+    Row(
+        name="granite",
+        number=60,
+        reference="GraniteForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "attention_bias": True,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 2.0,
+            "residual_multiplier": 0.4,
+            "attention_multiplier": 0.2,
+        },
+    ),
+)

@@ -1,0 +1,44 @@
+"""Phi-3: Llama whose projections are fused in its weights, with LongRoPE and a window.
+
+References:
+    Abdin et al., Phi-3 Technical Report, 2024, arXiv:2404.14219.
+"""
+
+import dataclasses
+
+from blocks import CausalLM, MultiHeadAttention, TokenEmbedding, TransformerBlock, override
+from recipes.architectures import llama
+from recipes.architectures.common import causal
+from recipes.weights.config import Config
+from recipes.weights.families import register
+from recipes.weights.rules import Names, Part
+
+
+def build(config: Config) -> CausalLM:
+    """Build the model as a value."""
+    mask = causal(config.get("sliding_window"))
+    model = override(llama.build(config), MultiHeadAttention, mask=mask)
+    model = override(model, TransformerBlock, dropout_rate=config.get("resid_pdrop", 0.0))
+    return override(model, TokenEmbedding, dropout_rate=config.get("embd_pdrop", 0.0))
+
+
+def names(config: Config) -> Names:
+    """Name the weights as the reference does: queries, keys and values are one matrix."""
+    ours, theirs = "stack/layer_{i}", "model.layers.{i}"
+    heads = config["num_attention_heads"]
+    head_dim = config.get("head_dim", config["hidden_size"] // heads)
+    keys = config.get("num_key_value_heads", heads) * head_dim
+    sizes, hidden = (heads * head_dim, keys, keys), (config["intermediate_size"],) * 2
+    fused = {
+        f"{ours}/attention/{name}": Part(f"{theirs}.self_attn.qkv_proj", None, index, sizes)
+        for index, name in enumerate(("query", "key", "value"))
+    }
+    gated = {
+        f"{ours}/mlp/{name}": Part(f"{theirs}.mlp.gate_up_proj", None, index, hidden)
+        for index, name in enumerate(("gate", "up"))
+    }
+    return {**llama.names(config), **fused, **gated}
+
+
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+register("phi3", FAMILY)
