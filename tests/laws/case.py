@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from blocks import Context
+from blocks.models.parts import Model
 
 BATCH, SEQ, EMBED, VOCAB = 2, 6, 8, 11
 
@@ -159,6 +160,12 @@ def jitted(
     return run(case, variables, arguments, context, deterministic, **options)
 
 
+def first_embedding(case: Case, first: jax.Array) -> jax.Array | None:
+    """`x0` of a call: what layers are called on; a model makes that of its layers itself."""
+    floats = jnp.issubdtype(first.dtype, jnp.floating)
+    return first if floats and not isinstance(case.block, Model) else None
+
+
 @functools.partial(jax.jit, static_argnames="case")
 def gradients(
     case: Case,
@@ -171,8 +178,7 @@ def gradients(
     floats = jnp.issubdtype(arguments[0].dtype, jnp.floating)
 
     def total(variables: Any, first: jax.Array) -> jax.Array:
-        # The first embedding of a model is what its stack is called on.
-        shared = context and context.replace(x0=first if floats else None)
+        shared = context and context.replace(x0=first_embedding(case, first))
         return (factor * run(case, variables, (first, *arguments[1:]), shared)).sum()
 
     if not floats:

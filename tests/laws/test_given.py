@@ -7,7 +7,7 @@ import pytest
 from laws.case import BATCH, EMBED, SEQ, Case, drawn, run
 from laws.cases import CASES
 
-from blocks import Context, EncoderDecoder, MultiTokenLM
+from blocks import Context, CrossAttention, EncoderDecoder, MultiTokenLM, find
 from blocks.models.parts import Model
 
 LAST = jnp.broadcast_to(jnp.arange(SEQ) >= SEQ - 2, (BATCH, SEQ))  # the last tokens
@@ -56,6 +56,8 @@ VECTORS = jnp.asarray(drawn(5, (BATCH, SEQ, EMBED)))
 IDS = jnp.arange(BATCH * SEQ).reshape(BATCH, SEQ) % 2
 GIVEN = {
     "memory": (VECTORS, -VECTORS),
+    "x0": (VECTORS, -VECTORS),
+    "tokens": (IDS, 1 - IDS),
     "condition": (VECTORS[:, 0], -VECTORS[:, 0]),
     "token_type_ids": (IDS, 1 - IDS),
     "extras": ({"own": VECTORS}, {"own": -VECTORS}),
@@ -78,3 +80,22 @@ def test_a_model_refuses_what_none_of_its_parts_reads(case: Case, name: str) -> 
         refused = str(error)
     read = bool(results) and not np.array_equal(*results)
     assert read or f"no part of {type(case.block).__name__} reads it" in refused
+
+
+READERS = [case for case in CASES if case.caches and find(case.block, CrossAttention)]
+
+
+@pytest.mark.parametrize("name", ["memory_valid", "memory_segment_ids"])
+@pytest.mark.parametrize("case", READERS, ids=str)
+def test_later_calls_refuse_a_part_of_the_memory_alone(case: Case, name: str) -> None:
+    """The cache keeps the memory of the first call, and another padding would be dropped."""
+    arguments = case.arguments()
+    length = case.memory or arguments[1].shape[1]
+    ones = jnp.ones((BATCH, length), bool if name == "memory_valid" else jnp.int32)
+    first = Context(cache_size=2 * SEQ, memory_valid=ones.astype(bool))
+    _, cache = run(case, case.init(*arguments), arguments, first, mutable=["cache"])
+    variables = {**case.init(*arguments), **cache}
+    no_source = (None,) * (len(arguments) - 1)
+    later = Context(cache_size=2 * SEQ, **{name: ones})
+    with pytest.raises(ValueError, match=rf"{name} is given without memory.*leave {name} out"):
+        case.block.apply(variables, arguments[0], *no_source, later, mutable=["cache"])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laws.case import BATCH, EMBED, SEQ, Case, drawn, gradients, jitted, run
+from laws.case import BATCH, EMBED, SEQ, Case, drawn, first_embedding, gradients, jitted, run
 from laws.cases import CASES
 
 from blocks import Block, CausalLM, Context, Stack, find, override
@@ -37,7 +37,7 @@ def influence(case: Case) -> np.ndarray:
         variables = {"params": variables["params"]["stack"]}
         (ids,) = arguments
         arguments = (jnp.asarray(drawn(1, (BATCH, SEQ, EMBED))),)
-    context = Context(x0=arguments[0], tokens=ids)
+    context = Context(x0=first_embedding(case, arguments[0]), tokens=ids)
     out = jax.eval_shape(lambda: run(case, variables, arguments, context))
     factors = drawn(2, out.shape)
     rows = []

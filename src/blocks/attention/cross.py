@@ -63,6 +63,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         memory = new = None
         if context.cache_size is not None and self.has_variable("cache", "memory"):
             memory = self.get_variable("cache", "memory")
+            _refuse_kept(context)
         if memory is None or context.memory is not None:
             memory = new = self._memory(x, context, head_dim, memory)
         at = locate(context, *x.shape[:2])
@@ -95,6 +96,16 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
             "segment_ids": context.memory_segment_ids,
         }
         return MemoryState.empty(len(x), **fields) if kept is None else kept.replace(**fields)
+
+
+def _refuse_kept(context: Context) -> None:
+    """Refuse a later call with a part of the memory alone, as the cache keeps all of it."""
+    for name in ("memory_valid", "memory_segment_ids"):
+        if context.memory is None and getattr(context, name) is not None:
+            raise ValueError(
+                f"{name} is given without memory, and the cache keeps that of the first call; "
+                f"leave {name} out of later calls, or give memory too."
+            )
 
 
 def _same_documents(query_at: Coordinates, key_at: Coordinates) -> None:

@@ -119,6 +119,8 @@ class ValueEmbedding(ValueTransform, kw_only=True):
         Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
     """
 
+    reads = frozenset({"tokens"})
+
     vocab_size: int
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)

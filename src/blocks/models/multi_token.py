@@ -144,6 +144,8 @@ class MultiTokenLM(Block, kw_only=True):
                 'no cache; decode with its `model` and the parameters under "model".'
             )
         refuse_unread(self, context)
+        # The steps ahead have tokens and a first embedding of their own.
+        refuse_unread(self.model, Context(x0=context.x0, tokens=context.tokens))
         of_model = read_by(self.model, context)
         x = self.model.hidden(tokens, of_model, deterministic)
         embedded = self.model.embedded(tokens, of_model, deterministic)

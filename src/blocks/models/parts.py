@@ -40,15 +40,17 @@ class Model(Block, kw_only=True):
         """Compute the input of the head: the vector of each token after the final norm.
 
         Raises:
-            ValueError: a context with a carry, which a model creates itself, or with what no part
-                reads, or a cache if `embed` changes the number of tokens.
+            ValueError: a context with a carry or streams, which a model starts itself, or with what
+                no part reads, or a cache if `embed` changes the number of tokens.
         """
         context = Context() if context is None else context
-        if context.carry is not None:
-            raise ValueError(
-                f"{type(self).__name__} starts the carry of its layers; leave carry out of the "
-                "context, or call its stack."
-            )
+        starts = {"carry": context.carry is not None, "streams": context.streams > 1}
+        for name, given in starts.items():
+            if given:
+                raise ValueError(
+                    f"{type(self).__name__} starts the {name} of its layers; leave {name} out of "
+                    "the context, or call its stack."
+                )
         refuse_unread(self, context)
         if inputs.ndim < 4:  # for an image, the embedding makes the tokens
             context = count_tokens(self, context, *inputs.shape[:2])

@@ -1,10 +1,15 @@
 """What the parts of a model read of a call's context: what none of them would is refused."""
 
+import inspect
+from collections.abc import Iterator
+
 import flax.linen as nn
 
 from blocks.context import Context
 from blocks.core.block import Block
-from blocks.core.surgery import find
+from blocks.core.fields import field_hints
+from blocks.core.modules import fields_of, modules_in
+from blocks.core.slots import Inner
 
 _CROSS = "give its layers a cross_attention=CrossAttention(...)"
 _READERS = {
@@ -12,6 +17,8 @@ _READERS = {
     "memory_valid": _CROSS,
     "memory_segment_ids": _CROSS,
     "condition": "give its layers a residual=AdaptiveNormZero()",
+    "x0": "give its layers a residual=X0Mix()",
+    "tokens": "give its attention values=(ValueEmbedding(...),)",
     "token_type_ids": "give its embedding added=(TokenTypes(...),)",
     "extras": "put a block of your own that does in one of its slots",
 }
@@ -40,11 +47,34 @@ def _unread(model: nn.Module, context: Context) -> list[str]:
     given = [name for name in _READERS if _is_given(getattr(context, name))]
     if not given:
         return []
-    parts = find(model, nn.Module).values()
+    parts = [*_given_context(model)]
     if not all(map(_says_what_it_reads, parts)):
         return []
     read = frozenset().union(*(part.reads for part in parts if isinstance(part, Block)))
     return [name for name in given if name not in read]
+
+
+def _given_context(module: nn.Module) -> Iterator[nn.Module]:
+    """A module and the parts in it, but for those that are never given a context, as norms."""
+    if not _takes_context(module):
+        return
+    yield module
+    hints = field_hints(type(module))
+    for name, value in fields_of(module).items():
+        called = hints[name].called
+        if called is None or "context" in called.arguments:
+            for _, part in modules_in(value, name):
+                yield from _given_context(part)
+
+
+def _takes_context(part: nn.Module) -> bool:
+    """Whether a part can be called with more than `x`, or is given its inputs by attention."""
+    _, *arguments = inspect.signature(type(part).__call__).parameters.values()
+    several = any(argument.kind in _SEVERAL for argument in arguments)
+    return len(arguments) > 1 or several or isinstance(part, Inner)
+
+
+_SEVERAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _is_given(value: object) -> bool:

@@ -35,6 +35,8 @@ class X0Mix(Residual, kw_only=True):
         Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
     """
 
+    reads = frozenset({"x0"})
+
     residual: Residual = PreNorm()
     param_dtype: Dtype = jnp.float32
 

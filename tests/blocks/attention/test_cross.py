@@ -68,6 +68,13 @@ def test_a_memory_that_is_given_is_read() -> None:
     chex.assert_trees_all_close(y, BLOCK.apply(VARIABLES, X, Context(memory=2 * MEMORY)), atol=1e-6)
 
 
+def test_the_padding_of_a_kept_memory_is_not_given_again() -> None:
+    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    later = Context(cache_size=9, memory_valid=jnp.array([[True, False, False]] * 2))
+    with pytest.raises(ValueError, match="memory_valid is given without memory"):
+        BLOCK.apply({**VARIABLES, **cache}, X, later, mutable=["cache"])
+
+
 def test_a_cache_keeps_the_memory_of_the_first_call() -> None:
     whole = BLOCK.apply(VARIABLES, X, Context(memory=MEMORY))
     first, cache = BLOCK.apply(

@@ -22,11 +22,14 @@ from blocks import (
     MultiHeadAttention,
     MultiTokenLM,
     Normal,
+    Plain,
     TokenEmbedding,
     TokenTypes,
     TransformerBlock,
+    ValueEmbedding,
 )
-from blocks.residual import AdaptiveNormZero
+from blocks.attention import HeadTransform
+from blocks.residual import AdaptiveNormZero, X0Mix
 
 KEY = jax.random.key(0)
 TOKENS = jnp.array([[1, 2, 3], [4, 5, 6]])
@@ -46,6 +49,10 @@ def model(stack: nn.Module, **fields: Any) -> CausalLM:
 
 
 READS = layer(cross_attention=CrossAttention(num_heads=2))
+VALUES = ValueEmbedding(vocab_size=11)
+LOOKS_UP = TransformerBlock(
+    attention=MultiHeadAttention(num_heads=2, mask=Causal(), values=(VALUES,)), mlp=MLP(hidden=4)
+)
 BOTH = EncoderDecoder(encoder=Encoder(embed=EMBED, stack=layer()), decoder=model(READS))
 
 
@@ -59,6 +66,8 @@ BOTH = EncoderDecoder(encoder=Encoder(embed=EMBED, stack=layer()), decoder=model
             {"token_type_ids": TOKENS % 2},
             r"token_type_ids is given, .* added=\(TokenTypes\(...\),\)",
         ),
+        ({"x0": VECTORS}, r"x0 is given, .* residual=X0Mix\(\)"),
+        ({"tokens": TOKENS}, r"tokens is given, .* values=\(ValueEmbedding\(...\),\)"),
         ({"extras": {"own": VECTORS}}, "extras is given, .* a block of your own"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -92,8 +101,10 @@ def test_what_no_part_reads_is_refused(block: nn.Module, given: Any, words: str)
             ),
             {"token_type_ids": TOKENS % 2},
         ),
+        (model(layer(residual=X0Mix())), {"x0": VECTORS}),
+        (model(LOOKS_UP), {"tokens": TOKENS}),
     ],
-    ids=["memory", "condition", "token_type_ids"],
+    ids=["memory", "condition", "token_type_ids", "x0", "tokens"],
 )
 def test_what_a_part_reads_is_taken(block: nn.Module, given: Any) -> None:
     block.init(KEY, TOKENS, Context(**given))
@@ -159,3 +170,58 @@ def test_memory_and_a_source_are_refused_together() -> None:
 def test_a_step_ahead_may_read_what_the_model_does_not() -> None:
     several = MultiTokenLM(model=model(layer()), block=layer(residual=STEERED))
     several.init(KEY, TOKENS, Context(condition=VECTORS[:, 0]))
+
+
+@pytest.mark.parametrize(
+    "given", [{"x0": VECTORS}, {"tokens": TOKENS}], ids=lambda g: next(iter(g))
+)
+def test_a_step_ahead_has_its_own_x0_and_tokens(given: Any) -> None:
+    ahead = layer(residual=X0Mix()) if "x0" in given else LOOKS_UP
+    several = MultiTokenLM(model=model(layer()), block=ahead)
+    with pytest.raises(ValueError, match="no part of CausalLM reads it"):
+        several.init(KEY, TOKENS, Context(**given))
+
+
+class OwnNorm(nn.Module):
+    """A plain module that is called with `x` alone."""
+
+    @nn.compact
+    def __call__(self, x):
+        return x * self.param("scale", nn.initializers.ones, (x.shape[-1],))
+
+
+class MaskedNorm(OwnNorm):
+    """One that could be called with more, and in the slot of a norm is not."""
+
+    @nn.compact
+    def __call__(self, x, valid=None):
+        return super().__call__(x)
+
+
+@pytest.mark.parametrize("own", [OwnNorm(), MaskedNorm()], ids=lambda own: type(own).__name__)
+def test_a_norm_of_ones_own_reads_nothing_of_the_context(own: nn.Module) -> None:
+    with pytest.raises(ValueError, match="condition is given, and no part of CausalLM reads it"):
+        model(layer(norm=own)).init(KEY, TOKENS, Context(condition=VECTORS[:, 0]))
+
+
+def test_a_plain_module_called_with_x_alone_reads_nothing_of_the_context() -> None:
+    with pytest.raises(ValueError, match="condition is given, and no part of CausalLM reads it"):
+        model(layer(mlp=Plain(block=OwnNorm()))).init(KEY, TOKENS, Context(condition=VECTORS[:, 0]))
+
+
+class OwnGate(HeadTransform, kw_only=True):
+    """A part of attention, which is given the context among its inputs."""
+
+    def __call__(self, heads, inputs):
+        return heads * inputs.context.condition[:, None, None, :1]
+
+
+def test_a_part_of_attention_of_ones_own_may_read_the_context() -> None:
+    attention = MultiHeadAttention(num_heads=2, mask=Causal(), gate=OwnGate())
+    gated = TransformerBlock(attention=attention, mlp=MLP(hidden=4))
+    model(gated).init(KEY, TOKENS, Context(condition=VECTORS[:, 0]))
+
+
+def test_a_model_starts_the_streams_of_its_layers() -> None:
+    with pytest.raises(ValueError, match=r"CausalLM starts the streams .*leave streams out"):
+        model(layer()).init(KEY, TOKENS, Context(streams=2))
