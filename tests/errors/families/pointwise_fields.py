@@ -18,9 +18,16 @@ from blocks import (
     SigmoidRouter,
     SoftmaxRouter,
 )
+from blocks.mlp import XIELU
 from blocks.norms import DynamicTanh, ScaleNorm
 
 CASES = (
+    mistake(
+        "XIELU beta",
+        lambda: XIELU(beta=0.0),
+        ValueError,
+        "XIELU: beta=0.0 must be positive; the paper has 0.5.",
+    ),
     mistake(
         "MLP hidden",
         lambda: MLP(4),

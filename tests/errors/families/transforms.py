@@ -17,6 +17,7 @@ from blocks.attention import (
     ValueTransform,
 )
 from blocks.context import Coordinates
+from blocks.positions import QueryTemperature
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])
@@ -44,6 +45,18 @@ def attends(heads: int = 2, **fields: object) -> MultiHeadAttention:
 
 
 CASES = (
+    told(
+        "QueryTemperature interval",
+        lambda: QueryTemperature(interval=0),
+        ValueError,
+        "QueryTemperature: interval=0 must be at least 1; Llama 4 has 8192",
+    ),
+    told(
+        "QueryTemperature scale",
+        lambda: QueryTemperature(scale=-0.1),
+        ValueError,
+        "QueryTemperature: scale=-0.1 must be at least 0; Llama 4 has 0.1",
+    ),
     told(
         "ClipQK limit",
         lambda: ClipQK(limit=0.0),

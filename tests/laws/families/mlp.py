@@ -7,7 +7,7 @@ from laws.case import EMBED, Case, vectors
 from laws.references import Params, linear, per_token, reference
 
 from blocks import MLP, ClampedGatedMLP, GatedMLP
-from blocks.mlp import squared_relu
+from blocks.mlp import XIELU, squared_relu
 
 CASES = [
     Case("mlp", MLP(hidden=16, dropout_rate=0.3), vectors, 2 * 16 * EMBED + 16 + EMBED),
@@ -17,6 +17,7 @@ CASES = [
         vectors,
         2 * 16 * EMBED,
     ),
+    Case("xielu", XIELU(beta=0.25), vectors, 2, shared=False),
     Case(
         "clamped_gated_mlp",
         ClampedGatedMLP(hidden=12, limit=0.5),
@@ -38,8 +39,21 @@ def silu(x: np.ndarray) -> np.ndarray:
 @reference.register
 @per_token
 def _(block: MLP, params: Params, x: np.ndarray) -> np.ndarray:
+    if isinstance(block.activation, XIELU):
+        own = params["activation"]
+        h = linear(params["up"], x)[None]
+        return linear(params["down"], reference(block.activation, own, h)[0])
     activation = {squared_relu: lambda h: np.maximum(h, 0.0) ** 2}.get(block.activation, gelu)
     return linear(params["down"], activation(linear(params["up"], x)))
+
+
+@reference.register
+@per_token
+def _(block: XIELU, params: Params, x: np.ndarray) -> np.ndarray:
+    above = math.log1p(math.exp(params["positive"]))
+    below = block.beta + math.log1p(math.exp(params["negative"]))
+    sides = [above * v * v if v > 0 else below * (math.exp(v) - 1.0 - v) for v in x]
+    return np.array(sides) + block.beta * x
 
 
 @reference.register

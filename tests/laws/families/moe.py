@@ -8,12 +8,14 @@ from laws.case import EMBED, Case, vectors
 from laws.references import Params, linear, per_token, reference, take
 
 from blocks import (
+    MLP,
     ClampedGatedMLP,
     GatedMLP,
     MixtureOfExperts,
     SigmoidRouter,
     SoftmaxRouter,
 )
+from blocks.mlp import XIELU
 from blocks.moe import InputWeightedMixture, TokenGate
 
 E = EMBED
@@ -65,9 +67,9 @@ CASES = [
     ),
     Case(
         "token_gate",
-        TokenGate(mlp=GatedMLP(hidden=3, dropout_rate=0.3)),
+        TokenGate(mlp=MLP(hidden=3, activation=XIELU(), dropout_rate=0.3)),
         vectors,
-        3 * 3 * E + E,
+        2 * 3 * E + 3 + E + 2 + E,
     ),
     Case(
         "mixture_clamped",

@@ -29,6 +29,7 @@ from blocks import (
 )
 from blocks.attention import ClipQK, ClipValue
 from blocks.attention.masks import Dilated, Or
+from blocks.positions import QueryTemperature
 
 
 @functools.singledispatch
@@ -86,6 +87,16 @@ def transformed(transform: Any, params: Params, name: str, x: np.ndarray) -> np.
 @transformed.register
 def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
     return np.stack([[rotated(transform, h, t) for h in token] for t, token in enumerate(x)])
+
+
+@transformed.register
+def _(transform: QueryTemperature, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    if name == "key":
+        return x
+    steps = [(t + 1) // transform.interval for t in range(len(x))]
+    return np.stack(
+        [(1.0 + transform.scale * math.log(1 + n)) * h for n, h in zip(steps, x, strict=True)]
+    )
 
 
 @transformed.register

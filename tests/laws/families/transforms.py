@@ -17,6 +17,7 @@ from blocks import (
     ValueResidual,
 )
 from blocks.attention import ClipQK, ClipValue
+from blocks.positions import QueryTemperature
 
 E, V = EMBED, VOCAB
 
@@ -32,6 +33,14 @@ CASES = [
         ),
         vectors,
         3 * E * E + 2 * E * 4 + E,
+        mixes=True,
+        caches=True,
+    ),
+    Case(
+        "attention_temperature",
+        attention(num_kv_heads=2, position=QueryTemperature(interval=2, scale=0.7), use_bias=False),
+        vectors,
+        2 * E * E + 2 * E * 4,
         mixes=True,
         caches=True,
     ),
