@@ -26,6 +26,7 @@ from blocks.positions import DynamicNTKScaling, LinearScaling, LongRoPE
 from blocks.positions.scalings import RoPEScaling
 from recipes.errors import RecipeError
 from recipes.weights.config import Config
+from recipes.weights.rules import Names, Part
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -93,6 +94,22 @@ def layers(kinds: Sequence[Any], make: Callable[[Any], nn.Module]) -> Stack:
     )
     pattern = tuple(make(kind) for kind in kinds[:period])
     return Stack(block=pattern[0] if period == 1 else pattern, depth=depth)
+
+
+def every(config: Config, period: int) -> list[str]:
+    """Kinds of layers where every `period`-th is full, and the others have a window."""
+    depth = config["num_hidden_layers"]
+    return [
+        "sliding_attention" if (index + 1) % period else "full_attention" for index in range(depth)
+    ]
+
+
+def gate_up(ours: str, theirs: str, hidden: int) -> Names:
+    """Name the weights of a gated MLP whose two maps are one in the reference, the gate first."""
+    return {
+        f"{ours}/{name}": Part(theirs, None, index, (hidden, hidden))
+        for index, name in enumerate(("gate", "up"))
+    }
 
 
 def windowed(config: Config, kinds: Sequence[str], model: CausalLM) -> CausalLM:

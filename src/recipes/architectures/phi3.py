@@ -8,7 +8,7 @@ import dataclasses
 
 from blocks import CausalLM, MultiHeadAttention, TokenEmbedding, TransformerBlock, override
 from recipes.architectures import llama
-from recipes.architectures.common import causal
+from recipes.architectures.common import causal, gate_up
 from recipes.weights.config import Config
 from recipes.weights.families import register
 from recipes.weights.rules import Names, Part
@@ -28,15 +28,12 @@ def names(config: Config) -> Names:
     heads = config["num_attention_heads"]
     head_dim = config.get("head_dim", config["hidden_size"] // heads)
     keys = config.get("num_key_value_heads", heads) * head_dim
-    sizes, hidden = (heads * head_dim, keys, keys), (config["intermediate_size"],) * 2
+    sizes = (heads * head_dim, keys, keys)
     fused = {
         f"{ours}/attention/{name}": Part(f"{theirs}.self_attn.qkv_proj", None, index, sizes)
         for index, name in enumerate(("query", "key", "value"))
     }
-    gated = {
-        f"{ours}/mlp/{name}": Part(f"{theirs}.mlp.gate_up_proj", None, index, hidden)
-        for index, name in enumerate(("gate", "up"))
-    }
+    gated = gate_up(f"{ours}/mlp", f"{theirs}.mlp.gate_up_proj", config["intermediate_size"])
     return {**llama.names(config), **fused, **gated}
 
 

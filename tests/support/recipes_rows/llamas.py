@@ -75,7 +75,7 @@ ROWS = (
             **NO_HEAD_DIM,
             "hidden_size": 32,
             "sliding_window": 5,
-            "original_max_position_embeddings": 16,
+            "original_max_position_embeddings": 4,
             "partial_rotary_factor": 0.5,
             "rope_parameters": {
                 "rope_type": "longrope",
@@ -83,7 +83,7 @@ ROWS = (
                 "partial_rotary_factor": 0.5,
                 "short_factor": [1.0, 1.5],
                 "long_factor": [2.0, 4.5],
-                "original_max_position_embeddings": 16,
+                "original_max_position_embeddings": 4,
             },
         },
     ),
@@ -143,4 +143,112 @@ ROWS = (
             "attention_multiplier": 0.2,
         },
     ),
-)
+    Row(
+        name="olmo3",
+        number=55,
+        reference="Olmo3ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "num_hidden_layers": 4, "sliding_window": 4,
+            "rope_parameters": {"rope_type": "yarn", "rope_theta": 7e3, "factor": 4.0,
+                "original_max_position_embeddings": 16},
+        },
+    ),
+    Row(
+        name="exaone4",
+        number=58,
+        reference="Exaone4ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "num_hidden_layers": 4, "sliding_window": 4,
+            "sliding_window_pattern": 2,
+        },
+    ),
+    Row(
+        name="cohere2",
+        number=58,
+        reference="Cohere2ForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "num_hidden_layers": 4, "sliding_window": 4,
+            "layer_norm_eps": 1e-3, "logit_scale": 0.5, "attention_bias": True,
+        },
+    ),
+    Row(
+        name="cohere",
+        number=22,
+        reference="CohereForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "layer_norm_eps": 1e-3, "logit_scale": 0.5, "attention_bias": True,
+        },
+    ),
+    Row(
+        name="glm4",
+        number=59,
+        reference="Glm4ForCausalLM",
+        config={
+            **LLAMA,
+            "rope_parameters": {**ROPE, "partial_rotary_factor": 0.5},
+        },
+    ),
+    Row(
+        name="stablelm",
+        number=21,
+        reference="StableLmForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "layer_norm_eps": 1e-3, "use_qkv_bias": True, "hidden_size": 32,
+        },
+    ),
+    Row(
+        name="stablelm_12b",
+        number=21,
+        reference="StableLmForCausalLM",
+        config={
+            **NO_HEAD_DIM,
+            "layer_norm_eps": 1e-3, "use_parallel_residual": True, "hidden_size": 32,
+        },
+    ),
+    Row(
+        name="nemotron",
+        number=57,
+        reference="NemotronForCausalLM",
+        config={
+            **LLAMA,
+            "norm_eps": 1e-3, "attention_bias": True, "mlp_bias": True,
+        },
+    ),
+    Row(
+        name="gemma",
+        number=14,
+        reference="GemmaForCausalLM",
+        config={
+            **LLAMA,
+            "attention_bias": True,
+        },
+    ),
+    Row(
+        name="gemma2",
+        number=15,
+        reference="Gemma2ForCausalLM",
+        config={
+            **LLAMA,
+            "sliding_window": 4, "query_pre_attn_scalar": 13, "attn_logit_softcapping": 5.0,
+            "final_logit_softcapping": 3.0,
+        },
+    ),
+    Row(
+        name="gemma3",
+        number=16,
+        reference="Gemma3ForCausalLM",
+        config={
+            **LLAMA,
+            "num_hidden_layers": 7, "sliding_window": 4, "query_pre_attn_scalar": 13,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "rope_theta": 7e4, "factor": 8.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 7e3},
+            },
+        },
+    ),
+)  # fmt: skip
