@@ -1,30 +1,38 @@
 """Check parameters against a model."""
 
 import re
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.traverse_util import flatten_dict
 
 from blocks.core.errors.location import reported
+from blocks.core.errors.words import misfit, shown
+from blocks.core.surgery import check_model
+
+_KINDS = ("missing", "left over", "misshapen", "misplaced", "no array", "mistyped")
+_LISTED = 12
 
 
 @reported
 def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
     """Refuse parameters that are not exactly those of a model.
 
-    Linen reads the parameters that a model asks for and silently ignores the rest: weights of four
-    layers run in a model of two, and biases of a checkpoint vanish under `use_bias=False`.
+    `apply` cannot know: it reads the parameters that one call asks for and silently ignores the
+    rest, so that weights of four layers run in a model of two, and biases of a checkpoint vanish
+    under `use_bias=False`. Check weights of files once, where they are loaded.
 
     Args:
         model: the model, as a value.
-        params: its parameters, as `init` returns them under `"params"`.
+        params: its parameters, as `init` returns them under `"params"`, or their shapes.
         *inputs: arguments of a call, or their shapes as `jax.ShapeDtypeStruct`.
 
     Raises:
-        ValueError: names parameters that are missing, left over or of another shape.
+        TypeError: a model or parameters in the wrong place, or what are no parameters at all.
+        ValueError: names parameters that are missing, left over, of another shape or no arrays of
+            floats, and arrays and dicts in each other's place.
 
     Example:
         ```python
@@ -41,38 +49,109 @@ def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
 
         ```
     """
-    shapes = jax.eval_shape(model.init, jax.random.key(0), *inputs)
-    wanted = _shapes(shapes.get("params", {}))
-    given = _shapes(params)
-    lines = [
-        *(f"missing:    {path} {wanted[path]}" for path in wanted if path not in given),
-        *(f"left over:  {path} {given[path]}" for path in given if path not in wanted),
-        *(
-            f"misshapen:  {path} {given[path]}, where the model has {wanted[path]}"
-            for path in wanted
-            if path in given and given[path] != wanted[path]
-        ),
-    ]
-    if not lines:
+    check_model(model, "check_parameters")
+    _check_tree(params, inputs)
+    wanted = jax.eval_shape(model.init, jax.random.key(0), *inputs).get("params", {})
+    if "params" in params and "params" not in wanted:
+        raise TypeError(
+            misfit(
+                "argument `params` of check_parameters does not fit",
+                f"the parameters, {_names(wanted)}",
+                f"variables, with the collections {_names(params)}",
+                'pass one collection, variables["params"]',
+            )
+        )
+    found = [*_compared(nn.meta.unbox(wanted), nn.meta.unbox(params))]
+    if not found:
         return
-    shown = lines if len(lines) <= 12 else [*lines[:12], f"and {len(lines) - 12} more"]
-    fix = _layout(set(wanted), set(given))
+    found.sort(key=lambda difference: _KINDS.index(difference.kind))
+    lines = [f"{difference.kind + ':':<12}{difference.said}" for difference in found]
+    rest = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    fix = _layout(found)
     raise ValueError(
         f"the parameters are not those of this {type(model).__name__}\n  "
-        + "\n  ".join(shown)
+        + "\n  ".join(lines[:_LISTED] + rest)
         + ("" if fix is None else f"\n  fix:        {fix}")
     )
 
 
-def _shapes(params: Any) -> dict[str, tuple[int, ...]]:
-    plain = nn.meta.unbox(params)
-    return {path: jnp.shape(leaf) for path, leaf in sorted(flatten_dict(plain, sep="/").items())}
+class _Difference(NamedTuple):
+    """A difference between parameters: its kind, the path, and what is said of it."""
+
+    kind: str
+    path: str
+    said: str
 
 
-def _layout(wanted: set[str], given: set[str]) -> str | None:
+def _check_tree(params: Any, inputs: tuple[Any, ...]) -> None:
+    """Refuse what is no tree of parameters."""
+    if isinstance(params, Mapping):
+        return
+    fix = 'they are in the variables that init returned: variables["params"]'
+    if any(isinstance(value, Mapping) for value in inputs):
+        fix = "they are swapped: check_parameters(model, params, *inputs)"
+    what = "argument `params` of check_parameters does not fit"
+    raise TypeError(misfit(what, "a dict of parameters", shown(params), fix))
+
+
+def _compared(wanted: Any, given: Any, path: str = "") -> Iterator[_Difference]:
+    """Compare two trees, name by name."""
+    if not isinstance(wanted, Mapping):
+        kind, said = _differing(wanted, given)
+        if kind:
+            yield _Difference(kind, path, f"{path} {said}")
+    elif not isinstance(given, Mapping):
+        said = f"{path} is {_seen(given)}, where the model has a dict of {_names(wanted)}"
+        yield _Difference("misplaced", path, said)
+    else:
+        for name in sorted({*wanted, *given}, key=str):
+            below = f"{path}/{name}" if path else str(name)
+            if name in wanted and name in given:
+                yield from _compared(wanted[name], given[name], below)
+            else:
+                kind = "missing" if name in wanted else "left over"
+                tree = wanted[name] if name in wanted else given[name]
+                yield from (
+                    _Difference(kind, at, f"{at} {said}") for at, said in _leaves(tree, below)
+                )
+
+
+def _differing(wanted: Any, given: Any) -> tuple[str, str]:
+    """Say how a leaf differs from the parameter of the model; empty where it does not."""
+    has = f"where the model has {wanted.shape}"
+    if isinstance(given, Mapping):
+        return "misplaced", f"is a dict of {_names(given)}, {has}"
+    if not hasattr(given, "shape") or not hasattr(given, "dtype"):
+        return "no array", f"is {_seen(given)}, {has}; give an array, as jnp.asarray(...)"
+    if tuple(given.shape) != wanted.shape:
+        return "misshapen", f"{tuple(given.shape)}, {has}"
+    if jnp.issubdtype(wanted.dtype, jnp.inexact) and not jnp.issubdtype(given.dtype, jnp.inexact):
+        return "mistyped", f"is of {given.dtype}, where the model has {wanted.dtype}"
+    return "", ""
+
+
+def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, Mapping):
+        for name in sorted(tree, key=str):
+            yield from _leaves(tree[name], f"{path}/{name}")
+    else:
+        yield path, str(tuple(tree.shape)) if hasattr(tree, "shape") else _seen(tree)
+
+
+def _seen(value: Any) -> str:
+    """Format a value; of a list, which may hold arrays, the type alone."""
+    return f"a {type(value).__name__}" if isinstance(value, (list, tuple)) else shown(value)
+
+
+def _names(tree: Mapping[Any, Any]) -> str:
+    return ", ".join(sorted(map(str, tree))) or "nothing"
+
+
+def _layout(found: list[_Difference]) -> str | None:
     """Suggest converting between the two layouts of a stack, if that is the difference."""
     loop, scan = re.compile(r"(^|/)layer_\d+/"), re.compile(r"(^|/)layers(_\d+)?/")
-    missing, left = wanted - given, given - wanted
+    missing = [difference.path for difference in found if difference.kind == "missing"]
+    left = [difference.path for difference in found if difference.kind == "left over"]
     if any(map(scan.search, missing)) and any(map(loop.search, left)):
         return "they are a loop's, and the stack is a scan: stack_layers(params of the stack)"
     if any(map(loop.search, missing)) and any(map(scan.search, left)):

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from blocks import MLP, Stack
@@ -44,6 +45,75 @@ def test_what_is_missing_or_misshapen_is_named_with_both_sides() -> None:
     match = r"missing:    down/bias \(4,\)\n  misshapen:  up/kernel \(5, 3\), .* has \(4, 3\)"
     with pytest.raises(ValueError, match=match):
         check_parameters(MLP(hidden=3), given, X)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "said"),
+    [
+        (3, r"no array:   up/kernel is 3, where the model has \(4, 3\); give an array"),
+        ("weights", r"no array:   up/kernel is 'weights', where"),
+        (None, r"no array:   up/kernel is None, where"),
+        ([1.0, 2.0], r"no array:   up/kernel is a list, where"),
+        (np.full((4, 3), "a"), "mistyped:   up/kernel is of <U1, where the model has float32"),
+        (jnp.ones((4, 3), int), "mistyped:   up/kernel is of int32, where the model has float32"),
+        (
+            {"a": X, "b": X},
+            r"misplaced:  up/kernel is a dict of a, b, where the model has \(4, 3\)",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_leaf_that_is_no_array_of_floats_is_named(leaf: Any, said: str) -> None:
+    given = params(MLP(hidden=3))
+    given["up"]["kernel"] = leaf
+    with pytest.raises(ValueError, match=rf"of this MLP\n  {said}.*$"):
+        check_parameters(MLP(hidden=3), given, X)
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"), [(X, r"f32\[1,2,4\]"), (None, "None"), ("up", "'up'"), ([X], "a list")]
+)
+def test_what_stands_in_the_place_of_a_dict_is_named(parent: Any, said: str) -> None:
+    given = {**params(MLP(hidden=3)), "up": parent}
+    match = rf"of this MLP\n  misplaced:  up is {said}, where the model has a dict of bias, kernel$"
+    with pytest.raises(ValueError, match=match):
+        check_parameters(MLP(hidden=3), given, X)
+
+
+def test_half_precision_and_shapes_alone_pass() -> None:
+    own = params(MLP(hidden=3))
+    check_parameters(MLP(hidden=3), jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), own), X)
+    check_parameters(MLP(hidden=3), jax.eval_shape(lambda: own), X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        (
+            lambda block, own: (block, None, X),
+            r'None\n  fix: .* init returned: variables\["params"\]',
+        ),
+        (lambda block, own: (block, X, X), r'f32\[1,2,4\]\n  fix: .*variables\["params"\]'),
+        (
+            lambda block, own: (block, X, own),
+            r"swapped: check_parameters\(model, params, \*inputs\)",
+        ),
+        (
+            lambda block, own: (own, block, X),
+            r"the model comes first: check_parameters\(model, \.\.\.",
+        ),
+        (lambda block, own: (MLP, own, X), r"MLP is the class; pass a block"),
+        (
+            lambda block, own: (block, {"params": own, "cache": {}}, X),
+            r'collections cache, params\n  fix: .*pass one collection, variables\["params"\]',
+        ),
+    ],
+    ids=["none", "array", "inputs", "model", "class", "variables"],
+)
+def test_arguments_in_the_wrong_place_are_told_theirs(arguments: Any, fix: str) -> None:
+    block = MLP(hidden=3)
+    with pytest.raises(TypeError, match=rf"^check_parameters: [\s\S]*{fix}"):
+        check_parameters(*arguments(block, params(block)))
 
 
 @pytest.mark.parametrize(("scan", "fix"), [(True, "stack_layers"), (False, "unstack_layers")])
