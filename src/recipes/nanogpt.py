@@ -131,6 +131,12 @@ def next_token_loss(
     return (losses * weights).sum() / weight, {"weight": weight}
 
 
+def parameter_shapes(model: CausalLM) -> Any:
+    """Shapes of the parameters of a model, which saved ones must have."""
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    return jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
+
+
 def initial_state(recipe: Recipe, model: CausalLM) -> TrainState:
     """Create parameters, optimiser and key before the first step, all from the seed."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))

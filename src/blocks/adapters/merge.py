@@ -47,6 +47,8 @@ def label_lora(params: Mapping[str, Any]) -> dict[str, Any]:
 def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     r"""Merge the adapters into the weights: $W + \frac{\alpha}{r} A B$.
 
+    Other parameters are passed on: `check_parameters` says whether they are all of the model's.
+
     Args:
         model: a model with adapters.
         params: its parameters.
@@ -55,7 +57,8 @@ def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[s
         The model without adapters, and its parameters; the results are the same.
 
     Raises:
-        ValueError: a model or parameters without adapters, or adapters of different `alpha` in a
+        ValueError: a model or parameters without adapters, an adapter that is not whole or does
+            not fit its kernel, or adapters of different `alpha` in a
             block whose parts have other names than its fields.
 
     Example:
@@ -87,12 +90,30 @@ def merge_lora(model: nn.Module, params: Mapping[str, Any]) -> tuple[Any, dict[s
                 f"no adapter of the model stands at `{'.'.join(path)}`, so its alpha is not known; "
                 "give all adapters the same alpha."
             )
+        absent = [name for name in (*_NAMES, "kernel") if (*path, name) not in leaves]
+        if absent:
+            raise ValueError(
+                f"the adapter at `{'.'.join(path)}` has no {absent[0]} to merge; give all "
+                "parameters of the model, as check_parameters asks for them."
+            )
         a, b = (leaves.pop((*path, name)) for name in _NAMES)
         kernel = leaves[(*path, "kernel")]
+        if not _fit(a.shape, b.shape, kernel.shape):
+            raise ValueError(
+                f"the adapter at `{'.'.join(path)}`, of shapes {a.shape} and {b.shape}, does not "
+                f"fit its kernel {kernel.shape}; give the parameters of one model."
+            )
         leaves[(*path, "kernel")] = kernel + alpha * _product(a, b, kernel.shape)
     while find(model, LoRA):
         model = replace(model, LoRA, lambda adapter: adapter.block)
     return model, unflatten_dict(leaves)
+
+
+def _fit(a: tuple[int, ...], b: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
+    """Return whether the product of two matrices of an adapter has the shape of a kernel."""
+    scan = len(a) + len(b) - 2 - len(kernel)  # number of leading axes
+    expected = (*kernel[:scan], a[-1], *kernel[len(a) - 1 :])
+    return scan >= 0 and a[:-1] == kernel[: len(a) - 1] and b == expected
 
 
 def _product(a: Array, b: Array, shape: tuple[int, ...]) -> Array:

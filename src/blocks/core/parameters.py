@@ -61,18 +61,24 @@ def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
                 'pass one collection, variables["params"]',
             )
         )
-    found = [*_compared(nn.meta.unbox(wanted), nn.meta.unbox(params))]
+    refuse_other(f"the parameters are not those of this {type(model).__name__}", wanted, params)
+
+
+def refuse_other(what: str, wanted: Any, given: Any, owner: str = "the model") -> None:
+    """Refuse parameters that have other names or shapes than those of their `owner`.
+
+    Raises:
+        ValueError: starts with `what`, and lists the differences.
+    """
+    found = [*_compared(nn.meta.unbox(wanted), nn.meta.unbox(given), owner)]
     if not found:
         return
     found.sort(key=lambda difference: _KINDS.index(difference.kind))
     lines = [f"{difference.kind + ':':<12}{difference.said}" for difference in found]
     rest = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     fix = _layout(found)
-    raise ValueError(
-        f"the parameters are not those of this {type(model).__name__}\n  "
-        + "\n  ".join(lines[:_LISTED] + rest)
-        + ("" if fix is None else f"\n  fix:        {fix}")
-    )
+    fixes = [] if fix is None else [f"fix:        {fix}"]
+    raise ValueError("\n  ".join([what, *lines[:_LISTED], *rest, *fixes]))
 
 
 class _Difference(NamedTuple):
@@ -94,20 +100,20 @@ def _check_tree(params: Any, inputs: tuple[Any, ...]) -> None:
     raise TypeError(misfit(what, "a dict of parameters", shown(params), fix))
 
 
-def _compared(wanted: Any, given: Any, path: str = "") -> Iterator[_Difference]:
+def _compared(wanted: Any, given: Any, owner: str, path: str = "") -> Iterator[_Difference]:
     """Compare two trees, name by name."""
     if not isinstance(wanted, Mapping):
-        kind, said = _differing(wanted, given)
+        kind, said = _differing(wanted, given, owner)
         if kind:
             yield _Difference(kind, path, f"{path} {said}")
     elif not isinstance(given, Mapping):
-        said = f"{path} is {_seen(given)}, where the model has a dict of {_names(wanted)}"
+        said = f"{path} is {_seen(given)}, where {owner} has a dict of {_names(wanted)}"
         yield _Difference("misplaced", path, said)
     else:
         for name in sorted({*wanted, *given}, key=str):
             below = f"{path}/{name}" if path else str(name)
             if name in wanted and name in given:
-                yield from _compared(wanted[name], given[name], below)
+                yield from _compared(wanted[name], given[name], owner, below)
             else:
                 kind = "missing" if name in wanted else "left over"
                 tree = wanted[name] if name in wanted else given[name]
@@ -116,17 +122,17 @@ def _compared(wanted: Any, given: Any, path: str = "") -> Iterator[_Difference]:
                 )
 
 
-def _differing(wanted: Any, given: Any) -> tuple[str, str]:
-    """Say how a leaf differs from the parameter of the model; empty where it does not."""
-    has = f"where the model has {wanted.shape}"
+def _differing(wanted: Any, given: Any, owner: str) -> tuple[str, str]:
+    """Say how a leaf differs from the parameter wanted; empty where it does not."""
+    has = f"where {owner} has {tuple(wanted.shape)}"
     if isinstance(given, Mapping):
         return "misplaced", f"is a dict of {_names(given)}, {has}"
     if not hasattr(given, "shape") or not hasattr(given, "dtype"):
         return "no array", f"is {_seen(given)}, {has}; give an array, as jnp.asarray(...)"
-    if tuple(given.shape) != wanted.shape:
+    if tuple(given.shape) != tuple(wanted.shape):
         return "misshapen", f"{tuple(given.shape)}, {has}"
     if jnp.issubdtype(wanted.dtype, jnp.inexact) and not jnp.issubdtype(given.dtype, jnp.inexact):
-        return "mistyped", f"is of {given.dtype}, where the model has {wanted.dtype}"
+        return "mistyped", f"is of {given.dtype}, where {owner} has {wanted.dtype}"
     return "", ""
 
 

@@ -1,6 +1,6 @@
 """`Stack`: a block, or a pattern of blocks, repeated with separate weights in every layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +11,9 @@ from blocks.carry import AndCarry, Carry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.errors.location import reported
+from blocks.core.errors.words import shown
 from blocks.core.leave import leave
+from blocks.core.parameters import refuse_other
 from blocks.core.slots import Layers
 from blocks.core.typing import Array, Float, typed
 from blocks.layers.drawing import LayerParameters
@@ -168,6 +170,8 @@ def runner(
 def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
     """Convert a `Stack`'s parameters from the loop's layout to the scan's.
 
+    It knows no model: `check_parameters` says whether the result is that of one.
+
     Args:
         params: the parameters of a `Stack(scan=False)`: `layer_0`, `layer_1`, ...
         pattern: number of blocks in the pattern that repeats.
@@ -177,16 +181,21 @@ def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
         pattern, each with a leading axis of repeats.
 
     Raises:
-        ValueError: names that are not a loop's, or a depth that is not a multiple of `pattern`.
+        ValueError: names that are not a loop's, a depth that is not a multiple of `pattern`, or
+            layers of one kind with different parameters.
     """
-    depth = len(params)
+    depth = len(params) if isinstance(params, Mapping) else 0
     if depth == 0 or set(params) != {f"layer_{index}" for index in range(depth)}:
         raise ValueError(
-            f"expected layer_0, layer_1, ... of a Stack(scan=False), got {sorted(params)}; "
+            f"expected layer_0, layer_1, ... of a Stack(scan=False), got {_named(params)}; "
             "pass the parameters of the stack itself."
         )
     if pattern < 1 or depth % pattern:
         raise ValueError(f"pattern={pattern} must divide the {depth} layers.")
+    for index in range(pattern, depth):
+        first, layer = f"layer_{index % pattern}", f"layer_{index}"
+        what = f"{layer} has other parameters than {first}, and a scan runs one block for both"
+        refuse_other(what, params[first], params[layer], first)
     return {
         ("layers" if pattern == 1 else f"layers_{place}"): jax.tree.map(
             lambda *leaves: jnp.stack(leaves),
@@ -200,6 +209,8 @@ def stack_layers(params: dict[str, Any], pattern: int = 1) -> dict[str, Any]:
 def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
     """Convert a `Stack`'s parameters from the scan's layout to the loop's.
 
+    It knows no model: `check_parameters` says whether the result is that of one.
+
     Args:
         params: the parameters of a `Stack(scan=True)`: `layers`, or `layers_0`, ... for a pattern.
 
@@ -207,16 +218,22 @@ def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
         The parameters of the same stack with `scan=False`: `layer_0`, `layer_1`, ...
 
     Raises:
-        ValueError: names that are not a scan's.
+        ValueError: names that are not a scan's, or parameters of different numbers of repeats.
     """
-    pattern = len(params)
+    pattern = len(params) if isinstance(params, Mapping) else 0
     names = ["layers"] if pattern == 1 else [f"layers_{place}" for place in range(pattern)]
     if pattern == 0 or set(params) != set(names):
         raise ValueError(
-            f"expected `layers`, or layers_0, ..., of a Stack(scan=True), got {sorted(params)}; "
+            f"expected `layers`, or layers_0, ..., of a Stack(scan=True), got {_named(params)}; "
             "pass the parameters of the stack itself."
         )
-    repeats = jax.tree.leaves(params)[0].shape[0]
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
+    if len(sizes) != 1 or sizes == {()}:
+        raise ValueError(
+            f"the first axes of the parameters are {sorted(sizes)}, and should be one number of "
+            "repeats; pass the parameters of a Stack(scan=True)."
+        )
+    ((repeats,),) = sizes
     return {
         f"layer_{repeat * pattern + place}": jax.tree.map(
             lambda leaf, repeat=repeat: leaf[repeat], params[name]
@@ -224,3 +241,7 @@ def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
         for repeat in range(repeats)
         for place, name in enumerate(names)
     }
+
+
+def _named(params: Any) -> str:
+    return str(sorted(params)) if isinstance(params, Mapping) else shown(params)

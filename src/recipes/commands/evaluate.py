@@ -35,7 +35,7 @@ class Eval:
         ids = tokenizer.encode(corpus.text)
 
         from recipes.data.batches import evaluation_batches, split_tokens
-        from recipes.nanogpt import EVALUATION_BATCH, build_gpt, next_token_loss
+        from recipes.nanogpt import EVALUATION_BATCH, build_gpt, next_token_loss, parameter_shapes
         from recipes.runs.record import check_same_corpus
         from recipes.runs.report import bits_per_byte
         from recipes.trainer.checkpoints import Checkpoints
@@ -47,8 +47,9 @@ class Eval:
         batches = evaluation_batches(
             held_out, context=recipe.model.context, batch_size=EVALUATION_BATCH
         )
-        params = Checkpoints(folder.checkpoints).restore_params()
-        found = evaluate(build_gpt(recipe.model).apply, params, batches, next_token_loss)
+        model = build_gpt(recipe.model)
+        params = Checkpoints(folder.checkpoints).restore_params(parameter_shapes(model))
+        found = evaluate(model.apply, params, batches, next_token_loss)
         loss = found["loss"]
         print(f"text            {corpus.name}, validation split")
         print(f"tokens          {found['weight']:,.0f}")

@@ -58,10 +58,11 @@ class Sample:
 
         import jax
 
-        from recipes.nanogpt import sample
+        from recipes.nanogpt import build_gpt, parameter_shapes, sample
         from recipes.trainer.checkpoints import Checkpoints
 
-        params = Checkpoints(folder.checkpoints).restore_params()
+        like = parameter_shapes(build_gpt(recipe.model))
+        params = Checkpoints(folder.checkpoints).restore_params(like)
         for index in range(self.num):
             key = jax.random.fold_in(jax.random.key(self.seed), index)
             options = {"tokens": self.tokens, "key": key, "sampling": sampling}

@@ -142,18 +142,29 @@ class Checkpoints:
                 return Restored(state, record, tuple(error.cause for error in passed))
         raise passed[0]
 
-    def restore_params(self) -> Any:
+    def restore_params(self, like: Any) -> Any:
         """Restore the parameters with the lowest validation loss, whatever the optimiser.
 
+        Args:
+            like: Parameters of the model, or their shapes. `apply` would silently ignore those
+                that a model does not have.
+
         Raises:
-            RecipeError: There is no checkpoint, or its files are damaged.
+            RecipeError: There is no checkpoint, its files are damaged, or its parameters are not
+                exactly those of the model.
         """
         step = self.best()
         if step is None:
             raise self._none()
         self._checked_record(step)
         arrays = self._path(step) / ARRAYS
-        return read_arrays(arrays, {"params": stored_leaves(arrays)["params"]})["params"]
+        stored = stored_leaves(arrays)["params"]
+        if differing := differing_leaves(stored, like):
+            raise RecipeError(
+                f"The checkpoint of step {step} is of another model: {differing}.",
+                "Build the model from the config.json that the run was started with.",
+            )
+        return read_arrays(arrays, {"params": stored})["params"]
 
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
         record = self._checked_record(step)

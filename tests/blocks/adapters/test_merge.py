@@ -120,6 +120,27 @@ def test_a_model_without_adapters_is_refused() -> None:
         merge_lora(MLP(hidden=6), {})
 
 
+@pytest.mark.parametrize(
+    ("name", "leaf", "said"),
+    [
+        ("kernel", None, "at `up` has no kernel to merge"),
+        ("lora_b", None, "at `up` has no lora_b to merge"),
+        (
+            "lora_b",
+            jnp.zeros((2, 5)),
+            r"at `up`, of shapes \(8, 2\) and \(2, 5\), does not fit .*\(8, 6",
+        ),
+        ("lora_a", jnp.zeros((4, 4)), r"at `up`, of shapes \(4, 4\) and \(2, 6\), does not fit"),
+    ],
+    ids=["kernel", "b", "width", "rank"],
+)
+def test_an_adapter_that_is_not_whole_is_refused(name: str, leaf: Any, said: str) -> None:
+    up = {"kernel": jnp.ones((8, 6)), "lora_a": jnp.ones((8, 2)), "lora_b": jnp.ones((2, 6))}
+    up = {**up, name: leaf} if leaf is not None else {k: v for k, v in up.items() if k != name}
+    with pytest.raises(ValueError, match=said):
+        merge_lora(LoRA(block=MLP(hidden=6), targets=("up",)), {"up": up})
+
+
 def test_weights_that_cannot_be_told_apart_are_refused() -> None:
     model = Stack(block=(layer(2.0), layer(9.0)), depth=2)
     params = {"elsewhere": drawn(model)["layer_0"]}

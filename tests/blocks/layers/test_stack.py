@@ -1,5 +1,6 @@
 """Stacks: patterns, names of parameters, and conversion between the loop's and the scan's."""
 
+from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -211,6 +212,36 @@ def test_names_that_are_no_loops_are_refused(params: dict[str, Any]) -> None:
     match = r"expected layer_0, layer_1, \.\.\. of a Stack\(scan=False\), got \[.*\]; pass the"
     with pytest.raises(ValueError, match=match):
         stack_layers(params)
+
+
+@pytest.mark.parametrize("params", [None, 3, [LAYER]], ids=repr)
+@pytest.mark.parametrize("convert", [stack_layers, unstack_layers])
+def test_what_is_no_dict_of_layers_is_refused(convert: Callable, params: Any) -> None:
+    with pytest.raises(ValueError, match=r"^(un)?stack_layers: expected .* of a Stack\(scan="):
+        convert(params)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"number": jnp.zeros(2)}, r"misshapen:  number \(2,\), where layer_0 has \(\)"),
+        ({"number": 0, "more": jnp.zeros(2)}, r"left over:  more \(2,\)\n  no array:   number"),
+        ({}, r"missing:    number \(\)"),
+    ],
+    ids=["shape", "more", "none"],
+)
+def test_layers_that_differ_are_not_stacked(other: Any, said: str) -> None:
+    params = {"layer_0": LAYER, "layer_1": LAYER, "layer_2": other, "layer_3": LAYER}
+    with pytest.raises(
+        ValueError, match=rf"layer_2 has other parameters than layer_0, .*\n  {said}"
+    ):
+        stack_layers(params, 2)
+
+
+@pytest.mark.parametrize("other", [jnp.zeros(2), jnp.zeros(())], ids=["repeats", "scalar"])
+def test_different_numbers_of_repeats_are_not_unstacked(other: jax.Array) -> None:
+    with pytest.raises(ValueError, match=r"first axes of the parameters are \[.*one number of rep"):
+        unstack_layers({"layers": {"a": jnp.zeros((4, 3)), "b": other}})
 
 
 @pytest.mark.parametrize("pattern", [0, 2])

@@ -38,7 +38,18 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     restored = Checkpoints(tmp_path).restore(make_state(seed=3))
     assert restored.record == {"val_loss": None, "tokens": 7, "step": 0}
     chex.assert_trees_all_equal(restored.state.params, state.params)
-    chex.assert_trees_all_equal(Checkpoints(tmp_path).restore_params(), state.params)
+    params = Checkpoints(tmp_path).restore_params(make_state(seed=3).params)
+    chex.assert_trees_all_equal(params, state.params)
+
+
+def test_parameters_that_a_model_does_not_have_are_refused(tmp_path: Path) -> None:
+    state = make_state()
+    Checkpoints(tmp_path).save(state, {"val_loss": None})
+    like = {name: part for name, part in state.params.items() if name != "Dense_0"}
+    like["more"] = jnp.zeros(3)
+    said = r"of another model: Dense_0\.bias is .* there and absent here; .*more is absent there"
+    with pytest.raises(RecipeError, match=said):
+        Checkpoints(tmp_path).restore_params(like)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "record"])
@@ -160,7 +171,7 @@ def test_a_checkpoint_of_another_device_is_read(tmp_path: Path) -> None:
     # Where the template lies, and not where the writer's arrays lay.
     assert run_python(OTHER_DEVICE, tmp_path, **environment) == "3\n0\n"
     restored = Checkpoints(tmp_path).restore(make_state()).state.params
-    for params in (restored, Checkpoints(tmp_path).restore_params()):
+    for params in (restored, Checkpoints(tmp_path).restore_params(make_state().params)):
         kernel = params["Dense_0"]["kernel"]
         chex.assert_trees_all_equal(kernel, jnp.full((4, 16), 0.3))
         assert kernel.devices() == {jax.devices()[0]}
