@@ -4,6 +4,7 @@ from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.distillation import HedgehogDistillation, hedgehog_loss
 from blocks.recurrent.features import EluFeatures, FeatureMap, Hedgehog, TaylorFeatures
 from blocks.recurrent.gated_delta import GatedDeltaNet
+from blocks.recurrent.kimi_delta import KimiDeltaAttention
 from blocks.recurrent.linear_attention import LinearAttention
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "GatedDeltaNet",
     "Hedgehog",
     "HedgehogDistillation",
+    "KimiDeltaAttention",
     "LinearAttention",
     "ShortConvolution",
     "TaylorFeatures",

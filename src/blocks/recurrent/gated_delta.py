@@ -1,5 +1,7 @@
 """`GatedDeltaNet`: linear attention by the gated delta rule."""
 
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 
@@ -11,6 +13,9 @@ from blocks.norms.rms_norm import RMSNorm
 from blocks.recurrent.convolution import ShortConvolution
 from blocks.recurrent.delta_rule import gated_delta_rule
 from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
+
+# Queries, keys, values, the logarithm of the decay, and beta.
+RuleArrays: TypeAlias = tuple[Array, Array, Array, Array, Array]
 
 
 def unit(x: Array) -> Array:
@@ -105,10 +110,16 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         query, key = (jnp.repeat(unit(part), group, axis=2) for part in (query, key))
         log_decay, beta = self._decay(inputs.x), self._beta(inputs.x)
         if valid is not None:  # padding neither writes nor decays the state
-            log_decay, beta = (jnp.where(valid[..., None], g, 0.0) for g in (log_decay, beta))
+            log_decay, beta = (
+                jnp.where(valid.reshape(*valid.shape, *[1] * (g.ndim - 2)), g, 0.0)
+                for g in (log_decay, beta)
+            )
         arrays = (query * query.shape[-1] ** -0.5, key, value, log_decay, beta)
-        read, state = gated_delta_rule(*arrays, inputs.runs, inputs.state, self.chunk_size)
+        read, state = self._rule(arrays, inputs)
         return self.norm(read.astype(value.dtype)) * self._gate(inputs.x, value), state
+
+    def _rule(self, arrays: RuleArrays, inputs: RecurrentInputs) -> tuple[Array, Array]:
+        return gated_delta_rule(*arrays, inputs.runs, inputs.state, self.chunk_size)
 
     def _decay(self, x: Array) -> Array:
         r"""Compute the logarithm of the decay $\alpha$ of each head, in float32."""

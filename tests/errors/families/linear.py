@@ -13,6 +13,7 @@ from blocks.recurrent import (
     FeatureMap,
     Hedgehog,
     HedgehogDistillation,
+    KimiDeltaAttention,
     ShortConvolution,
     TaylorFeatures,
 )
@@ -144,6 +145,12 @@ CASES = (
         lambda: shapes(LinearAttention(num_heads=2, feature_map=Silent()), X),
         TypeError,
         "LinearAttention: Silent has no features: give it a `__call__`.",
+    ),
+    told(
+        "KimiDeltaAttention rank",
+        lambda: KimiDeltaAttention(num_heads=2, rank=0),
+        ValueError,
+        "KimiDeltaAttention: rank=0 must be at least 1",
     ),
     told(
         "GatedDeltaNet heads",

@@ -16,6 +16,7 @@ from blocks.recurrent import (
     EluFeatures,
     Hedgehog,
     HedgehogDistillation,
+    KimiDeltaAttention,
     ShortConvolution,
     TaylorFeatures,
 )
@@ -80,6 +81,26 @@ CASES = [
         GatedDeltaNet(num_heads=4, num_key_heads=2, head_dim=3, value_dim=2, chunk_size=4),
         vectors,
         2 * E * 6 + 3 * E * 8 + 2 * E * 4 + 4 * (6 + 6 + 8) + 2 * 4 + 2,
+        mixes=True,
+        caches=True,
+        heavy=True,
+    ),
+    Case(
+        "kimi_delta",
+        KimiDeltaAttention(
+            num_heads=4, num_key_heads=2, head_dim=3, value_dim=2, rank=5, chunk_size=4
+        ),
+        vectors,
+        2 * E * 6  # queries, keys
+        + 2 * E * 8  # values, output
+        + 4 * (6 + 6 + 8)  # convolutions
+        + 2 * E * 5
+        + 5 * 4 * 3
+        + 5 * 4 * 2  # decay, gate
+        + E * 4
+        + 4
+        + 4 * 3
+        + 2,
         mixes=True,
         caches=True,
         heavy=True,
@@ -171,8 +192,17 @@ def _(block: GatedDeltaNet, params: Params, x: np.ndarray) -> np.ndarray:
         return x / np.sqrt((x**2).sum(-1, keepdims=True) + 1e-6)
 
     q, k, v = unit(convolved("query")), unit(convolved("key")), convolved("value")
-    step = np.log1p(np.exp(project("decay") + params["step"]))
-    alpha = np.exp(-np.exp(params["log_rate"]) * step)
+    if isinstance(block, KimiDeltaAttention):
+
+        def low_rank(name: str) -> np.ndarray:
+            return np.tensordot(project(f"{name}_down"), params[f"{name}_up"]["kernel"], axes=1)
+
+        step = np.log1p(np.exp(low_rank("decay") + params["step"]))
+        alpha = np.exp(-np.exp(params["log_rate"])[:, None] * step)  # of each feature
+        gate = 1.0 / (1.0 + np.exp(-low_rank("gate")))
+    else:
+        step = np.log1p(np.exp(project("decay") + params["step"]))
+        alpha, gate = np.exp(-np.exp(params["log_rate"]) * step), silu(project("gate"))
     beta = 1.0 / (1.0 + np.exp(-project("beta")))
     group = v.shape[1] // k.shape[1]
     read = np.zeros_like(v)
@@ -181,7 +211,7 @@ def _(block: GatedDeltaNet, params: Params, x: np.ndarray) -> np.ndarray:
         for t in range(len(x)):
             key = k[t, h // group]
             forget = np.eye(len(key)) - beta[t, h] * np.outer(key, key)
-            state = alpha[t, h] * state @ forget + beta[t, h] * np.outer(v[t, h], key)
+            state = (state * alpha[t, h]) @ forget + beta[t, h] * np.outer(v[t, h], key)
             read[t, h] = state @ q[t, h // group] / math.sqrt(len(key))
     normed = np.stack([reference(block.norm, params["norm"], token) for token in read])
-    return np.einsum("thd,hde->te", normed * silu(project("gate")), params["out"]["kernel"])
+    return np.einsum("thd,hde->te", normed * gate, params["out"]["kernel"])
