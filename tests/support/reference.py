@@ -24,7 +24,9 @@ def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
         for name, array in stored.load_file(path).items()
     }
     stored.save_file(tensors, path, {"format": "pt"})
-    model = kind.from_pretrained(folder, attn_implementation="eager", dtype=_torch().float32).eval()
+    model = kind.from_pretrained(
+        folder, attn_implementation=row.attention, dtype=_torch().float32
+    ).eval()
     return model, tensors
 
 

@@ -32,6 +32,7 @@ class Row:
         output: Field of the reference's result that is compared.
         generates: Whether a greedy continuation is compared.
         special: Arguments of the reference's call besides, such as token types.
+        attention: The reference's implementation of attention.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     output: str = "logits"
     generates: bool = True
     special: tuple[str, ...] = field(default=())
+    attention: str = "eager"
 
 
 def all_rows() -> dict[str, Row]:

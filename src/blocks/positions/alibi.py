@@ -26,6 +26,9 @@ class ALiBi(ScoreModification, kw_only=True):
 
     It has no parameters.
 
+    Attributes:
+        scale: factor on all penalties; Falcon has the scale of the scores.
+
     Example:
         ```python
         >>> from blocks import ALiBi, Causal, MultiHeadAttention
@@ -38,6 +41,8 @@ class ALiBi(ScoreModification, kw_only=True):
         Press et al., Train Short, Test Long, 2021, arXiv:2108.12409.
     """
 
+    scale: float = 1.0
+
     def modify(
         self,
         scores: Float[Array, "batch heads q_seq kv_seq"],
@@ -47,4 +52,4 @@ class ALiBi(ScoreModification, kw_only=True):
     ) -> Float[Array, "batch heads q_seq kv_seq"]:
         """Subtract the distance of query and key, times the rate of the head."""
         slopes = jnp.asarray(alibi_slopes(scores.shape[1]), jnp.float32)[None, :, None, None]
-        return scores - slopes * distance(query_at, key_at)
+        return scores - self.scale * slopes * distance(query_at, key_at)

@@ -104,6 +104,14 @@ def every(config: Config, period: int) -> list[str]:
     ]
 
 
+def qkv_by_head(ours: str, theirs: str, heads: int, head_dim: int) -> Names:
+    """Name queries, keys and values that are one matrix, in which each head has its three."""
+    return {
+        f"{ours}/{name}": Part(theirs, None, index, (head_dim,) * 3, groups=heads)
+        for index, name in enumerate(("query", "key", "value"))
+    }
+
+
 def gate_up(ours: str, theirs: str, hidden: int) -> Names:
     """Name the weights of a gated MLP whose two maps are one in the reference, the gate first."""
     return {

@@ -24,6 +24,6 @@ HARMLESS = frozenset(
         "no_repeat_ngram_size", "length_penalty", "gradient_checkpointing_kwargs",
         # Of kinds of model that these are not.
         "add_cross_attention", "cross_attention_hidden_size", "is_decoder", "is_encoder_decoder",
-        "pruned_heads", "tie_encoder_decoder", "tokenizer_class",
+        "pruned_heads", "classifier_dropout", "tie_encoder_decoder", "tokenizer_class",
     }
 )  # fmt: skip
