@@ -19,14 +19,14 @@ from flax.errors import ScopeParamShapeError
 
 import blocks.core.pickling  # noqa: F401  # registers itself
 from blocks.core.errors.habits import ATTRIBUTES
-from blocks.core.errors.location import running, where
+from blocks.core.errors.location import report, running, where
 from blocks.core.errors.making import blame
 from blocks.core.errors.starting import check_key, check_variables, starting
 from blocks.core.errors.words import shown
 from blocks.core.expression import expression
 from blocks.core.fields import check_types, copied_slots
 from blocks.core.modules import fields_of, map_modules, modules_in
-from blocks.core.parts import named, part_name
+from blocks.core.parts import check_names, part_name, taken
 from blocks.core.typing import of_jax
 
 M = TypeVar("M", bound=nn.Module)
@@ -96,14 +96,13 @@ class Block(nn.Module, kw_only=True):
         fields = check_types(self, fields_of(self))
         vars(self).update(fields)
         self.check_fields()
-        parts = [
-            part
-            for name, value in fields.items()
-            if isinstance(value, tuple) and name not in copied_slots(type(self))
-            for _, part in modules_in(value, name)
-        ]
-        for _ in named(parts, type(self).__name__):
-            pass
+        check_names(self._slots(), type(self).__name__)
+
+    @nn.nowrap
+    def _slots(self) -> dict[str, Any]:
+        """The fields without those whose parts are templates."""
+        copied = copied_slots(type(self))
+        return {name: value for name, value in fields_of(self).items() if name not in copied}
 
     @nn.nowrap
     def clone(
@@ -152,6 +151,21 @@ class Block(nn.Module, kw_only=True):
                 bound.append(part)
         parts = iter(bound)
         super()._register_submodules(name, map_modules(val, lambda _: next(parts)))
+
+    @nn.nowrap
+    def _name_taken(
+        self, name: str, reuse_scopes: bool = False, collection: str | None = None
+    ) -> bool:
+        """Return False, or refuse a second part or parameter of one name.
+
+        Raises:
+            ValueError: shows the part of a slot that has the name, if there is one.
+        """
+        if not super()._name_taken(name, reuse_scopes, collection):
+            return False
+        error = ValueError()
+        report(error, type(self).__name__, where(self), instead=taken(name, self._slots()))
+        raise error
 
     @nn.nowrap
     def _call_wrapped_method(self, fun: Any, args: Any, kwargs: Any) -> Any:

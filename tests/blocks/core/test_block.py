@@ -288,6 +288,46 @@ def test_two_parts_of_one_name_are_refused() -> None:
     Parts(first=(RMSNorm(),), second=(RMSNorm(name="second_rms_norm"),))
 
 
+class Inside(Block, kw_only=True):
+    """Has a slot, a part and a parameter of its own beside a tuple of parts."""
+
+    parts: tuple[nn.Module, ...] = ()
+    norm: nn.Module = LayerNorm()
+    own: str = "own"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.norm(nn.Dense(x.shape[-1], name=self.own)(x))
+        for part in self.parts:
+            x = part(x)
+        return x * self.param("scale", nn.initializers.ones, (x.shape[-1],))
+
+
+def test_a_part_named_as_a_slot_is_refused_when_the_block_is_made() -> None:
+    match = r"Inside holds two parts named `norm`, LayerNorm\(\) and .*second_norm"
+    with pytest.raises(ValueError, match=match):
+        Inside(parts=(RMSNorm(name="norm"),))
+
+
+@pytest.mark.parametrize("name", ["own", "scale"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_part_named_as_what_is_inside_is_refused_at_the_first_call(name: str, depth: int) -> None:
+    block: Block = Inside(parts=(RMSNorm(name=name),))
+    if depth:
+        block = Parts(first=(block,))
+    at = " at `inside`" if depth else ""
+    match = rf"^Inside{at}: the name `{name}` is taken inside.*RMSNorm\(name=\"second_{name}\", "
+    with pytest.raises(ValueError, match=match):
+        block.init(jax.random.key(0), X)
+
+
+@pytest.mark.parametrize(("own", "slot"), [("norm", ", one of them in the slot"), ("scale", ";")])
+def test_names_that_a_block_gives_twice_are_refused(own: str, slot: str) -> None:
+    match = f"^Inside: two parts or parameters are named `{own}`{slot}"
+    with pytest.raises(ValueError, match=match):
+        Inside(own=own).init(jax.random.key(0), X)
+
+
 def nested(depth: int) -> nn.Module:
     block: nn.Module = RMSNorm()
     for _ in range(depth):
