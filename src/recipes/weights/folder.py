@@ -1,6 +1,7 @@
 """A folder of published weights: its configuration and its tensors."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def _indexed(folder: Path) -> Mapping[str, StoredTensor]:
                 f"{INDEX} names the file {name!r}, which is not in its folder.",
                 "Do not use these weights unless you know who made them.",
             )
-        if not (folder / name).exists():
+        if not os.path.exists(folder / name):  # False too for a name that no file can have
             raise RecipeError(f"{INDEX} names the file {name!r}, which is missing.", "Get it too.")
         for tensor, stored in read_header(folder / name).items():
             if index.get(tensor) != name:

@@ -135,7 +135,7 @@ def _check(
     for name in sorted(set(tensors) - used):
         first = family.tied.get(name)
         if first is not None and first in tensors:
-            if np.array_equal(_bytes(tensors[name]), _bytes(tensors[first])):
+            if _equal(tensors[name], tensors[first]):
                 continue
             lines.append(f"untied:     {name}, which differs from {first}, and the model ties them")
         elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in family.buffers):
@@ -149,8 +149,12 @@ def _check(
         )
 
 
-def _bytes(tensor: StoredTensor) -> np.ndarray:
-    return tensor.read().reshape(-1).view(np.uint8)
+def _equal(one: StoredTensor, other: StoredTensor) -> bool:
+    """Whether two tensors are the same to the bit."""
+    if (one.shape, one.dtype) != (other.shape, other.dtype):
+        return False
+    first, second = (tensor.read().reshape(-1).view(np.uint8) for tensor in (one, other))
+    return np.array_equal(first, second)
 
 
 def check_parameters(shapes: Any, params: Any) -> None:

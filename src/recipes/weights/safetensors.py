@@ -6,6 +6,7 @@ References:
     Hugging Face, Safetensors format, github.com/huggingface/safetensors.
 """
 
+import collections
 import contextlib
 import json
 import math
@@ -28,8 +29,11 @@ DTYPES: dict[str, np.dtype] = {
     "BF16": np.dtype(jnp.bfloat16),
     "F8_E4M3": np.dtype(jnp.float8_e4m3fn),
     "F8_E5M2": np.dtype(jnp.float8_e5m2),
+    "U64": np.dtype(np.uint64),
     "I64": np.dtype(np.int64),
+    "U32": np.dtype(np.uint32),
     "I32": np.dtype(np.int32),
+    "U16": np.dtype(np.uint16),
     "I16": np.dtype(np.int16),
     "I8": np.dtype(np.int8),
     "U8": np.dtype(np.uint8),
@@ -38,6 +42,8 @@ DTYPES: dict[str, np.dtype] = {
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # The format's own limit; a header of a real model is below 1 MB.
 MAX_HEADER = 100_000_000
+# Arrays of NumPy and JAX have at most so many axes, and none is longer than this.
+_MAX_AXES, _MAX_AXIS = 32, 2**31
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,16 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     for name, entry in header.items():
         match entry:
             case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(first), int(last)]}:
-                whole = all(type(axis) is int and axis >= 0 for axis in shape)
+                whole = all(type(axis) is int and 0 <= axis < _MAX_AXIS for axis in shape)
             case _:
                 raise damaged(f"the entry of {name!r} is not a dtype, a shape and two offsets")
-        if dtype not in DTYPES or not whole:
-            raise damaged(f"{name!r} has the dtype {dtype!r} and the shape {shape}")
+        if len(shape) > _MAX_AXES or not whole:
+            raise damaged(f"{name!r} has the shape {str(shape)[:80]}")
+        if dtype not in DTYPES:
+            raise RecipeError(
+                f"{str(path)!r} has {name!r} in the dtype {dtype!r}, which is not supported.",
+                "Convert it to float32 or bfloat16 where it came from.",
+            )
         if last - first != math.prod(shape) * DTYPES[dtype].itemsize or first < 0:
             raise damaged(f"{name!r} has {last - first} bytes for the shape {shape} of {dtype}")
         spans.append((first, last, name))
@@ -118,8 +129,7 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = collections.Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{twice!r} stands in it twice")
     return found
 
@@ -132,6 +142,8 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
         RecipeError: An array of a dtype that the format does not have.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    # The widest first, so that each begins at a multiple of its width.
+    tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))
     end = 0
     for name, array in tensors.items():
         if array.dtype not in _NAMES:
@@ -150,7 +162,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     with _complete(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in tensors.values():
-            file.write(np.ascontiguousarray(array).tobytes())
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 @contextlib.contextmanager
