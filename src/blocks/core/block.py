@@ -49,7 +49,7 @@ class Block(nn.Module, kw_only=True):
     Attributes:
         reads: fields of the context that a kind of block reads, beyond those that place its tokens,
             as `frozenset({"memory"})`. A model refuses what is given and none of its parts reads,
-            unless a part outside this library does not declare what it reads.
+            unless a part outside this library takes a context and does not declare what it reads.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()

@@ -142,9 +142,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return hint is Any or any(kind in (bool, Any, object) for kind in kinds)
     if inspect.isclass(value) and all(getattr(kind, "_is_protocol", False) for kind in kinds):
         return False  # it has the members of the protocol
-    # A list became a tuple where it was in a value.
-    forms = (value, _thawed(value), _listed(value))
-    if any(_holds(form, kind) for form in forms for kind in kinds):
+    if any(_holds(value, kind) for kind in kinds):
         return True
     # Integers where floats are allowed, and numpy's numbers.
     whole = isinstance(value, numbers.Integral)
@@ -153,7 +151,11 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _holds(value: Any, kind: Any) -> bool:
     """Return whether a value is of a type, and every item of a container of its own."""
-    container, kinds = typing.get_origin(kind), typing.get_args(kind)
+    container, kinds = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if container in (list, tuple) and isinstance(value, (list, tuple)):
+        value = container(value)  # a list becomes a tuple in a value
+    elif container is dict and isinstance(value, FrozenDict):  # and a dict is frozen by Linen
+        value = dict(value)
     if not (kinds and inspect.isclass(container) and issubclass(type(value), container)):
         return is_bearable(value, kind)
     if isinstance(value, Mapping):
@@ -208,18 +210,9 @@ def _wrapped(part: nn.Module, called: Called) -> str | None:
     return f"Plain(block={shown(part)}) calls a module with `x` alone"
 
 
-def _thawed(value: Any) -> Any:
-    """Convert lists to tuples, and frozen dicts to dicts, as Linen does."""
-    return dict(value) if isinstance(value, FrozenDict) else tupled(value)
-
-
 def tupled(value: Any) -> Any:
     """Convert lists to tuples, nested ones too."""
     return tuple(map(tupled, value)) if isinstance(value, list) else value
-
-
-def _listed(value: Any) -> Any:
-    return list(map(_listed, value)) if isinstance(value, tuple) else value
 
 
 def _expected(hint: Hint) -> str:
