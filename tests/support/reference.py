@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from reference_rows import Row, inputs_of, prompts_of, random_tensor
 
+# Tensors that are kept in files and are no parameters: what they hold is part of the computation.
+BUFFERS = ("inv_freq", "act_fn.beta", "act_fn.eps")
+
 
 def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
     """Save the reference's model with weights that their names decide, and load it again."""
@@ -19,7 +22,7 @@ def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
     path = folder / "model.safetensors"
     tensors = {
         name: random_tensor(name, array.shape)
-        if np.issubdtype(array.dtype, np.floating) and not name.endswith("inv_freq")
+        if np.issubdtype(array.dtype, np.floating) and not name.endswith(BUFFERS)
         else array
         for name, array in stored.load_file(path).items()
     }
@@ -54,6 +57,11 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
         made = model.generate(**given, decoder_input_ids=start, **options)
         return made[:, 1:].numpy()
     prompts = prompts_of(row, model.config.vocab_size)
+    if not row.padded:
+        made = [
+            model.generate(input_ids=_torch().tensor([p]), **options)[0, len(p) :] for p in prompts
+        ]
+        return _torch().stack(made).numpy()
     longest = max(map(len, prompts))
     ids = _torch().tensor([[0] * (longest - len(p)) + p for p in prompts])
     mask = _torch().tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])

@@ -33,6 +33,8 @@ class Row:
         generates: Whether a greedy continuation is compared.
         special: Arguments of the reference's call besides, such as token types.
         attention: The reference's implementation of attention.
+        padded: Whether the reference continues prompts of different lengths as one padded batch;
+            False where its padding changes what it computes.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Row:
     generates: bool = True
     special: tuple[str, ...] = field(default=())
     attention: str = "eager"
+    padded: bool = True
 
 
 def all_rows() -> dict[str, Row]:
@@ -64,7 +67,7 @@ def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) >= 2:
         return (1.5 * noise / np.sqrt(shape[-1])).astype(np.float32)
     center = 1.0 if name.endswith("weight") else 0.0
-    return (center + 0.3 * noise).astype(np.float32)
+    return np.asarray(center + 0.3 * noise, np.float32)
 
 
 def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:

@@ -107,7 +107,7 @@ def every(config: Config, period: int) -> list[str]:
 def qkv_by_head(ours: str, theirs: str, heads: int, head_dim: int) -> Names:
     """Name queries, keys and values that are one matrix, in which each head has its three."""
     return {
-        f"{ours}/{name}": Part(theirs, None, index, (head_dim,) * 3, groups=heads)
+        f"{ours}/{name}": Part(theirs, index=index, sizes=(head_dim,) * 3, groups=heads)
         for index, name in enumerate(("query", "key", "value"))
     }
 
@@ -115,7 +115,7 @@ def qkv_by_head(ours: str, theirs: str, heads: int, head_dim: int) -> Names:
 def gate_up(ours: str, theirs: str, hidden: int) -> Names:
     """Name the weights of a gated MLP whose two maps are one in the reference, the gate first."""
     return {
-        f"{ours}/{name}": Part(theirs, None, index, (hidden, hidden))
+        f"{ours}/{name}": Part(theirs, index=index, sizes=(hidden, hidden))
         for index, name in enumerate(("gate", "up"))
     }
 
@@ -203,7 +203,7 @@ def yarn(rope: dict[str, Any], trained: int) -> YaRN:
     factor = rope.get("factor", 1.0)
     growth = rope.get("attention_factor")
     if growth is None and rope.get("mscale") and rope.get("mscale_all_dim"):
-        growth = _mscale(factor, rope["mscale"]) / _mscale(factor, rope["mscale_all_dim"])
+        growth = mscale(factor, rope["mscale"]) / mscale(factor, rope["mscale_all_dim"])
     return YaRN(
         factor=factor,
         trained_length=trained,
@@ -214,5 +214,6 @@ def yarn(rope: dict[str, Any], trained: int) -> YaRN:
     )
 
 
-def _mscale(factor: float, scale: float) -> float:
+def mscale(factor: float, scale: float) -> float:
+    """Compute YaRN's factor for a stretch of the context, weighed by a scale."""
     return 0.1 * scale * math.log(factor) + 1.0 if factor > 1.0 else 1.0

@@ -88,7 +88,7 @@ def names(config: Config) -> Names:
     sizes = (group * head_dim, head_dim, head_dim)
     fused = {
         f"{ours}/attention/{name}": Part(
-            f"{theirs}.self_attention.query_key_value", None, index, sizes, groups=kv_heads
+            f"{theirs}.self_attention.query_key_value", index=index, sizes=sizes, groups=kv_heads
         )
         for index, name in enumerate(("query", "key", "value"))
     }

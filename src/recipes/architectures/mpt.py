@@ -70,7 +70,7 @@ def names(config: Config) -> Names:
     """Name the weights as the reference does: queries, keys and values are one matrix."""
     ours, theirs, sizes = "stack/layer_{i}", "transformer.blocks.{i}", (config["d_model"],) * 3
     fused = {
-        f"{ours}/attention/{name}": Part(f"{theirs}.attn.Wqkv", None, index, sizes)
+        f"{ours}/attention/{name}": Part(f"{theirs}.attn.Wqkv", index=index, sizes=sizes)
         for index, name in enumerate(("query", "key", "value"))
     }
     return {

@@ -30,7 +30,7 @@ def names(config: Config) -> Names:
     keys = config.get("num_key_value_heads", heads) * head_dim
     sizes = (heads * head_dim, keys, keys)
     fused = {
-        f"{ours}/attention/{name}": Part(f"{theirs}.self_attn.qkv_proj", None, index, sizes)
+        f"{ours}/attention/{name}": Part(f"{theirs}.self_attn.qkv_proj", index=index, sizes=sizes)
         for index, name in enumerate(("query", "key", "value"))
     }
     gated = gate_up(f"{ours}/mlp", f"{theirs}.mlp.gate_up_proj", config["intermediate_size"])

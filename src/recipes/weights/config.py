@@ -62,6 +62,12 @@ class Config:
         """Mark fields that change nothing in this family."""
         self._read.update(names)
 
+    def changed(self, fields: Mapping[str, Any]) -> "Config":
+        """Make a configuration of other fields; what is read of it counts as read of this one."""
+        other = Config(fields, self.path)
+        other._read = self._read
+        return other
+
     def part(self, name: str) -> "Config":
         """Read a field that holds fields, such as `text_config`."""
         if name not in self._parts:

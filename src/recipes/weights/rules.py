@@ -24,10 +24,12 @@ class Tensor:
         axes: Order in which the tensor's axes become ours; None transposes matrices of weights,
             which PyTorch keeps as outputs by inputs, and leaves all else. Axes of heads and their
             features are split after that.
+        shape: Shape of the tensor, where it has axes of size 1 that our parameter lacks.
     """
 
     name: str
     axes: tuple[int, ...] | None = None
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Source:
     def stored(self) -> Shape:
         """Shape of the tensor."""
         shape, rule = self.shape, self.rule
+        if rule.shape is not None:
+            return rule.shape
         if self.inputs:
             shape = math.prod(shape[: self.inputs]), math.prod(shape[self.inputs :])
         elif self.lead is not None:
@@ -164,7 +168,8 @@ def _source(rule: Tensor, numbers: dict[str, str], leaf: str, path: str, shape: 
     if last == "kernel" and len(shape) > 1 and matrix:
         # The library's one rule: `out` maps from heads and their features, all else from features.
         inputs = 2 if module == "out" and len(shape) == 3 else 1
-    lead = getattr(rule, "lead", 0) if last == "bias" else None
+    whole = type(rule) is Tensor and rule.axes is not None and len(rule.axes) == len(shape)
+    lead = getattr(rule, "lead", 0) if last == "bias" and not whole else None
     return Source(replace(rule, name=name), shape, inputs, lead)
 
 

@@ -96,7 +96,7 @@ def test_a_setting_that_only_another_preset_could_have_is_read_with_its_own() ->
         ("sample OTHER", "holds no run", "folder"),
         ("sample RUN --prompt 日本", "lacks '日', '本'", "Leave them out"),
         ("sample RUN --temperature -1", "temperature=-1.0 must be at least 0", "0.8"),
-        ("sample RUN --top-k 0", "top_k=0 must be at least 1", "Leave it out"),
+        ("sample RUN --top-k 0", "top_k=0 must be a whole number of at least 1", "Leave it out"),
         ("sample RUN --top-p 2", "top_p=2.0 must be above 0 and at most 1", "Leave it out"),
         ("sample RUN --tokens 0", "tokens=0 must be at least 1", "count"),
         ("sample RUN --num 0", "num=0 must be at least 1", "count"),
