@@ -220,8 +220,9 @@ def _mapped(name: str, array: Any, called: bool) -> str | None:
     """Explain how `jax.vmap` maps over an array with one axis more; None for another array."""
     hint = hints_of(_context)[name]
     own = len(alternatives(hint)[0].dim_str.split())
-    mask = name == "valid" and array.shape[1:2] == array.shape[2:]  # has a fix of its own
-    if not is_array(array) or array.ndim != own + 1 or mask:
+    if not is_array(array) or array.ndim != own + 1:
+        return None
+    if name == "valid" and array.shape[1] == array.shape[2]:  # a mask, whose fix is another
         return None
     fix = f"make it inside: jax.vmap(lambda x, {name}: ... Context({name}={name}) ...)"
     if called:

@@ -185,3 +185,15 @@ def test_an_array_for_several_calls_says_how_to_map() -> None:
     positions = jnp.zeros((2, 3, 4), jnp.int32)
     with pytest.raises(TypeError, match=r"fix: .*vmap\(lambda x, positions: .*Context\(positions="):
         Context(positions=positions)
+
+
+def test_a_number_in_the_place_of_an_array_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"argument `valid` does not fit[\s\S]*jnp\.asarray\(valid\)"
+    ):
+        Context(valid=0)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_mask_in_the_place_of_padding_is_told_from_an_axis_of_vmap() -> None:
+    with pytest.raises(TypeError, match=r"fix: .*mask=Causal\(\)"):
+        Context(valid=jnp.ones((2, 3, 3), bool))
