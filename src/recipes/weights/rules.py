@@ -1,5 +1,6 @@
 """Rules by which tensors of a reference become parameters of ours, and back."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -173,6 +174,7 @@ def _source(rule: Tensor, numbers: dict[str, str], leaf: str, path: str, shape: 
     return Source(replace(rule, name=name), shape, inputs, lead)
 
 
+@functools.cache
 def _pattern(key: str) -> re.Pattern[str]:
     """A table's key as a pattern: `{i}` is a number, and the leaf may be left out."""
     escaped = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>\\d+)", re.escape(key))

@@ -5,6 +5,12 @@ from reference_rows import Row
 from recipes_rows.llamas import LLAMA, NO_HEAD_DIM
 
 EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 12}
+LINEAR = {
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 6,
+    "linear_value_head_dim": 5,
+}
 LATENT = {
     **NO_HEAD_DIM,
     "num_key_value_heads": 4,
@@ -98,6 +104,14 @@ ROWS = (
             "attention_bias": True, "routed_scaling_factor": 1.7,
         },
     ),
+    row(
+        "qwen3_next", 53, "Qwen3NextForCausalLM",
+        {
+            **LLAMA, **LINEAR, **EXPERTS, "num_experts": 4, "num_hidden_layers": 4,
+            "shared_expert_intermediate_size": 20, "norm_topk_prob": True,
+        },
+    ),
+    row("qwen3_5", 53, "Qwen3_5ForCausalLM", {**LLAMA, **LINEAR, "num_hidden_layers": 4}),
     row("minicpm3", 60, "MiniCPM3ForCausalLM", {**LATENT, "dim_model_base": 8}),
     row("apertus", 61, "ApertusForCausalLM", {**NO_HEAD_DIM, "attention_bias": True}),
 )  # fmt: skip
