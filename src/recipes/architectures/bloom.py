@@ -14,7 +14,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from recipes.architectures.common import activation, causal, head, qkv_by_head
+from recipes.architectures.common import activation, causal, fused_qkv, head
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names
@@ -53,12 +53,13 @@ def names(config: Config) -> Names:
     """Name the weights as the reference does: each head has its query, key and value together."""
     ours, theirs = "stack/layer_{i}", "transformer.h.{i}"
     heads = config["n_head"]
+    sizes = (config["hidden_size"] // heads,) * 3
     fused = f"{theirs}.self_attention.query_key_value"
     return {
         "embed/embedding": "transformer.word_embeddings.weight",
         "embed/embedding_norm": "transformer.word_embeddings_layernorm",
         f"{ours}/attention_norm": f"{theirs}.input_layernorm",
-        **qkv_by_head(f"{ours}/attention", fused, heads, config["hidden_size"] // heads),
+        **fused_qkv(f"{ours}/attention", fused, sizes, groups=heads),
         f"{ours}/attention/out": f"{theirs}.self_attention.dense",
         f"{ours}/mlp_norm": f"{theirs}.post_attention_layernorm",
         f"{ours}/mlp/up": f"{theirs}.mlp.dense_h_to_4h",

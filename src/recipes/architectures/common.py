@@ -104,10 +104,17 @@ def every(config: Config, period: int) -> list[str]:
     ]
 
 
-def qkv_by_head(ours: str, theirs: str, heads: int, head_dim: int) -> Names:
-    """Name queries, keys and values that are one matrix, in which each head has its three."""
+def fused_qkv(ours: str, theirs: str, sizes: tuple[int, int, int], **options: Any) -> Names:
+    """Name queries, keys and values that are one matrix in the reference.
+
+    Args:
+        ours: The attention.
+        theirs: The fused matrix.
+        sizes: Outputs of each of the three, within a group.
+        **options: Fields of `Part`: `groups` where heads have their three side by side.
+    """
     return {
-        f"{ours}/{name}": Part(theirs, index=index, sizes=(head_dim,) * 3, groups=heads)
+        f"{ours}/{name}": Part(theirs, index=index, sizes=sizes, **options)
         for index, name in enumerate(("query", "key", "value"))
     }
 

@@ -17,10 +17,10 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from recipes.architectures.common import activation, causal, head, rotary
+from recipes.architectures.common import activation, causal, fused_qkv, head, rotary
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
-from recipes.weights.rules import Names, Part
+from recipes.weights.rules import Names
 
 
 def build(config: Config) -> CausalLM:
@@ -86,18 +86,13 @@ def names(config: Config) -> Names:
     heads, kv_heads = config["num_attention_heads"], _kv_heads(config)
     head_dim, group = config["hidden_size"] // heads, heads // kv_heads
     sizes = (group * head_dim, head_dim, head_dim)
-    fused = {
-        f"{ours}/attention/{name}": Part(
-            f"{theirs}.self_attention.query_key_value", index=index, sizes=sizes, groups=kv_heads
-        )
-        for index, name in enumerate(("query", "key", "value"))
-    }
+    fused = f"{theirs}.self_attention.query_key_value"
     two = _parallel(config) and _norms(config) == 2
     return {
         "embed": "transformer.word_embeddings",
         f"{ours}/input_norm": f"{theirs}.input_layernorm",
         f"{ours}/attention_norm": f"{theirs}.{'ln_attn' if two else 'input_layernorm'}",
-        **fused,
+        **fused_qkv(f"{ours}/attention", fused, sizes, groups=kv_heads),
         f"{ours}/attention/out": f"{theirs}.self_attention.dense",
         f"{ours}/mlp_norm": f"{theirs}.{'ln_mlp' if two else 'post_attention_layernorm'}",
         f"{ours}/mlp/up": f"{theirs}.mlp.dense_h_to_4h",

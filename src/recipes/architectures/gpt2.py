@@ -15,10 +15,10 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from recipes.architectures.common import activation, head
+from recipes.architectures.common import activation, fused_qkv, head
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
-from recipes.weights.rules import Names, Part, Tensor
+from recipes.weights.rules import Names, Tensor
 
 
 def build(config: Config) -> CausalLM:
@@ -61,15 +61,11 @@ def names(config: Config) -> Names:
     """Name the weights as the reference does, whose matrices are inputs by outputs."""
     ours, theirs, features = "stack/layer_{i}", "transformer.h.{i}", config["n_embd"]
     straight = (0, 1)
-    fused = f"{theirs}.attn.c_attn"
-    sizes = (features,) * 3
     return {
         "embed/embedding": "transformer.wte.weight",
         "embed/position": "transformer.wpe",
         f"{ours}/attention_norm": f"{theirs}.ln_1",
-        f"{ours}/attention/query": Part(fused, straight, index=0, sizes=sizes),
-        f"{ours}/attention/key": Part(fused, straight, index=1, sizes=sizes),
-        f"{ours}/attention/value": Part(fused, straight, index=2, sizes=sizes),
+        **fused_qkv(f"{ours}/attention", f"{theirs}.attn.c_attn", (features,) * 3, axes=straight),
         f"{ours}/attention/out": Tensor(f"{theirs}.attn.c_proj", straight),
         f"{ours}/mlp_norm": f"{theirs}.ln_2",
         f"{ours}/mlp/up": Tensor(f"{theirs}.mlp.c_fc", straight),

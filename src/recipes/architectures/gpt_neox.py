@@ -16,7 +16,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
-from recipes.architectures.common import activation, causal, head, qkv_by_head, rotary
+from recipes.architectures.common import activation, causal, fused_qkv, head, rotary
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names
@@ -60,11 +60,12 @@ def names(config: Config) -> Names:
     """Name the weights as the reference does: each head has its query, key and value together."""
     ours, theirs = "stack/layer_{i}", "gpt_neox.layers.{i}"
     heads = config["num_attention_heads"]
+    sizes = (config["hidden_size"] // heads,) * 3
     fused = f"{theirs}.attention.query_key_value"
     return {
         "embed": "gpt_neox.embed_in",
         f"{ours}/attention_norm": f"{theirs}.input_layernorm",
-        **qkv_by_head(f"{ours}/attention", fused, heads, config["hidden_size"] // heads),
+        **fused_qkv(f"{ours}/attention", fused, sizes, groups=heads),
         f"{ours}/attention/out": f"{theirs}.attention.dense",
         f"{ours}/mlp_norm": f"{theirs}.post_attention_layernorm",
         f"{ours}/mlp/up": f"{theirs}.mlp.dense_h_to_4h",

@@ -16,10 +16,10 @@ from blocks import (
     gelu,
 )
 from blocks.attention import ClipQK, ClipValue
-from recipes.architectures.common import causal, head
+from recipes.architectures.common import causal, fused_qkv, head
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
-from recipes.weights.rules import Names, Part
+from recipes.weights.rules import Names
 
 
 def build(config: Config) -> CausalLM:
@@ -69,14 +69,10 @@ def build(config: Config) -> CausalLM:
 def names(config: Config) -> Names:
     """Name the weights as the reference does: queries, keys and values are one matrix."""
     ours, theirs, sizes = "stack/layer_{i}", "transformer.blocks.{i}", (config["d_model"],) * 3
-    fused = {
-        f"{ours}/attention/{name}": Part(f"{theirs}.attn.Wqkv", index=index, sizes=sizes)
-        for index, name in enumerate(("query", "key", "value"))
-    }
     return {
         "embed": "transformer.wte",
         f"{ours}/attention_norm": f"{theirs}.norm_1",
-        **fused,
+        **fused_qkv(f"{ours}/attention", f"{theirs}.attn.Wqkv", sizes),
         f"{ours}/attention/out": f"{theirs}.attn.out_proj",
         f"{ours}/mlp_norm": f"{theirs}.norm_2",
         f"{ours}/mlp/up": f"{theirs}.ffn.up_proj",

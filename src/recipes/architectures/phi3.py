@@ -8,10 +8,10 @@ import dataclasses
 
 from blocks import CausalLM, MultiHeadAttention, TokenEmbedding, TransformerBlock, override
 from recipes.architectures import llama
-from recipes.architectures.common import causal, gate_up
+from recipes.architectures.common import causal, fused_qkv, gate_up
 from recipes.weights.config import Config
 from recipes.weights.families import register
-from recipes.weights.rules import Names, Part
+from recipes.weights.rules import Names
 
 
 def build(config: Config) -> CausalLM:
@@ -29,10 +29,7 @@ def names(config: Config) -> Names:
     head_dim = config.get("head_dim", config["hidden_size"] // heads)
     keys = config.get("num_key_value_heads", heads) * head_dim
     sizes = (heads * head_dim, keys, keys)
-    fused = {
-        f"{ours}/attention/{name}": Part(f"{theirs}.self_attn.qkv_proj", index=index, sizes=sizes)
-        for index, name in enumerate(("query", "key", "value"))
-    }
+    fused = fused_qkv(f"{ours}/attention", f"{theirs}.self_attn.qkv_proj", sizes)
     gated = gate_up(f"{ours}/mlp", f"{theirs}.mlp.gate_up_proj", config["intermediate_size"])
     return {**llama.names(config), **fused, **gated}
 
