@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from recipes.errors import RecipeError
-from recipes.weights.safetensors import StoredTensor, read_header
+from recipes.weights.msgpack import read_msgpack
+from recipes.weights.safetensors import ReadableTensor, StoredTensor, read_header
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+FLAX_WEIGHTS = "flax_model.msgpack"
 # A configuration has a few kilobytes, an index a few megabytes.
 _MAX_JSON = 50_000_000
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -41,8 +43,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def tensors_of(folder: Path) -> Mapping[str, StoredTensor]:
+def tensors_of(folder: Path) -> Mapping[str, ReadableTensor]:
     """Find the tensors in a folder, in one file or in those that an index names.
+
+    A folder of a retired Flax class has a file of MessagePack alone.
 
     Raises:
         RecipeError: No weights, weights that would have to be unpickled, an index that does not
@@ -52,6 +56,8 @@ def tensors_of(folder: Path) -> Mapping[str, StoredTensor]:
         return _indexed(folder)
     if (folder / WEIGHTS).exists():
         return read_header(folder / WEIGHTS)
+    if (folder / FLAX_WEIGHTS).exists():
+        return read_msgpack(folder / FLAX_WEIGHTS)
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     pickled = [name for name in names if name.endswith(_PICKLES)]
     if pickled:

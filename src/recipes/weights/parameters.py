@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from recipes.errors import RecipeError
 from recipes.weights.families import Family
 from recipes.weights.rules import Names, Shape, Source, sources_of
-from recipes.weights.safetensors import StoredTensor
+from recipes.weights.safetensors import ReadableTensor
 
 # Lines of a report; the rest is counted.
 _LINES = 20
@@ -21,7 +21,7 @@ _LINES = 20
 def read_parameters(
     shapes: Any,
     names: Names,
-    tensors: Mapping[str, StoredTensor],
+    tensors: Mapping[str, ReadableTensor],
     family: Family,
     place: Callable[[np.ndarray], jax.Array],
     dtype: Any = None,
@@ -116,7 +116,7 @@ def _layers(flat: Mapping[str, Any], path: str, shape: Shape) -> Iterator[str]:
 def _check(
     flat: Mapping[str, Any],
     table: Mapping[str, list[tuple[Any, Source]]],
-    tensors: Mapping[str, StoredTensor],
+    tensors: Mapping[str, ReadableTensor],
     family: Family,
 ) -> None:
     lines, used = [], set()
@@ -149,7 +149,7 @@ def _check(
         )
 
 
-def _equal(one: StoredTensor, other: StoredTensor) -> bool:
+def _equal(one: ReadableTensor, other: ReadableTensor) -> bool:
     """Whether two tensors are the same to the bit."""
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +44,24 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 MAX_HEADER = 100_000_000
 # Arrays of NumPy and JAX have at most so many axes, and none is longer than this.
 _MAX_AXES, _MAX_AXIS = 32, 2**31
+
+
+class ReadableTensor(Protocol):
+    """A tensor whose shape is known before it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Its dtype."""
+        ...
+
+    def read(self) -> np.ndarray:
+        """Read the tensor."""
+        ...
 
 
 @dataclass(frozen=True)
