@@ -33,7 +33,7 @@ def names(config: Config) -> Names:
             named[f"{ours}/{name}"] = Part(f"{linear}.in_proj_qkv", index=part, sizes=sizes)
         maps = {"gate": "in_proj_z", "beta": "in_proj_b", "decay": "in_proj_a"}
         named |= {f"{ours}/{name}": f"{linear}.{map_}" for name, map_ in maps.items()}
-    return {**named, **llama.names(config)}
+    return {**llama.names(config), **named}
 
 
 FAMILY = dataclasses.replace(llama.FAMILY, build=hybrid, names=names)

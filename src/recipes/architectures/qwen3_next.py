@@ -138,7 +138,7 @@ def names(config: Config) -> Names:
         else:
             named |= attention_names(config, ours, f"{theirs}.self_attn")
     experts = expert_names("stack/layer_{i}/mlp", "model.layers.{i}.mlp", shared="shared_expert")
-    return {**named, **llama.names(config), **experts}
+    return {**llama.names(config), **named, **experts}
 
 
 FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)

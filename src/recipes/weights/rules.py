@@ -11,6 +11,7 @@ import numpy as np
 
 Shape: TypeAlias = tuple[int, ...]
 
+_PLACE = re.compile(r"\{(\w+)\}")
 # What the leaves of our blocks are called in PyTorch's modules.
 _SUFFIXES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
@@ -135,6 +136,8 @@ class Source:
 def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:
     """Find what a parameter is made of: one source, or one for each of its first axis.
 
+    Of several keys that match, the most literal one counts: a layer's own before that of all.
+
     Args:
         names: The table.
         path: Path of the parameter.
@@ -143,24 +146,24 @@ def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:
     Returns:
         The sources; None if the table does not have the path.
     """
-    for key, rule in names.items():
-        match = _pattern(key).fullmatch(path)
-        if match is None:
-            continue
-        numbers = {n: v for n, v in match.groupdict().items() if n != "leaf"}
-        leaf = match["leaf"]
-        rule = Tensor(rule) if isinstance(rule, str) else rule
-        if isinstance(rule, Each):
-            return [
-                _source(rule.rule, numbers | {"e": str(e)}, leaf, path, shape[1:])
-                for e in range(shape[0])
-            ]
-        return [_source(rule, numbers, leaf, path, shape)]
-    return None
+    matches = [(key, match) for key in names if (match := _pattern(key).fullmatch(path))]
+    if not matches:
+        return None
+    key, match = max(matches, key=lambda found: len(_PLACE.sub("", found[0])))
+    rule = names[key]
+    numbers = {n: v for n, v in match.groupdict().items() if n != "leaf"}
+    leaf = match["leaf"]
+    rule = Tensor(rule) if isinstance(rule, str) else rule
+    if isinstance(rule, Each):
+        return [
+            _source(rule.rule, numbers | {"e": str(e)}, leaf, path, shape[1:])
+            for e in range(shape[0])
+        ]
+    return [_source(rule, numbers, leaf, path, shape)]
 
 
 def _source(rule: Tensor, numbers: dict[str, str], leaf: str, path: str, shape: Shape) -> Source:
-    name = re.sub(r"\{(\w+)\}", lambda m: numbers[m[1]], rule.name)
+    name = _PLACE.sub(lambda place: numbers[place[1]], rule.name)
     if leaf:
         name = f"{name}.{_SUFFIXES.get(leaf, leaf)}"
     *_, module, last = ("", *path.split("/"))

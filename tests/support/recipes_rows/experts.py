@@ -112,6 +112,16 @@ ROWS = (
         },
     ),
     row("qwen3_5", 53, "Qwen3_5ForCausalLM", {**LLAMA, **LINEAR, "num_hidden_layers": 4}),
+    row(
+        "kimi_linear", 54, "KimiLinearForCausalLM",
+        {
+            **LATENT, "moe_intermediate_size": 12, "num_hidden_layers": 4, "q_lora_rank": None,
+            "n_shared_experts": 2, "n_group": 2, "topk_group": 1, "num_experts_per_tok": 2,
+            "num_local_experts": 8, "linear_head_dim": 6, "linear_num_heads": 4,
+            "layer_types": ["linear_attention", "full_attention"] * 2,
+            "mlp_layer_types": ["dense"] + ["sparse"] * 3,
+        },
+    ),
     row("minicpm3", 60, "MiniCPM3ForCausalLM", {**LATENT, "dim_model_base": 8}),
     row("apertus", 61, "ApertusForCausalLM", {**NO_HEAD_DIM, "attention_bias": True}),
 )  # fmt: skip
