@@ -1,13 +1,11 @@
 """Layouts that differ in the placement of norms: pre-norm, post-norm, sandwich and output norm."""
 
-from collections.abc import Mapping
-
-from blocks.context import Context
-from blocks.core.typing import Array, Float, typed
-from blocks.residual.layout import NamedNorm, Residual, Sublayer
+from blocks.core.typing import Array
+from blocks.residual.layout import NamedNorm, Sublayer
+from blocks.residual.sequential import SequentialResidual
 
 
-class PreNorm(Residual, kw_only=True):
+class PreNorm(SequentialResidual, kw_only=True):
     r"""Pre-norm: the input of each sublayer is normalised, $x \leftarrow x + f(\mathrm{norm}(x))$.
 
     The residual stream itself is never normalised, so gradients reach every layer undamped; the
@@ -26,22 +24,12 @@ class PreNorm(Residual, kw_only=True):
         arXiv:2002.04745.
     """
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the normalised residual stream."""
-        for name, sublayer in sublayers.items():
-            x = x + sublayer(norm(f"{name}_norm")(x))
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the normalised residual stream."""
+        return x + sublayer(norm(f"{name}_norm")(x))
 
 
-class PostNorm(Residual, kw_only=True):
+class PostNorm(SequentialResidual, kw_only=True):
     r"""Post-norm: each sum is normalised, $x \leftarrow \mathrm{norm}(x + f(x))$.
 
     Example:
@@ -56,22 +44,12 @@ class PostNorm(Residual, kw_only=True):
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.1.
     """
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the residual stream, then normalise the new sum."""
-        for name, sublayer in sublayers.items():
-            x = norm(f"{name}_norm")(x + sublayer(x))
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the residual stream, then normalise the new sum."""
+        return norm(f"{name}_norm")(x + sublayer(x))
 
 
-class SandwichNorm(Residual, kw_only=True):
+class SandwichNorm(SequentialResidual, kw_only=True):
     r"""Sandwich norm: both input and output of each sublayer are normalised.
 
     $$x \leftarrow x + \mathrm{norm}(f(\mathrm{norm}(x)))$$
@@ -88,22 +66,12 @@ class SandwichNorm(Residual, kw_only=True):
         Ding et al., CogView, 2021, arXiv:2105.13290. Gemma Team, Gemma 2, 2024, arXiv:2408.00118.
     """
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the normalised residual stream, and add its normalised result."""
-        for name, sublayer in sublayers.items():
-            x = x + norm(f"{name}_out_norm")(sublayer(norm(f"{name}_norm")(x)))
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the normalised residual stream, and add its normalised result."""
+        return x + norm(f"{name}_out_norm")(sublayer(norm(f"{name}_norm")(x)))
 
 
-class OutputNorm(Residual, kw_only=True):
+class OutputNorm(SequentialResidual, kw_only=True):
     r"""Output norm: each sublayer's output is normalised, $x \leftarrow x + \mathrm{norm}(f(x))$.
 
     Example:
@@ -118,16 +86,6 @@ class OutputNorm(Residual, kw_only=True):
         OLMo Team, 2 OLMo 2 Furious, 2024, arXiv:2501.00656.
     """
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the residual stream, and add its normalised result."""
-        for name, sublayer in sublayers.items():
-            x = x + norm(f"{name}_out_norm")(sublayer(x))
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the residual stream, and add its normalised result."""
+        return x + norm(f"{name}_out_norm")(sublayer(x))

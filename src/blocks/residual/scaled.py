@@ -1,21 +1,20 @@
 """Layouts that scale the residual stream or sublayers, for stable training of deep models."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from blocks.context import Context
 from blocks.core.errors.location import reported
 from blocks.core.initializers import Constant
-from blocks.core.typing import Array, Dtype, Float, Initializer, typed
-from blocks.residual.layout import NamedNorm, Residual, Sublayer
-from blocks.residual.placement import PreNorm
+from blocks.core.typing import Array, Dtype, Initializer
+from blocks.residual.layout import NamedNorm, Sublayer
+from blocks.residual.sequential import SequentialResidual
+from blocks.residual.wrapper import WrapperResidual
 
 
-class DeepNorm(Residual, kw_only=True):
+class DeepNorm(SequentialResidual, kw_only=True):
     r"""DeepNorm: post-norm with a scaled input, $x \leftarrow \mathrm{norm}(\alpha x + f(x))$.
 
     $\alpha = (2N)^{1/4}$ for $N$ layers of a model with one stack. The paper also scales the
@@ -47,23 +46,12 @@ class DeepNorm(Residual, kw_only=True):
         if self.depth < 1:
             raise ValueError(f"depth={self.depth} must be at least 1, the layers of the stack.")
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the residual stream, and normalise the new, scaled sum."""
-        weight = (2.0 * self.depth) ** 0.25
-        for name, sublayer in sublayers.items():
-            x = norm(f"{name}_norm")(weight * x + sublayer(x))
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the residual stream, and normalise the new, scaled sum."""
+        return norm(f"{name}_norm")((2.0 * self.depth) ** 0.25 * x + sublayer(x))
 
 
-class ReZero(Residual, kw_only=True):
+class ReZero(SequentialResidual, kw_only=True):
     r"""ReZero: each sublayer is added with a learned weight that starts at zero, without norms.
 
     $$x \leftarrow x + \alpha_f\, f(x), \qquad \alpha_f = 0 \text{ at first}$$
@@ -89,23 +77,13 @@ class ReZero(Residual, kw_only=True):
     weight_init: Initializer = nn.initializers.zeros
 
     @nn.compact
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run every sublayer on the residual stream, and add its weighted result."""
-        for name, sublayer in sublayers.items():
-            weight = self.param(f"{name}_weight", self.weight_init, (), self.param_dtype)
-            x = x + weight.astype(x.dtype) * sublayer(x)
-        return x
+    def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
+        """Run a sublayer on the residual stream, and add its weighted result."""
+        weight = self.param(f"{name}_weight", self.weight_init, (), self.param_dtype)
+        return x + weight.astype(x.dtype) * sublayer(x)
 
 
-class LayerScale(Residual, kw_only=True):
+class LayerScale(WrapperResidual, kw_only=True):
     r"""Layer scale: a learned factor on each feature of a sublayer's output, $f(x) \odot \gamma_f$.
 
     Attributes:
@@ -126,29 +104,14 @@ class LayerScale(Residual, kw_only=True):
         Touvron et al., Going Deeper with Image Transformers, 2021, arXiv:2103.17239.
     """
 
-    residual: Residual = PreNorm()
     param_dtype: Dtype = jnp.float32
     scale_init: Initializer = Constant(0.1)
 
     @nn.compact
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run the layout with scaled sublayers."""
-
-        def weighted(name: str, sublayer: Sublayer) -> Sublayer:
-            shape = (x.shape[-1] // self.streams,)
-            scale = self.param(f"{name}_scale", self.scale_init, shape, self.param_dtype)
-            return lambda h: sublayer(h) * scale.astype(h.dtype)[None, None]
-
-        scaled = {name: weighted(name, sublayer) for name, sublayer in sublayers.items()}
-        return self.residual(x, scaled, norm, context, deterministic)
+    def wrap(self, name: str, sublayer: Sublayer, embed: int, deterministic: bool) -> Sublayer:
+        """Scale each feature of the output."""
+        scale = self.param(f"{name}_scale", self.scale_init, (embed,), self.param_dtype)
+        return lambda h: sublayer(h) * scale.astype(h.dtype)[None, None]
 
 
 @reported

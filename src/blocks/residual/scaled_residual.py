@@ -1,14 +1,10 @@
 """`ScaledResidual`: a layout that multiplies what sublayers add by a constant."""
 
-from collections.abc import Mapping
-
-from blocks.context import Context
-from blocks.core.typing import Array, Float, typed
-from blocks.residual.layout import NamedNorm, Residual, Sublayer
-from blocks.residual.placement import PreNorm
+from blocks.residual.layout import Sublayer
+from blocks.residual.wrapper import WrapperResidual
 
 
-class ScaledResidual(Residual, kw_only=True):
+class ScaledResidual(WrapperResidual, kw_only=True):
     r"""Scaled residual: a constant factor on each sublayer's output, $x \leftarrow x + s\,f(x)$.
 
     MiniCPM takes $s = 1.4 / \sqrt{N}$ for $N$ layers, so that learning rates found for a shallow
@@ -35,7 +31,6 @@ class ScaledResidual(Residual, kw_only=True):
         Yang et al., Tensor Programs VI, 2023, arXiv:2310.02244 (the factor for depth).
     """
 
-    residual: Residual = PreNorm()
     scale: float
 
     def check_fields(self) -> None:
@@ -43,19 +38,6 @@ class ScaledResidual(Residual, kw_only=True):
         if self.scale <= 0.0:
             raise ValueError(f"scale={self.scale} must be positive; Granite has 0.22.")
 
-    @typed
-    def __call__(
-        self,
-        x: Float[Array, "batch seq embed"],
-        sublayers: Mapping[str, Sublayer],
-        norm: NamedNorm,
-        context: Context | None = None,
-        deterministic: bool = True,
-    ) -> Float[Array, "batch seq embed"]:
-        """Run the layout with scaled sublayers."""
-
-        def scaled(sublayer: Sublayer) -> Sublayer:
-            return lambda h: sublayer(h) * self.scale
-
-        smaller = {name: scaled(sublayer) for name, sublayer in sublayers.items()}
-        return self.residual(x, smaller, norm, context, deterministic)
+    def wrap(self, name: str, sublayer: Sublayer, embed: int, deterministic: bool) -> Sublayer:
+        """Scale the output."""
+        return lambda h: sublayer(h) * self.scale
