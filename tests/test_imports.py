@@ -53,6 +53,7 @@ def test_the_story_is_short_enough_to_be_read_at_once():
     text = (SOURCES / "recipes" / "nanogpt.py").read_text(encoding="utf-8")
     train = next(node for node in ast.parse(text).body if getattr(node, "name", "") == "train")
     assert len(text.splitlines()) < 250
+    assert train.end_lineno is not None
     assert train.end_lineno - train.lineno < 50
 
 

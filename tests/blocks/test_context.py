@@ -95,7 +95,13 @@ def test_a_block_of_ones_own_is_given_an_array_of_its_own() -> None:
 def test_transformations_may_add_an_axis_to_a_context() -> None:
     contexts = [Context(valid=jnp.ones((2, 3), bool) & real) for real in (True, False)]
     stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *contexts)
-    counts = jax.vmap(lambda context: locate(context, 2, 3).valid.sum())(stacked)
+
+    def count(context: Context) -> jax.Array:
+        valid = locate(context, 2, 3).valid
+        assert valid is not None
+        return valid.sum()
+
+    counts = jax.vmap(count)(stacked)
     np.testing.assert_array_equal(counts, [6, 0])
 
 

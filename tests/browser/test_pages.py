@@ -24,7 +24,7 @@ STILL = """const style = document.createElement("style");
 @pytest.fixture(scope="session")
 def axe() -> str:
     found = importlib.util.find_spec("axe_core_python")
-    if found is None:
+    if found is None or not found.submodule_search_locations:
         pytest.skip("needs the extra `browser`")
     return (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
 

@@ -42,7 +42,7 @@ BASES = {
     "ValueTransform",
 }
 PAGES = {
-    re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)[1]: page
+    re.findall(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)[0]: page
     for page in sorted((ROOT / "docs" / "blocks").rglob("*.md"))
     if "{{ source(" in page.read_text(encoding="utf-8")
 }

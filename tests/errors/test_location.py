@@ -56,7 +56,7 @@ def test_the_block_that_was_running_is_forgotten_after_an_error() -> None:
 
 def test_a_function_is_named_outside_of_blocks() -> None:
     @typed
-    def double(x: Float[Array, "n"]) -> Float[Array, "n"]:  # noqa: F821
+    def double(x: Float[Array, "n"]) -> Float[Array, "n"]:
         return 2 * x
 
     with pytest.raises(TypeError, match=r"^test_a_function_.*double: argument `x` does not fit"):

@@ -58,10 +58,12 @@ def test_matches_a_reference_in_float64(case: Case) -> None:
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables.get("params", {}))
     got = jitted(case, variables, arguments)
     others = [np.asarray(other, np.float64) for other in arguments[1:]]
-    shared = case.context((BATCH,))
+    shared = case.context((BATCH,)) or Context()
     if case.memory:
+        assert shared.memory is not None
         others.append(np.asarray(shared.memory[0], np.float64))
     if case.condition:
+        assert shared.condition is not None
         others.append(np.asarray(shared.condition[0], np.float64))
     for row in range(BATCH):
         x = np.asarray(arguments[0][row])
@@ -168,7 +170,7 @@ def test_gradients_are_finite_at_extreme_inputs(case: Case) -> None:
     def grow(path: tuple, leaf: jax.Array, scale: np.float32) -> np.ndarray:
         return np.asarray(leaf) * scale if "embedding" in str(path[-1]) else leaf
 
-    for scale in np.float32([1e4, 1e-4, 0.0]):
+    for scale in np.array([1e4, 1e-4, 0.0], np.float32):
         first, grown = np.asarray(arguments[0]), variables
         if floats:
             first = first * scale

@@ -26,8 +26,8 @@ class Plan(flax.struct.PyTreeNode):
     """
 
     place: Int[Array, "rows"]
-    expert: Int[Array, "blocks"]  # noqa: F821
-    used: Bool[Array, "blocks"]  # noqa: F821
+    expert: Int[Array, "blocks"]
+    used: Bool[Array, "blocks"]
 
 
 def block_size(rows: int, num_experts: int) -> int:

@@ -58,8 +58,8 @@ class HeadBias(ScoreModification):
         told = Linear(features=(num_heads,), name="told")(inputs.x.mean(axis=1))
         return slope[None] * told
 
-    def modify(self, scores: Any, slopes: Any, query_at: Any, key_at: Any) -> jax.Array:
-        return scores + slopes[:, :, None, None] * distance(query_at, key_at)
+    def modify(self, scores: Any, parameters: Any, query_at: Any, key_at: Any) -> jax.Array:
+        return scores + parameters[:, :, None, None] * distance(query_at, key_at)
 
 
 class Shifted(ValueTransform):
@@ -227,8 +227,8 @@ class Sized(ScoreModification):
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> jax.Array:
         return self.param("bias", nn.initializers.ones, (inputs.x.shape[1],))
 
-    def modify(self, scores: Any, bias: Any, query_at: Any, key_at: Any) -> jax.Array:
-        return scores + bias[None, None, :, None]
+    def modify(self, scores: Any, parameters: Any, query_at: Any, key_at: Any) -> jax.Array:
+        return scores + parameters[None, None, :, None]
 
 
 @pytest.mark.parametrize("block", [Centred(), Sized()], ids=repr)

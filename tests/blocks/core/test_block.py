@@ -402,7 +402,7 @@ def test_the_class_shows_a_default_part() -> None:
     assert TransformerBlock.norm.value == LayerNorm()
 
     class Required(TransformerBlock, kw_only=True):
-        norm: nn.Module
+        norm: nn.Module  # pyright: ignore[reportGeneralTypeIssues]
 
     assert Required(attention=attention(), mlp=MLP(hidden=4)).norm == LayerNorm()
 

@@ -178,7 +178,7 @@ def test_a_dtype_under_any_name_is_one_to_compute_in() -> None:
 
 def test_an_annotation_that_only_checkers_see_is_left_unchecked() -> None:
     class Late(Block, kw_only=True):
-        unseen: "OnlyForCheckers" = 3  # type: ignore  # noqa: F821
+        unseen: "OnlyForCheckers" = 3  # type: ignore
         size: "int" = 2
 
     assert Late(unseen="anything").unseen == "anything"

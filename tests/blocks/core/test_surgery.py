@@ -229,6 +229,7 @@ def test_the_norm_of_queries_and_keys_is_not_the_norm_of_the_layer() -> None:
 
 def test_a_tied_head_keeps_no_vocabulary_of_its_own() -> None:
     changed = override(model(), vocab_size=9)
+    assert changed.embed is not None
     assert changed.embed.vocab_size == 9
     assert changed.head == LMHead(tied=True)
 

@@ -22,7 +22,7 @@ from blocks.core.typing import Array, Float, Int, typed
 
 
 @typed
-def add(x: Float[Array, "a b"], y: Float[Array, "b"], times: int = 1) -> Float[Array, "a b"]:  # noqa: F821
+def add(x: Float[Array, "a b"], y: Float[Array, "b"], times: int = 1) -> Float[Array, "a b"]:
     return x + times * y[None]
 
 
@@ -169,7 +169,7 @@ def test_a_scanned_part_is_named_by_its_path() -> None:
 
 def test_an_array_of_numpy_becomes_one_of_jax() -> None:
     @typed
-    def kind(x: Float[Array, "a"], *more: Float[Array, "a"]) -> bool:  # noqa: F821
+    def kind(x: Float[Array, "a"], *more: Float[Array, "a"]) -> bool:
         return isinstance(x, jax.Array)
 
     assert kind(np.ones(3, np.float32))  # pyright: ignore
@@ -177,7 +177,7 @@ def test_an_array_of_numpy_becomes_one_of_jax() -> None:
 
 def test_every_argument_of_any_number_is_checked() -> None:
     @typed
-    def total(*parts: Float[Array, "a"]) -> Float[Array, "a"]:  # noqa: F821
+    def total(*parts: Float[Array, "a"]) -> Float[Array, "a"]:
         return sum(parts, jnp.zeros(()))
 
     with pytest.raises(TypeError, match="argument `parts` does not fit"):
@@ -197,7 +197,7 @@ def test_a_size_of_the_block_is_shown_as_a_number() -> None:
 
 
 def test_a_hint_that_only_type_checkers_see_is_not_checked() -> None:
-    def call(x: "Unseen") -> int:  # pyright: ignore  # noqa: F821
+    def call(x: "Unseen") -> int:  # pyright: ignore
         return 3
 
     assert typed(call)(object()) == 3

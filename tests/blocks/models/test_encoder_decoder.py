@@ -100,9 +100,8 @@ def test_decoding_reads_the_source_at_the_first_call_only() -> None:
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), whole, atol=1e-5)
 
 
-PACKED = Context(
-    segment_ids=jnp.array([[1, 1, 2, 2]]), memory_segment_ids=jnp.array([[1, 1, 1, 2, 2, 2]])
-)
+DOCUMENTS = jnp.array([[1, 1, 2, 2]])
+PACKED = Context(segment_ids=DOCUMENTS, memory_segment_ids=jnp.array([[1, 1, 1, 2, 2, 2]]))
 
 
 def test_a_document_does_not_read_the_source_of_another() -> None:
@@ -123,7 +122,7 @@ def test_a_cached_source_keeps_its_documents() -> None:
     tokens, source = TOKENS[:1], SOURCE.reshape(1, 6)
     cache, outputs = {}, []
     for place in range(4):
-        context = Context(cache_size=4, segment_ids=PACKED.segment_ids[:, place : place + 1])
+        context = Context(cache_size=4, segment_ids=DOCUMENTS[:, place : place + 1])
         if place == 0:
             context = context.replace(memory_segment_ids=PACKED.memory_segment_ids)
         logits, cache = MODEL.apply(

@@ -70,6 +70,7 @@ def test_is_its_parts_one_after_the_other(norm: nn.Module | None, tied: bool) ->
     assert set(params) == (
         {"embed", "stack"} | ({"norm"} if norm else set()) | (set() if tied else {"head"})
     )
+    assert lm.embed is not None
     x = lm.embed.apply({"params": params["embed"]}, TOKENS)
     x = lm.stack.apply({"params": params["stack"]}, x)
     if norm is not None:

@@ -213,6 +213,7 @@ class OwnGate(HeadTransform, kw_only=True):
     """A part of attention, which is given the context among its inputs."""
 
     def __call__(self, heads, inputs):
+        assert inputs.context.condition is not None
         return heads * inputs.context.condition[:, None, None, :1]
 
 

@@ -45,6 +45,8 @@ class TokenRouter(Router, kw_only=True):
     def __call__(
         self, x: jax.Array, context: Context | None = None, deterministic: bool = True
     ) -> Routing:
+        assert context is not None
+        assert context.tokens is not None
         logits = 9.0 * jax.nn.one_hot(context.tokens % self.num_experts, self.num_experts)
         return softmax_routing(logits, self.top_k)
 

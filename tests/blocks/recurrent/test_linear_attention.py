@@ -114,7 +114,9 @@ def test_memory_grows_with_length_and_not_with_its_square() -> None:
 
     def memory(seq: int) -> int:
         compiled = jax.jit(jax.grad(loss)).lower(params, jnp.ones((1, seq, 16))).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        analysis = compiled.memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
 
     assert memory(4096) < 4.5 * memory(1024)
 

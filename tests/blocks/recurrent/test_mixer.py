@@ -29,7 +29,9 @@ kinds = pytest.mark.parametrize("block", KINDS, ids=lambda block: type(block).__
 class RunningMean(RecurrentMixer, kw_only=True):
     """A mixer of one's own: the mean of all tokens of the document so far."""
 
-    def project(self, x: jax.Array, context: Context | None) -> tuple[jax.Array, ...]:
+    def project(
+        self, x: jax.Array, context: Context | None
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         heads = self.linear("value", (self.num_heads, self.width(x.shape[-1])))(x)
         return heads[..., :1], heads[..., :1], heads
 

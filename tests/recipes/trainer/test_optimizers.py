@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import chex
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ def test_matrices_decay_and_head_biases_do_not() -> None:
             "norm": {"scale": jnp.zeros((2, 4))},
         },
     }
-    updates, _ = optimizer.update(zero, optimizer.init(params), params)
+    updates: Any = optimizer.update(zero, optimizer.init(params), params)[0]
     np.testing.assert_allclose(updates["embed"]["embedding"], -5e-4, rtol=1e-5)
     chex.assert_trees_all_equal(updates["layers"]["query"]["bias"], jnp.zeros((2, 2, 2)))
 

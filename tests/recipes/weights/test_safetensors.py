@@ -52,7 +52,7 @@ def test_bfloat16_is_read_as_such(tmp_path):
 
 
 def test_what_was_written_has_its_bytes_at_the_places_in_the_header(tmp_path):
-    arrays = {"half": np.arange(3, dtype=np.float16), "one": np.float32(7.0)[None]}
+    arrays = {"half": np.arange(3, dtype=np.float16), "one": np.array([7.0], np.float32)}
     safetensors.write(tmp_path / "x", arrays)
     content = (tmp_path / "x").read_bytes()
     (length,) = struct.unpack_from("<Q", content)

@@ -62,7 +62,9 @@ def bytes_needed(kernel: Kernel, seq: int) -> int:
         return jnp.square(kernel(q, k, v, at(seq), at(seq), mask=Causal())).sum()
 
     compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).lower(array, array, array).compile()
-    return compiled.memory_analysis().temp_size_in_bytes
+    analysis = compiled.memory_analysis()
+    assert analysis is not None
+    return analysis.temp_size_in_bytes
 
 
 def test_memory_grows_with_the_length_not_with_its_square() -> None:

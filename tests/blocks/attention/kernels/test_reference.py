@@ -97,12 +97,16 @@ def test_scale_replaces_the_root_and_modifications_follow_it(
 
 
 class Shifted(ScoreModification, kw_only=True):
-    def modify(self, scores: jax.Array, parameters: Any, *at: Coordinates) -> jax.Array:
+    def modify(
+        self, scores: jax.Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
+    ) -> jax.Array:
         return scores + parameters
 
 
 class Squared(ScoreModification, kw_only=True):
-    def modify(self, scores: jax.Array, parameters: Any, *at: Coordinates) -> jax.Array:
+    def modify(
+        self, scores: jax.Array, parameters: Any, query_at: Coordinates, key_at: Coordinates
+    ) -> jax.Array:
         return scores * scores
 
 
