@@ -11,8 +11,10 @@ from blocks.core.typing import Dtype
 from recipes.weights.config import Config
 from recipes.weights.families import Family, family_of
 from recipes.weights.folder import CONFIG, read_json, tensors_of
+from recipes.weights.hub import folder_of
 from recipes.weights.parameters import read_parameters
 from recipes.weights.sharding import place_on
+from recipes.weights.tokenizer import PublishedTokenizer, tokenizer_of
 
 
 class Loaded(NamedTuple):
@@ -26,36 +28,40 @@ class Loaded(NamedTuple):
 
     model: nn.Module
     params: dict[str, Any]
-    tokenizer: Any
+    tokenizer: PublishedTokenizer | None
 
 
 def load(
     source: str | Path,
     *,
+    revision: str | None = None,
     dtype: Dtype | None = None,
     mesh: jax.sharding.Mesh | None = None,
     scan: bool = False,
+    tokenizer: bool = True,
 ) -> Loaded:
-    """Load a model from a folder with `config.json` and safetensors.
+    """Load a model from a folder with `config.json` and safetensors, or by its name on the hub.
 
     Args:
-        source: The folder.
+        source: The folder, or a name such as `openai-community/gpt2`.
+        revision: Branch, tag or commit on the hub; None for the newest.
         dtype: Dtype of the parameters; None keeps each tensor's own.
         mesh: Devices over which parameters are sharded; None for the default device.
         scan: Load the layers for a scan, which compiles one of them.
+        tokenizer: Load `tokenizer.json` if there is one.
 
     Raises:
         RecipeError: No such folder, a family or a field of the configuration that is not known,
             or weights that are not those of the model.
     """
-    folder = Path(source)
+    folder = folder_of(source, revision)
     model, family, config = model_of(read_json(folder / CONFIG), scan=scan)
     tensors = tensors_of(folder)
     shapes = parameter_shapes(model, family, config)
     names = family.names(config)
     place = place_on(mesh)
     params = read_parameters(shapes, names, tensors, family, place, dtype)
-    return Loaded(model, params, None)
+    return Loaded(model, params, tokenizer_of(folder) if tokenizer else None)
 
 
 def model_of(fields: dict[str, Any], *, scan: bool = False) -> tuple[nn.Module, Family, Config]:

@@ -10,15 +10,23 @@ from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
 from recipes.weights.load import model_of, parameter_shapes
 from recipes.weights.parameters import check_parameters, write_tensors
 from recipes.weights.safetensors import write
+from recipes.weights.tokenizer import PublishedTokenizer
 
 
-def save(folder: str | Path, params: Any, *, config: dict[str, Any] | str | Path) -> None:
+def save(
+    folder: str | Path,
+    params: Any,
+    *,
+    config: dict[str, Any] | str | Path,
+    tokenizer: PublishedTokenizer | None = None,
+) -> None:
     """Write parameters as published weights, with their configuration.
 
     Args:
         folder: Folder that is written; a missing one is made.
         params: Parameters of the model that the configuration describes.
         config: The configuration, or a folder that has it, such as the one that was loaded.
+        tokenizer: The tokenizer that belongs to it.
 
     Raises:
         RecipeError: Parameters of another model, or a folder that has weights already.
@@ -35,6 +43,8 @@ def save(folder: str | Path, params: Any, *, config: dict[str, Any] | str | Path
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / WEIGHTS, tensors)
         write_atomically(folder / CONFIG, (json.dumps(fields, indent=2) + "\n").encode())
+        if tokenizer is not None:
+            tokenizer.save(folder)
     except OSError as error:
         raise RecipeError(
             f"{str(folder)!r} cannot be written: {error.strerror}.", "Give another folder."
