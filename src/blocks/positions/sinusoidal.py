@@ -8,13 +8,21 @@ from blocks.core.typing import Array, Dtype, Float, Int, typed
 
 @typed
 def sinusoids(
-    positions: Int[Array, "#batch seq"], features: int, max_wavelength: float = 10_000.0
+    positions: Int[Array, "#batch seq"],
+    features: int,
+    max_wavelength: float = 10_000.0,
+    interleaved: bool = True,
+    endpoint: bool = False,
 ) -> Float[Array, "#batch seq {features}"]:
-    r"""Compute $P_{t,2i} = \sin(t\,\theta^{-2i/n})$ and $P_{t,2i+1} = \cos(t\,\theta^{-2i/n})$."""
+    r"""Compute $\sin(t\,\theta^{-i/k})$ and $\cos(t\,\theta^{-i/k})$ for each pair $i$ of features.
+
+    $k = n/2$, or $k = n/2 - 1$ with `endpoint`.
+    """
     pairs = jnp.arange((features + 1) // 2, dtype=jnp.float32)
-    frequencies = max_wavelength ** (-2.0 * pairs / features)
+    step = 1.0 / max(len(pairs) - 1, 1) if endpoint else 2.0 / features
+    frequencies = max_wavelength ** (-step * pairs)
     angles = positions[..., None].astype(jnp.float32) * frequencies[None, None]
-    waves = jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+    waves = jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1 if interleaved else -2)
     return waves.reshape(*positions.shape, -1)[..., :features]
 
 
@@ -29,10 +37,15 @@ class SinusoidalPositions(Block, kw_only=True):
 
     Attributes:
         max_wavelength: the base $\theta$ of the wavelengths.
+        interleaved: alternate sines and cosines; False puts all sines before all cosines, as
+            Marian does.
+        endpoint: divide exponents by $n/2 - 1$ instead of $n/2$, so that the last wavelength is
+            exactly $2\pi\theta$, as in Whisper.
+        offset: position of the first token; XGLM has 2.
         dtype: dtype of the result; None keeps the input's. Angles are float32 always.
 
     Raises:
-        ValueError: a base that is not positive.
+        ValueError: a base that is not positive, or a negative offset.
 
     Example:
         ```python
@@ -49,12 +62,17 @@ class SinusoidalPositions(Block, kw_only=True):
     """
 
     max_wavelength: float = 10_000.0
+    interleaved: bool = True
+    endpoint: bool = False
+    offset: int = 0
     dtype: Dtype | None = None
 
     def check_fields(self) -> None:
         """Validate the base."""
         if self.max_wavelength <= 0:
             raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
+        if self.offset < 0:
+            raise ValueError(f"offset={self.offset} must be at least 0, the first position.")
 
     @typed
     def __call__(
@@ -62,5 +80,6 @@ class SinusoidalPositions(Block, kw_only=True):
     ) -> Float[Array, "batch seq embed"]:
         """Add the sines and cosines of its position to each token."""
         dtype = self.dtype or x.dtype
-        waves = sinusoids(positions, x.shape[-1], self.max_wavelength)
+        rule = (self.max_wavelength, self.interleaved, self.endpoint)
+        waves = sinusoids(positions + self.offset, x.shape[-1], *rule)
         return x.astype(dtype) + waves.astype(dtype)

@@ -50,6 +50,34 @@ def test_dtype_is_of_the_result() -> None:
     assert got.dtype == jnp.bfloat16
 
 
+def test_sines_come_before_cosines_if_not_interleaved() -> None:
+    got = sinusoids(jnp.array([[3]]), 5, interleaved=False)[0, 0]
+    want = [paper(3, i, 5, 10_000.0) for i in (0, 2, 4, 1, 3)]
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_the_endpoint_is_the_longest_wavelength() -> None:
+    got = sinusoids(jnp.array([[7]]), 6, 100.0, endpoint=True)[0, 0]
+    angles = [7.0, 0.7, 0.07]
+    want = [wave(angle) for angle in angles for wave in (math.sin, math.cos)]
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_the_endpoint_of_one_pair_is_the_shortest_wavelength() -> None:
+    got = sinusoids(jnp.array([[1]]), 2, endpoint=True)[0, 0]
+    np.testing.assert_allclose(got, [math.sin(1), math.cos(1)], atol=1e-6)
+
+
+def test_the_offset_is_the_position_of_the_first_token() -> None:
+    got = SinusoidalPositions(offset=2).apply({}, jnp.zeros((1, 1, 2)), jnp.array([[0]]))
+    np.testing.assert_allclose(got[0, 0], [math.sin(2), math.cos(2)], atol=1e-6)
+
+
+def test_a_negative_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"offset=-1 must be at least 0"):
+        SinusoidalPositions(offset=-1)
+
+
 @pytest.mark.parametrize("base", [0.0, -1.0])
 def test_a_base_without_a_logarithm_is_refused(base: float) -> None:
     with pytest.raises(ValueError, match=rf"max_wavelength={base} must be positive\."):

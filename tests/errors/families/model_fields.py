@@ -141,6 +141,12 @@ CASES = (
         "FirstToken: no field `index`",
     ),
     told(
+        "SinusoidalPositions offset",
+        lambda: SinusoidalPositions(offset=-2),
+        ValueError,
+        "SinusoidalPositions: offset=-2 must be at least 0, the first position.",
+    ),
+    told(
         "SinusoidalPositions max_wavelength",
         lambda: SinusoidalPositions(max_wavelength="1e4"),
         TypeError,

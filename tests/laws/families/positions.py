@@ -25,6 +25,13 @@ CASES = [
         shared=False,
     ),
     Case("sinusoidal_positions", SinusoidalPositions(), placed, 0, shared=False),
+    Case(
+        "sinusoidal_positions_halves",
+        SinusoidalPositions(interleaved=False, endpoint=True, offset=2),
+        placed,
+        0,
+        shared=False,
+    ),
 ]
 
 
@@ -36,9 +43,12 @@ def _(block: LearnedPositions, params: Params, x: np.ndarray, *at: np.ndarray) -
 @reference.register
 def _(block: SinusoidalPositions, params: Params, x: np.ndarray, *at: np.ndarray) -> np.ndarray:
     out = x.copy()
+    half = x.shape[1] // 2
     for t, i in np.ndindex(x.shape):
-        angle = t / block.max_wavelength ** (2 * (i // 2) / x.shape[1])
-        out[t, i] += math.cos(angle) if i % 2 else math.sin(angle)
+        pair, cosine = (i // 2, i % 2) if block.interleaved else (i % half, i // half)
+        exponent = pair / (half - 1 if block.endpoint else half)
+        angle = (t + block.offset) / block.max_wavelength**exponent
+        out[t, i] += math.cos(angle) if cosine else math.sin(angle)
     return out
 
 
