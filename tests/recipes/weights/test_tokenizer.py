@@ -100,6 +100,7 @@ def test_what_was_saved_is_read_as_an_equal_value(kind, tmp_path):
     for name, text in golden(kind)["files"].items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     first = tokenizer_of(tmp_path)
+    assert first is not None
     (tmp_path / "copy").mkdir()
     first.save(tmp_path / "copy")
     assert tokenizer_of(tmp_path / "copy") == first
