@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 from flax.core import DenyList, Scope, unfreeze
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from blocks.carry import Carry
@@ -82,6 +82,6 @@ class LayerParameters:
         )
         if any(read):
             return {}
-        draw = jaxpr_as_fun(ClosedJaxpr(jaxpr, closed.consts))
+        draw = jaxpr_as_fun(closed.replace(jaxpr=jaxpr))
         leaves = jax.jit(lambda keys: jax.lax.map(draw, keys))(keys)
         return jax.tree.unflatten(jax.tree.structure(shapes), leaves)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from recipes.commands.evaluate import Eval
+from recipes.commands.export import Export
 from recipes.commands.sample import Sample
 from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets:
+def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Export:
     """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
@@ -78,6 +79,7 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets:
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
+        | Annotated[Export, tyro.conf.subcommand("export")]
     )
     command = tyro.cli(commands, prog=PROGRAM, description=DESCRIPTION, args=list(words))
     if isinstance(command, Train):

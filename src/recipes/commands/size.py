@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import tyro
 
 from recipes.data import build_tokenizer, load_corpus
 from recipes.presets import ABOUT, PRESETS, preset
+from recipes.runs.folder import is_published
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,18 @@ class Size:
     """Count a preset's parameters, memory and work, without building it.
 
     Attributes:
-        preset: Which; `presets` lists them.
+        preset: Which; `presets` lists them. Or the folder of a published model.
     """
 
     preset: tyro.conf.Positional[str] = "quick"
 
     def __call__(self) -> int:
         """Count, and print a table."""
+        if is_published(Path(self.preset)):
+            from recipes.runs.published import summary_of
+
+            print(summary_of(Path(self.preset)))
+            return 0
         recipe = preset(self.preset)
         model = recipe.model
         if model.vocab_size is None:

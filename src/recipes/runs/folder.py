@@ -28,6 +28,14 @@ LOCK, HOLDER = ".lock", ".holder"
 UNFINISHED = {"env.json", "tokenizer.json"}
 
 
+def is_published(folder: Path) -> bool:
+    """Return whether a folder holds a published model: its config.json names a type."""
+    try:
+        return "model_type" in json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The paths of a run.

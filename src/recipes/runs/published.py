@@ -1,0 +1,143 @@
+"""Runs and published models: a run loaded as one, and exported as one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from blocks import summary
+from blocks.introspection import Summary
+from recipes.config import GPTConfig, Recipe
+from recipes.data import CharTokenizer, Tokenizer, load_tokenizer
+from recipes.data.files import write_atomically
+from recipes.errors import RecipeError
+from recipes.nanogpt import build_gpt, parameter_shapes
+from recipes.runs.folder import RunFolder
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.weights.folder import read_json
+from recipes.weights.load import Loaded, model_of
+from recipes.weights.save import save
+
+
+def load_run(folder: str | Path) -> Loaded:
+    """Load the best parameters of a run, with its model and its tokenizer.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        RecipeError: No run, or a damaged one.
+    """
+    run = RunFolder(Path(folder))
+    recipe = Recipe.from_json(run.read_config())
+    model = build_gpt(recipe.model)
+    params = Checkpoints(run.checkpoints).restore_params(parameter_shapes(model))
+    return Loaded(model, params, load_tokenizer(run.tokenizer))
+
+
+def summary_of(folder: str | Path) -> Summary:
+    """Count the parameters, work and cache of a published model, part by part.
+
+    Raises:
+        RecipeError: A configuration that is not known.
+    """
+    model, family, config = model_of(read_json(Path(folder) / "config.json"))
+    return summary(model, *family.inputs(config))
+
+
+def export(run: str | Path, folder: str | Path) -> None:
+    """Write a run as a published GPT-2, which gives the same logits.
+
+    Biases that the model does not have are written as zeros.
+
+    Args:
+        run: Folder of the run.
+        folder: Folder that is written; a missing one is made.
+
+    Raises:
+        RecipeError: No run, a head with biases, which GPT-2 does not have, or a folder that cannot
+            be written.
+    """
+    recipe = Recipe.from_json(RunFolder(Path(run)).read_config())
+    loaded = load_run(run)
+    if "bias" in loaded.params.get("head", {}):
+        raise RecipeError(
+            "The model's head has biases, and GPT-2's has none.",
+            "Train with --model.tied-head or --model.no-use-bias.",
+        )
+    fields = gpt2_config(recipe.model)
+    save(folder, with_biases(loaded.params, recipe.model), config=fields)
+    tokenizer = published_tokenizer(loaded.tokenizer)
+    write_atomically(Path(folder) / "tokenizer.json", json.dumps(tokenizer, indent=1).encode())
+
+
+def gpt2_config(config: GPTConfig) -> dict[str, Any]:
+    """Describe a GPT as GPT-2's configuration does."""
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": config.vocab_size,
+        "n_positions": config.context,
+        "n_embd": config.features,
+        "n_layer": config.num_layers,
+        "n_head": config.num_heads,
+        "n_inner": 4 * config.features,
+        "activation_function": config.activation,
+        "layer_norm_epsilon": 1e-5,
+        "attn_pdrop": config.dropout_rate,
+        "resid_pdrop": config.dropout_rate,
+        "embd_pdrop": config.dropout_rate if config.embedding_dropout else 0.0,
+        "initializer_range": config.init_stddev,
+        "tie_word_embeddings": config.tied_head,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def with_biases(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:
+    """Add zeros where GPT-2 has biases and a GPT was built without them."""
+    full = GPTConfig(**{**vars(config), "use_bias": True, "use_qkv_bias": True})
+    shapes = parameter_shapes(build_gpt(full))
+    given, wanted = (dict[str, Any](flatten_dict(tree, sep="/")) for tree in (params, shapes))
+    missing = {
+        path: jnp.zeros(leaf.shape, jnp.float32)
+        for path, leaf in wanted.items()
+        if path not in given and path.endswith("/bias") and not path.startswith("head/")
+    }
+    return unflatten_dict({**given, **missing}, sep="/")
+
+
+def published_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Describe a tokenizer of characters or bytes as `tokenizer.json` does."""
+    if isinstance(tokenizer, CharTokenizer):
+        vocabulary = {character: index for index, character in enumerate(tokenizer.vocabulary)}
+        model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": tokenizer.vocabulary[0]}
+        split = {"pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
+        return {**_EMPTY, "model": model, "pre_tokenizer": {"type": "Split", **split},
+                "decoder": {"type": "Fuse"}}  # fmt: skip
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
+    vocabulary = {character: index for index, character in enumerate(_byte_characters())}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": []}
+    return {**_EMPTY, "model": model, "pre_tokenizer": {**level, "use_regex": False},
+            "decoder": {**level, "use_regex": False}}  # fmt: skip
+
+
+_EMPTY: dict[str, Any] = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [],
+    "normalizer": None,
+    "post_processor": None,
+}
+
+
+def _byte_characters() -> list[str]:
+    """The character that stands for each byte in byte-level vocabularies, by GPT-2's rule."""
+    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return [chr(byte) if byte in plain else chr(next(others)) for byte in range(256)]

@@ -1,0 +1,109 @@
+"""Runs as published models, and published models on the command line."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from our_rows import write_folder
+from reference_rows import all_rows
+
+from recipes.commands import main
+from recipes.config import GPTConfig
+from recipes.data import ByteTokenizer, CharTokenizer
+from recipes.errors import RecipeError
+from recipes.nanogpt import build_gpt
+from recipes.runs.published import export, gpt2_config, load_run, published_tokenizer, with_biases
+from recipes.weights import load, save
+
+TINY = ["--model.num-layers", "1", "--model.num-heads", "2", "--model.features", "16",
+        "--model.context", "16", "--batch-size", "2", "--trainer.eval-every", "4"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    text = folder.with_name("text.txt")
+    text.write_text("to be or not to be, that is the question\n" * 40)
+    words = ["train", "quick", "--data", str(text), "--run-dir", str(folder), "--max-steps", "4"]
+    assert main([*words, *TINY]) == 0
+    return folder
+
+
+def test_a_run_is_loaded_as_a_model_with_parameters_and_tokenizer(run):
+    model, params, tokenizer = load_run(run)
+    ids = tokenizer.encode("to be")[None]
+    assert model.apply({"params": params}, ids).shape == (1, 5, tokenizer.vocab_size)
+
+
+def test_an_exported_run_gives_the_same_logits(run, tmp_path):
+    export(run, tmp_path / "gpt2")
+    model, params, tokenizer = load_run(run)
+    published = load(tmp_path / "gpt2")
+    ids = tokenizer.encode("that is")[None]
+    np.testing.assert_allclose(
+        published.model.apply({"params": published.params}, ids),
+        model.apply({"params": params}, ids),
+        atol=1e-5,
+    )
+    assert json.loads((tmp_path / "gpt2" / "config.json").read_text())["model_type"] == "gpt2"
+
+
+def test_an_exported_tokenizer_gives_the_same_ids(run, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    text = "to be\nor not"
+    for tokenizer in (CharTokenizer.from_text(text), ByteTokenizer()):
+        other = tokenizers.Tokenizer.from_str(json.dumps(published_tokenizer(tokenizer)))
+        assert other.encode(text).ids == tokenizer.encode(text).tolist()
+        assert other.decode(other.encode(text).ids) == text
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_every_gpt_has_gpt_2_s_form(use_bias, activation, tmp_path):
+    sizes = {"num_layers": 2, "num_heads": 2, "features": 8, "context": 8, "vocab_size": 11}
+    config = GPTConfig(**sizes, use_bias=use_bias, activation=activation)
+    model, tokens = build_gpt(config), jnp.array([[1, 5, 3]])
+    params = model.init(jax.random.key(0), tokens)["params"]
+    save(tmp_path, with_biases(params, config), config=gpt2_config(config))
+    loaded = load(tmp_path)
+    np.testing.assert_allclose(
+        loaded.model.apply({"params": loaded.params}, tokens),
+        model.apply({"params": params}, tokens),
+        atol=1e-5,
+    )
+
+
+def test_a_head_with_biases_is_refused(run, tmp_path):
+    folder = tmp_path / "run"
+    words = ["train", "quick", "--data", str(run.with_name("text.txt")), "--run-dir", str(folder)]
+    heads = ["--model.no-tied-head", "--model.use-bias", "--max-steps", "1"]
+    assert main([*words, *heads, *TINY]) == 0
+    with pytest.raises(RecipeError, match="head has biases, and GPT-2's has none"):
+        export(folder, tmp_path / "gpt2")
+
+
+def test_the_command_line_exports_and_counts(run, tmp_path, capsys):
+    assert main(["export", str(run), str(tmp_path / "gpt2")]) == 0
+    assert main(["size", str(tmp_path / "gpt2")]) == 0
+    assert "attention" in capsys.readouterr().out
+    assert main(["export", str(run), str(tmp_path / "gpt2")]) == 2
+    assert "has model.safetensors already" in capsys.readouterr().err
+
+
+def test_a_published_model_is_sampled(run, tmp_path, capsys):
+    pytest.importorskip("tokenizers")
+    assert main(["export", str(run), str(tmp_path / "gpt2")]) == 0
+    capsys.readouterr()
+    words = ["--prompt", "to be", "--tokens", "8", "--temperature", "0"]
+    assert main(["sample", str(run), *words]) == 0
+    ours = capsys.readouterr().out
+    assert main(["sample", str(tmp_path / "gpt2"), *words]) == 0
+    assert capsys.readouterr().out == ours
+
+
+def test_a_published_model_without_a_tokenizer_is_told(tmp_path, capsys):
+    write_folder(all_rows()["gpt2"], tmp_path)
+    assert main(["sample", str(tmp_path)]) == 2
+    assert "has no tokenizer.json" in capsys.readouterr().err
