@@ -1,6 +1,7 @@
 """Parameters of a model, read from tensors of a reference by a table of names, and back."""
 
 import fnmatch
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,11 +12,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from recipes.errors import RecipeError
 from recipes.weights.families import Family
+from recipes.weights.older import under_todays_names
 from recipes.weights.rules import Names, Shape, Source, sources_of
 from recipes.weights.safetensors import ReadableTensor
 
-# Lines of a report; the rest is counted.
-_LINES = 20
+# Lines of a report for each kind of mistake; the rest is counted.
+_LINES = 8
 
 
 def read_parameters(
@@ -41,6 +43,8 @@ def read_parameters(
     """
     flat = _flat(shapes)
     table = {path: list(_pieces(names, flat, path)) for path in flat}
+    wanted = {source.rule.name for pieces in table.values() for _, source in pieces}
+    tensors = under_todays_names(tensors, wanted)
     _check(flat, table, tensors, family)
     takers: dict[str, list[tuple[str, Any, Source]]] = {}
     for path, pieces in table.items():
@@ -141,12 +145,19 @@ def _check(
         elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in family.buffers):
             lines.append(f"left over:  {name} {tensors[name].shape}, which no parameter takes")
     if lines:
-        lines = list(dict.fromkeys(lines))
-        shown = lines[:_LINES] + [f"and {len(lines) - _LINES} more"] * (len(lines) > _LINES)
+        shown = []
+        kinds = itertools.groupby(sorted(dict.fromkeys(lines), key=_kind), key=_kind)
+        for kind, same in ((kind, list(same)) for kind, same in kinds):
+            rest = [f"and {len(same) - _LINES} more {kind}"] * (len(same) > _LINES)
+            shown += same[:_LINES] + rest
         raise RecipeError(
             "The weights are not those of the model:\n  " + "\n  ".join(shown) + "\n",
             "Take config.json and weights from one place, as one `save_pretrained` wrote them.",
         )
+
+
+def _kind(line: str) -> str:
+    return line.partition(":")[0]
 
 
 def _equal(one: ReadableTensor, other: ReadableTensor) -> bool:
