@@ -59,6 +59,6 @@ def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int)
     if row.kind == "seq2seq":
         inputs = inputs_of(row, vocab)
         source = {"source": inputs["input_ids"], "source_valid": inputs["attention_mask"] == 1}
-        prompts = [[2], [2]]
+        prompts = [[row.config["decoder_start_token_id"]]] * 2
     chunks = generate(model, params, prompts, tokens=tokens, sampling=GREEDY, **source)
     return np.concatenate(list(chunks), axis=1)

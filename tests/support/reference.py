@@ -26,6 +26,7 @@ def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
         else array
         for name, array in stored.load_file(path).items()
     }
+    tensors |= {name: random_tensor(name, shape) for name, shape in row.untied}
     stored.save_file(tensors, path, {"format": "pt"})
     model = kind.from_pretrained(
         folder, attn_implementation=row.attention, dtype=_torch().float32
@@ -52,7 +53,7 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
         "repetition_penalty": 1.0,
     }  # fmt: skip
     if row.kind == "seq2seq":
-        start = _torch().full((2, 1), 2)
+        start = _torch().full((2, 1), row.config["decoder_start_token_id"])
         given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         made = model.generate(**given, decoder_input_ids=start, **options)
         return made[:, 1:].numpy()

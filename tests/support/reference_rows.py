@@ -35,6 +35,8 @@ class Row:
         attention: The reference's implementation of attention.
         padded: Whether the reference continues prompts of different lengths as one padded batch;
             False where its padding changes what it computes.
+        untied: Names and shapes of tensors that published files have, and that the reference does
+            not save as it ties them to others unless a file has them.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Row:
     special: tuple[str, ...] = field(default=())
     attention: str = "eager"
     padded: bool = True
+    untied: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def all_rows() -> dict[str, Row]:
