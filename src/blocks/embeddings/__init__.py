@@ -5,6 +5,7 @@ from blocks.embeddings.convolution import ConvolutionStem
 from blocks.embeddings.factorized import FactorizedEmbedding
 from blocks.embeddings.patches import PatchEmbedding
 from blocks.embeddings.tokens import TokenEmbedding
+from blocks.embeddings.vectors import VectorEmbedding
 
 __all__ = [
     "BigramHash",
@@ -13,4 +14,5 @@ __all__ = [
     "PatchEmbedding",
     "TokenEmbedding",
     "TokenTypes",
+    "VectorEmbedding",
 ]

@@ -98,10 +98,9 @@ class TokenEmbedding(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Embed every token."""
-        check_tokens(tokens, self.vocab_size)
         if context is not None:
             context.check(*tokens.shape)
-        x = self._vectors(tokens)
+        x = self.vectors(tokens)
         if self.embedding_scale != 1.0:
             x = x * jnp.asarray(self.embedding_scale, x.dtype)
         for block in self.added:
@@ -112,6 +111,12 @@ class TokenEmbedding(Block, kw_only=True):
         if self.embedding_norm is not None:
             x = self.embedding_norm(x).astype(x.dtype)
         return self.dropout(x, deterministic)
+
+    @typed
+    def vectors(self, tokens: Int[Array, "batch seq"]) -> Float[Array, "batch seq {self.features}"]:
+        """Look up every token in the table, without scale, positions and norm."""
+        check_tokens(tokens, self.vocab_size)
+        return self._vectors(tokens)
 
     def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:
         """The table of vectors, one row per token id."""

@@ -8,6 +8,7 @@ from blocks.core.block import Block
 from blocks.core.slots import Embedding
 from blocks.core.surgery import find
 from blocks.core.typing import Array, Float, Int, typed
+from blocks.embeddings.vectors import VectorEmbedding
 from blocks.models.encoder import Inputs
 from blocks.models.parts import LanguageModel, Model
 from blocks.models.reading import read_by, refuse_unread
@@ -19,7 +20,8 @@ class EncoderDecoder(Block, kw_only=True):
     $$p(\mathrm{token}_{t+1} \mid \mathrm{token}_{\le t}, \mathrm{source})$$
 
     The layers of the decoder contain a `CrossAttention`, which reads the encoder's output. An
-    encoder with `embed=None` shares the decoder's embedding, as in T5.
+    encoder with `embed=None` shares the decoder's embedding, as in T5; with a `VectorEmbedding` it
+    shares the table alone, and has positions and a norm of its own, as in BART.
 
     Attributes:
         encoder: encoder of the source.
@@ -117,7 +119,10 @@ class EncoderDecoder(Block, kw_only=True):
             extras=context.extras,
         )
         refuse_unread(self, shared)
-        shares = any(model.embed is None for model in find(self.encoder, Model).values())
-        if shares and jnp.issubdtype(source.dtype, jnp.integer):
-            source = self.decoder.embedded(source, shared, deterministic)
+        embeds = [model.embed for model in find(self.encoder, Model).values()]
+        if jnp.issubdtype(source.dtype, jnp.integer):
+            if None in embeds:
+                source = self.decoder.embedded(source, shared, deterministic)
+            elif any(isinstance(embed, VectorEmbedding) for embed in embeds):
+                source = self.decoder.vectors(source)
         return self.encoder(source, read_by(self.encoder, shared), deterministic)

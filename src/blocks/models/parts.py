@@ -73,6 +73,20 @@ class Model(Block, kw_only=True):
         """Compute the input of the first layer."""
         return inputs if self.embed is None else self.embed(inputs, context, deterministic)
 
+    def vectors(self, tokens: Any) -> Array:
+        """Look token ids up in the table of the embedding, for an encoder that shares it.
+
+        Raises:
+            ValueError: an embedding that has no table.
+        """
+        look_up = getattr(self.embed, "vectors", None)
+        if look_up is None:
+            raise ValueError(
+                f"the encoder looks its tokens up in the decoder's table, and embed={self.embed!r} "
+                "has no method `vectors` for it; give the encoder an embedding of its own."
+            )
+        return look_up(tokens)
+
     def logits(
         self, x: Float[Array, "batch seq embed"], context: Any = None, deterministic: bool = True
     ) -> Array:

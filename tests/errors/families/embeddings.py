@@ -10,6 +10,7 @@ from blocks import (
     PatchEmbedding,
     TokenEmbedding,
 )
+from blocks.embeddings import VectorEmbedding
 
 images = jnp.ones((2, 8, 8, 3))
 
@@ -64,5 +65,11 @@ CASES = (
         lambda: shapes(PatchEmbedding(size=4, features=8), images[:, :7]),
         ValueError,
         "PatchEmbedding: an image of 7 x 8 is not whole patches of size=4",
+    ),
+    told(
+        "VectorEmbedding dropout_rate",
+        lambda: VectorEmbedding(dropout_rate=1.5),
+        ValueError,
+        "VectorEmbedding: dropout_rate=1.5 must be at least 0 and below 1.",
     ),
 )

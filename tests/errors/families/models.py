@@ -19,7 +19,8 @@ from errors.case import (
     told,
 )
 
-from blocks import Context, EncoderDecoder, Stack, override
+from blocks import CausalLM, Context, Encoder, EncoderDecoder, Stack, override
+from blocks.embeddings import VectorEmbedding
 
 CASES = (
     mistake(
@@ -94,6 +95,17 @@ CASES = (
             "expected: Int[Array, 'batch in_seq'] | Float[Array, 'batch in_seq in_embed'] | "
             "Float[Array, 'batch height width channels'] | None"
         ),
+    ),
+    told(
+        "EncoderDecoder no table",
+        lambda: shapes(
+            override(override(both(), Encoder, embed=VectorEmbedding()), CausalLM, embed=None),
+            TOKENS,
+            TOKENS,
+        ),
+        ValueError,
+        "EncoderDecoder: the encoder looks its tokens up in the decoder's table, and embed=None "
+        "has no method `vectors` for it; give the encoder an embedding of its own.",
     ),
     told(
         "EncoderDecoder reads nothing",

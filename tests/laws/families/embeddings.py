@@ -4,7 +4,7 @@ import itertools
 
 import jax
 import numpy as np
-from laws.case import EMBED, VOCAB, Case, tokens
+from laws.case import EMBED, VOCAB, Case, tokens, vectors
 from laws.families.mlp import gelu
 from laws.references import Params, linear, reference
 
@@ -18,7 +18,7 @@ from blocks import (
     TokenEmbedding,
     TokenTypes,
 )
-from blocks.embeddings import BigramHash
+from blocks.embeddings import BigramHash, VectorEmbedding
 from blocks.positions import SinusoidalGrid
 
 
@@ -67,6 +67,17 @@ CASES = [
         argument="tokens",
     ),
     Case(
+        "embedding_vectors",
+        VectorEmbedding(
+            position=SinusoidalPositions(),
+            embedding_scale=2.0,
+            embedding_norm=LayerNorm(),
+            dropout_rate=0.3,
+        ),
+        vectors,
+        2 * EMBED,
+    ),
+    Case(
         "patches",
         PatchEmbedding(
             size=2,
@@ -111,6 +122,12 @@ def _(block: TokenEmbedding, params: Params, tokens: np.ndarray) -> np.ndarray:
         if block.embedding_norm is None
         else reference(block.embedding_norm, params["embedding_norm"], x)
     )
+
+
+@reference.register
+def _(block: VectorEmbedding, params: Params, x: np.ndarray) -> np.ndarray:
+    y = reference(block.position, {}, block.embedding_scale * x)
+    return reference(block.embedding_norm, params["embedding_norm"], y)
 
 
 def pairs(table: np.ndarray, tokens: np.ndarray) -> np.ndarray:
