@@ -18,11 +18,16 @@ def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
     kind = getattr(_transformers(), row.reference)
     _torch().manual_seed(0)
     config = kind.config_class(**row.config)
-    kind(config).save_pretrained(folder, max_shard_size="10GB")
+    model = kind(config)
+    # What is never learned, such as sinusoids, stays as the reference computes it.
+    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
+    model.save_pretrained(folder, max_shard_size="10GB")
     path = folder / "model.safetensors"
     tensors = {
         name: random_tensor(name, array.shape)
-        if np.issubdtype(array.dtype, np.floating) and not name.endswith(BUFFERS)
+        if np.issubdtype(array.dtype, np.floating)
+        and not name.endswith(BUFFERS)
+        and name not in frozen
         else array
         for name, array in stored.load_file(path).items()
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from blocks import CausalLM, summary
+from blocks import summary
 from blocks.introspection import Summary
 from recipes.config import GPTConfig, Recipe
 from recipes.data import CharTokenizer, Tokenizer, load_tokenizer
@@ -19,25 +19,11 @@ from recipes.nanogpt import build_gpt, parameter_shapes
 from recipes.runs.folder import RunFolder
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.weights.folder import read_json
-from recipes.weights.load import model_of
+from recipes.weights.load import Loaded, model_of
 from recipes.weights.save import save
 
 
-class LoadedRun(NamedTuple):
-    """The best of a run.
-
-    Attributes:
-        model: The model, as a value.
-        params: Its parameters.
-        tokenizer: Its tokenizer.
-    """
-
-    model: CausalLM
-    params: dict[str, Any]
-    tokenizer: Tokenizer
-
-
-def load_run(folder: str | Path) -> LoadedRun:
+def load_run(folder: str | Path) -> Loaded:
     """Load the best parameters of a run, with its model and its tokenizer.
 
     Args:
@@ -50,7 +36,7 @@ def load_run(folder: str | Path) -> LoadedRun:
     recipe = Recipe.from_json(run.read_config())
     model = build_gpt(recipe.model)
     params = Checkpoints(run.checkpoints).restore_params(parameter_shapes(model))
-    return LoadedRun(model, params, load_tokenizer(run.tokenizer))
+    return Loaded(model, params, load_tokenizer(run.tokenizer))
 
 
 def summary_of(folder: str | Path) -> Summary:

@@ -21,7 +21,8 @@ HARMLESS = frozenset(
         "problem_type", "label2id", "id2label", "finetuning_task", "task_specific_params",
         "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
         "summary_use_proj", "max_length", "min_length", "num_beams", "early_stopping",
-        "no_repeat_ngram_size", "length_penalty", "gradient_checkpointing_kwargs",
+        "encoder_no_repeat_ngram_size", "no_repeat_ngram_size", "length_penalty",
+        "gradient_checkpointing_kwargs",
         # Of kinds of model that these are not.
         "add_cross_attention", "cross_attention_hidden_size", "is_decoder", "is_encoder_decoder",
         "pruned_heads", "classifier_dropout", "tie_encoder_decoder", "tokenizer_class",
