@@ -78,8 +78,7 @@ def model_of(config: Config, *, tied: bool) -> EncoderDecoder:
 
 def _mlp(config: Config) -> MLP | GatedMLP:
     gated, _, name = config.get("feed_forward_proj", "relu").rpartition("-")
-    kind = GatedMLP if gated else MLP
-    return kind(
+    return (GatedMLP if gated else MLP)(
         hidden=config["d_ff"],
         # The gated GELU is the approximation by tanh, whatever the name says.
         activation=activation("gelu_new" if gated and name == "gelu" else name),
@@ -90,11 +89,16 @@ def _mlp(config: Config) -> MLP | GatedMLP:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
+    return names_of(config, ATTENTION | MLPS)
+
+
+def names_of(config: Config, encoder: dict[str, str]) -> Names:
+    """Name the weights of a model from the sublayers of its encoder, by our names for them."""
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
     parts = {"query": "q", "key": "k", "value": "v", "out": "o", "gate": "wi_0", "down": "wo"}
     parts["up"] = "wi_1" if gated else "wi"
     table: dict[str, str | Tensor] = {"decoder/embed": "shared", "decoder/head": "lm_head"}
-    for side, sublayers in SUBLAYERS.items():
+    for side, sublayers in {"encoder": encoder, "decoder": DECODER}.items():
         table[f"{side}/norm"] = f"{side}.final_layer_norm"
         for index, (name, kind) in enumerate(sublayers.items()):
             ours, theirs = f"{side}/stack/layer_{{i}}/{name}", f"{side}.block.{{i}}.layer.{index}"
@@ -105,9 +109,8 @@ def names(config: Config) -> Names:
     return table
 
 
-CROSS = {"cross_attention": "EncDecAttention"}
 ATTENTION, MLPS = {"attention": "SelfAttention"}, {"mlp": "DenseReluDense"}
-SUBLAYERS = {"encoder": ATTENTION | MLPS, "decoder": ATTENTION | CROSS | MLPS}
+DECODER = {**ATTENTION, "cross_attention": "EncDecAttention", **MLPS}
 TABLES = ("lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 FAMILY = Family(
     build=build,

@@ -104,4 +104,11 @@ ROWS = (
         config={**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
         untied=HEAD,
     ),
+    Row(
+        name="longt5",
+        number=44,
+        reference="LongT5ForConditionalGeneration",
+        kind="seq2seq",
+        config={**T5, "local_radius": 2, "tie_word_embeddings": False},
+    ),
 )
