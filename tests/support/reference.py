@@ -75,6 +75,15 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
     return made[:, longest:].numpy()
 
 
+def gradient_of(row: Row, model: Any) -> np.ndarray:
+    """Gradient of the mean loss of the next token, by the table of embeddings."""
+    ids = _torch().tensor(inputs_of(row, model.config.vocab_size)["input_ids"])
+    logits = model(input_ids=ids[:, :-1]).logits.float()
+    loss = _torch().nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+    loss.backward()
+    return model.get_input_embeddings().weight.grad.numpy()
+
+
 def _torch() -> Any:
     return importlib.import_module("torch")
 

@@ -1,0 +1,62 @@
+"""Rows of published architectures beside the reference library, where it is installed.
+
+`pytest -m reference tests/recipes/architectures` prints a table with each row's differences.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from our_rows import difference, our_continuation, our_outputs
+from reference_rows import LIVE_TOKENS, all_rows, inputs_of
+
+from blocks import override
+from recipes.weights import load
+from reference import gradient_of, open_reference, reference_outputs
+
+ROWS = all_rows()
+pytestmark = pytest.mark.reference
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table():
+    pytest.importorskip("transformers")
+    lines: list[str] = []
+    yield lines
+    print("\n" + "\n".join(lines))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_computes_what_the_reference_computes(name, tmp_path, table):
+    row = ROWS[name]
+    theirs, _ = open_reference(row, tmp_path)
+    expected = reference_outputs(row, theirs, tokens=LIVE_TOKENS)
+    model, params, _ = load(tmp_path, tokenizer=False)
+    vocab = row.config.get("vocab_size", 0)
+    largest = difference(row, our_outputs(row, model, params, vocab), expected["output"])
+    table.append(f"{row.number:>3}  {name:<24}{largest:.1e}")
+    assert largest <= 1e-4
+    half = our_outputs(row, override(model, dtype=jnp.bfloat16), params, vocab)
+    spread = np.abs(expected["output"]).max()
+    assert difference(row, np.asarray(half, np.float32), expected["output"]) <= 0.2 * spread
+    if "continued" in expected:
+        drawn = our_continuation(row, model, params, vocab, LIVE_TOKENS)
+        assert drawn.tolist() == expected["continued"].tolist()
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.kind == "causal"])
+def test_the_gradient_of_a_step_is_the_reference_s(name, tmp_path):
+    row = ROWS[name]
+    theirs, _ = open_reference(row, tmp_path)
+    model, params, _ = load(tmp_path, tokenizer=False)
+    tokens = jnp.asarray(inputs_of(row, row.config["vocab_size"])["input_ids"])
+
+    def loss(params):
+        logits = model.apply({"params": params}, tokens[:, :-1])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]).mean()
+
+    ours = jax.jit(jax.grad(loss))(params)["embed"]["embedding"]
+    expected = gradient_of(row, theirs)
+    error = np.abs(np.asarray(ours) - expected).max() / np.abs(expected).max()
+    assert error <= 1e-3
