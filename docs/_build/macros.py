@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 
-from _build import guarantees, rooms
+from _build import families, guarantees, rooms
 
 # The page and heading that say what every block keeps.
 LAWS = "index.md#what-every-block-keeps"
@@ -43,6 +43,7 @@ def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
         "shapes": shapes,
         "source": functools.partial(source, root=root),
         "tests": functools.partial(tests, root=root, page=page),
+        **families.macros(root),
         **guarantees.macros(root),
         **rooms.macros(page, root),
     }

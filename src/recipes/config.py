@@ -77,6 +77,9 @@ class Recipe:
         tokenizer: What a token is; byte pairs can be counted, not trained on yet.
         batch_size: Sequences of `model.context` tokens per step.
         seed: Seed of parameters, dropout, the order of batches and samples.
+        init_from: Folder of a published model to train further, with its own tokenizer; of
+            `model`, `context` counts alone then. A new model if left out.
+        lora: Rank of adapters that are trained in its place.
         model: The GPT.
         optimizer: How its parameters are updated.
         trainer: How long to train, and how often to evaluate.
@@ -89,6 +92,8 @@ class Recipe:
     tokenizer: Literal["characters", "bytes", "byte-pairs"] = "characters"
     batch_size: int = 12
     seed: int = 1337
+    init_from: str | None = None
+    lora: int | None = None
     model: GPTConfig = field(default_factory=GPTConfig)
     optimizer: AdamWSettings = field(default_factory=AdamWSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
@@ -96,6 +101,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
+        if self.lora is not None and (self.lora < 1 or self.init_from is None):
+            raise RecipeError(
+                f"lora={self.lora} must be at least 1, and adapts the model of init_from="
+                f"{self.init_from}.",
+                "Use --init-from FOLDER --lora 8.",
+            )
         if not 0 <= self.seed < 2**32:
             raise RecipeError(
                 f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."

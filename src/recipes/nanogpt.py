@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -39,6 +40,7 @@ from blocks import (
     TransformerBlock,
     gelu,
 )
+from blocks.adapters import label_lora
 from recipes.config import GPTConfig, Recipe
 from recipes.data import Corpus, Tokenizer, build_tokenizer
 from recipes.data.batches import evaluation_batches, split_tokens, training_batches
@@ -48,6 +50,7 @@ from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import record
 from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
+from recipes.runs.starting import keep_model, start_from
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import adamw
@@ -131,22 +134,21 @@ def next_token_loss(
     return (losses * weights).sum() / weight, {"weight": weight}
 
 
-def parameter_shapes(model: CausalLM) -> Any:
+def parameter_shapes(model: nn.Module) -> Any:
     """Shapes of the parameters of a model, which saved ones must have."""
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     return jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
 
 
-def initial_state(recipe: Recipe, model: CausalLM) -> TrainState:
-    """Create parameters, optimiser and key before the first step, all from the seed."""
+def initial_state(recipe: Recipe, model: nn.Module, params: Any = None) -> TrainState:
+    """Create parameters unless they are given, optimiser and key before the first step."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
-    tokens = jnp.zeros((1, 1), jnp.int32)
-    return TrainState.create(
-        apply_fn=model.apply,
-        params=jax.jit(model.init)(initial, tokens)["params"],
-        tx=adamw(recipe.optimizer, recipe.trainer.max_steps),
-        key=training,
-    )
+    if params is None:
+        params = jax.jit(model.init)(initial, jnp.zeros((1, 1), jnp.int32))["params"]
+    tx = adamw(recipe.optimizer, recipe.trainer.max_steps)
+    if recipe.lora is not None:
+        tx = optax.multi_transform({"lora": tx, "base": optax.set_to_zero()}, label_lora)
+    return TrainState.create(apply_fn=model.apply, params=params, tx=tx, key=training)
 
 
 def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume = None) -> int:
@@ -162,18 +164,21 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
         RecipeError: A mistake in the settings or the corpus, or a failed write.
     """
     # Text becomes token ids, and these become windows.
-    tokenizer = build_tokenizer(recipe.tokenizer, corpus.text)
+    start = start_from(recipe)
+    tokenizer = start.tokenizer if start else build_tokenizer(recipe.tokenizer, corpus.text)
     context, end = recipe.model.context, recipe.trainer.max_steps
     tokens, held_out = split_tokens(tokenizer.encode(corpus.text), context)
+    keep_model(recipe, folder)
     recipe = record(recipe, folder, tokenizer, corpus)
     options = {"context": context, "batch_size": recipe.batch_size, "seed": recipe.seed}
     batches = training_batches(tokens, **options)
     held_out = held_out[: EVALUATION_TOKENS + 1]
     validation = evaluation_batches(held_out, context=context, batch_size=EVALUATION_BATCH)
 
-    # The model becomes a state: new, or as it was saved.
-    model = build_gpt(recipe.model)
-    saved = restore(initial_state(recipe, model), batches, folder, resume)
+    # The model becomes a state: new, as it was published, or as it was saved.
+    model = start.model if start else build_gpt(recipe.model)
+    state = initial_state(recipe, model, start.params if start else None)
+    saved = restore(state, batches, folder, resume)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"loss": next_token_loss, "settings": recipe.trainer, **counted}
     trainer = Trainer(saved.state, step=train_step, **options)
@@ -189,7 +194,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
             session.keep(row)
             if "val_loss" in row:
                 # A sample starts as the corpus does, with the same key at every evaluation.
-                pieces = sample(recipe, params, tokenizer, corpus.text[:1], key=key)
+                options = {"context": context, "key": key}
+                pieces = sample(model, params, tokenizer, corpus.text[:1], **options)
                 session.show(row["step"], "".join(pieces))
             if row["step"] == end:
                 session.say(closing(trainer, row, tokenizer, held_out, folder))
@@ -197,23 +203,24 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
 
 
 def sample(
-    recipe: Recipe,
+    model: nn.Module,
     params: Any,
     tokenizer: Tokenizer,
     prompt: str,
     *,
+    context: int,
     tokens: int = SAMPLE_TOKENS,
     key: jax.Array,
     sampling: Sampling = Sampling(),
 ) -> Iterator[str]:
     """Continue a prompt; yield the prompt and then the text, as it is drawn."""
     return write(
-        build_gpt(recipe.model),
+        model,
         params,
         tokenizer,
         prompt,
         tokens=tokens,
-        context=recipe.model.context,
+        context=context,
         key=key,
         sampling=sampling,
     )

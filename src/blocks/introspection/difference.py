@@ -33,7 +33,13 @@ class Change:
     after: Any
 
     def __str__(self) -> str:
-        return f"{_brief(self.before)} -> {_brief(self.after)}"
+        before, after = _brief(self.before), _brief(self.after)
+        if before == after:  # Two functions of one name, such as the two forms of GELU.
+            before, after = (
+                f"{getattr(value, '__module__', type(value).__name__)}.{text}"
+                for value, text in ((self.before, before), (self.after, after))
+            )
+        return f"{before} -> {after}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,10 +35,10 @@ class Eval:
         ids = tokenizer.encode(corpus.text)
 
         from recipes.data.batches import evaluation_batches, split_tokens
-        from recipes.nanogpt import EVALUATION_BATCH, build_gpt, next_token_loss, parameter_shapes
+        from recipes.nanogpt import EVALUATION_BATCH, next_token_loss
+        from recipes.runs.published import load_run
         from recipes.runs.record import check_same_corpus
         from recipes.runs.report import bits_per_byte
-        from recipes.trainer.checkpoints import Checkpoints
         from recipes.trainer.evaluation import evaluate
 
         if self.data is None:
@@ -47,8 +47,7 @@ class Eval:
         batches = evaluation_batches(
             held_out, context=recipe.model.context, batch_size=EVALUATION_BATCH
         )
-        model = build_gpt(recipe.model)
-        params = Checkpoints(folder.checkpoints).restore_params(parameter_shapes(model))
+        model, params, _ = load_run(self.run)
         found = evaluate(model.apply, params, batches, next_token_loss)
         loss = found["loss"]
         print(f"text            {corpus.name}, validation split")

@@ -40,7 +40,9 @@ class Train(Recipe):
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
         if self.data not in NAMES:
             # The run must find its text again from another folder.
-            recipe = replace(recipe, data=str(Path(self.data).expanduser().absolute()))
+            recipe = replace(recipe, data=_absolute(self.data))
+        if self.init_from is not None and Path(self.init_from).expanduser().is_dir():
+            recipe = replace(recipe, init_from=_absolute(self.init_from))
         if self.max_steps is not None:
             recipe = replace(recipe, trainer=replace(recipe.trainer, max_steps=self.max_steps))
         path = self.run_dir or _new_folder(self.preset)
@@ -67,6 +69,10 @@ class Train(Recipe):
                 f"--resume {self.resume} is no step.", "Use never, auto or the number of a step."
             )
         return int(self.resume)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _new_folder(name: str) -> Path:

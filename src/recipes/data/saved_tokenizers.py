@@ -34,6 +34,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
                 )
             case {"format": int(), "kind": str(kind), **fields} if kind in TOKENIZERS:
                 return TOKENIZERS[kind](**fields)
+            case {"format": int(), "kind": "published", **fields}:
+                from recipes.weights.tokenizer import PublishedTokenizer
+
+                return PublishedTokenizer(**fields)
             case {"format": int(), "kind": kind}:
                 raise RecipeError(f"The tokenizer {str(path)!r} is of unknown kind {kind!r}.", fix)
             case _:

@@ -33,8 +33,20 @@ class Tokenizer(Protocol):
         """Decode token ids to text."""
         ...
 
-    def stream(self) -> "TextStream":
+    def stream(self) -> "Stream":
         """Return a decoder for ids that arrive a few at a time."""
+        ...
+
+
+class Stream(Protocol):
+    """Protocol of incremental decoders: their results, joined, equal `decode` of all ids."""
+
+    def push(self, ids: npt.ArrayLike) -> str:
+        """Return the characters that `ids` complete."""
+        ...
+
+    def flush(self) -> str:
+        """Return what is left of an incomplete last character."""
         ...
 
 

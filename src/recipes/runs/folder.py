@@ -25,7 +25,7 @@ Resume: TypeAlias = int | Literal["auto"] | None
 # The lock belongs to the process, not the file: a killed run leaves no claim.
 LOCK, HOLDER = ".lock", ".holder"
 # Files of an interrupted start: config.json is written last.
-UNFINISHED = {"env.json", "tokenizer.json"}
+UNFINISHED = {"env.json", "model.json", "tokenizer.json"}
 
 
 def is_published(folder: Path) -> bool:
@@ -60,6 +60,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """One row of metrics per line."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """Configuration of the published model that the run started from, if it did."""
+        return self.path / "model.json"
 
     @property
     def tokenizer(self) -> Path:

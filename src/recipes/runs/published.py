@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from blocks import summary
+from blocks import LoRA, summary
+from blocks.adapters import merge_lora
 from blocks.introspection import Summary
 from recipes.config import GPTConfig, Recipe
 from recipes.data import CharTokenizer, Tokenizer, load_tokenizer
@@ -17,13 +19,29 @@ from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt, parameter_shapes
 from recipes.runs.folder import RunFolder
+from recipes.runs.starting import kept_model
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.weights.folder import read_json
-from recipes.weights.load import Loaded, model_of
+from recipes.weights.load import model_of
 from recipes.weights.save import save
+from recipes.weights.tokenizer import PublishedTokenizer
 
 
-def load_run(folder: str | Path) -> Loaded:
+class LoadedRun(NamedTuple):
+    """The best of a run.
+
+    Attributes:
+        model: The model, as a value.
+        params: Its parameters.
+        tokenizer: Its tokenizer.
+    """
+
+    model: nn.Module
+    params: dict[str, Any]
+    tokenizer: Tokenizer
+
+
+def load_run(folder: str | Path) -> LoadedRun:
     """Load the best parameters of a run, with its model and its tokenizer.
 
     Args:
@@ -34,9 +52,9 @@ def load_run(folder: str | Path) -> Loaded:
     """
     run = RunFolder(Path(folder))
     recipe = Recipe.from_json(run.read_config())
-    model = build_gpt(recipe.model)
+    model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
     params = Checkpoints(run.checkpoints).restore_params(parameter_shapes(model))
-    return Loaded(model, params, load_tokenizer(run.tokenizer))
+    return LoadedRun(model, params, load_tokenizer(run.tokenizer))
 
 
 def summary_of(folder: str | Path) -> Summary:
@@ -50,9 +68,10 @@ def summary_of(folder: str | Path) -> Summary:
 
 
 def export(run: str | Path, folder: str | Path) -> None:
-    """Write a run as a published GPT-2, which gives the same logits.
+    """Write a run as a published model, which gives the same logits.
 
-    Biases that the model does not have are written as zeros.
+    A GPT becomes a GPT-2; biases that it does not have are written as zeros. A run that started
+    from a published model keeps its kind, with adapters merged.
 
     Args:
         run: Folder of the run.
@@ -64,6 +83,9 @@ def export(run: str | Path, folder: str | Path) -> None:
     """
     recipe = Recipe.from_json(RunFolder(Path(run)).read_config())
     loaded = load_run(run)
+    if recipe.init_from is not None:
+        save_tuned(RunFolder(Path(run)), loaded, Path(folder))
+        return
     if "bias" in loaded.params.get("head", {}):
         raise RecipeError(
             "The model's head has biases, and GPT-2's has none.",
@@ -73,6 +95,16 @@ def export(run: str | Path, folder: str | Path) -> None:
     save(folder, with_biases(loaded.params, recipe.model), config=fields)
     tokenizer = published_tokenizer(loaded.tokenizer)
     write_atomically(Path(folder) / "tokenizer.json", json.dumps(tokenizer, indent=1).encode())
+
+
+def save_tuned(run: RunFolder, loaded: LoadedRun, folder: Path) -> None:
+    """Write a run that started from a published model in that model's form."""
+    params = loaded.params
+    if isinstance(loaded.model, LoRA):
+        _, params = merge_lora(loaded.model, params)
+    tokenizer = loaded.tokenizer
+    assert isinstance(tokenizer, PublishedTokenizer)
+    save(folder, params, config=read_json(run.model), tokenizer=tokenizer)
 
 
 def gpt2_config(config: GPTConfig) -> dict[str, Any]:

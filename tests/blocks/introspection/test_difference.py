@@ -96,6 +96,11 @@ def test_a_long_part_prints_as_its_kind():
     assert printed == "mlp  MLP(hidden=8) -> GatedMLP"
 
 
+def test_functions_of_one_name_are_told_apart_by_their_modules():
+    (change,) = diff(MLP(hidden=8), MLP(hidden=8, activation=jax.nn.gelu))
+    assert str(change) == "blocks.mlp.activations.gelu -> jax._src.nn.functions.gelu"
+
+
 def test_fields_of_all_parts_are_one_row():
     changed = override(model(layer()), use_bias=False)
     assert len(diff(model(layer()), changed)) == 1

@@ -107,3 +107,83 @@ def test_a_published_model_without_a_tokenizer_is_told(tmp_path, capsys):
     write_folder(all_rows()["gpt2"], tmp_path)
     assert main(["sample", str(tmp_path)]) == 2
     assert "has no tokenizer.json" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def published(run, tmp_path_factory):
+    pytest.importorskip("tokenizers")
+    folder = tmp_path_factory.mktemp("published") / "gpt2"
+    export(run, folder)
+    return folder
+
+
+def tuned(published, run, folder, *words):
+    """Train a published model on the run's text, and return its first logged losses."""
+    text = str(run.with_name("text.txt"))
+    given = ["train", "quick", "--init-from", str(published), "--data", text]
+    options = ["--run-dir", str(folder), "--max-steps", "4", "--model.context", "16"]
+    sizes = ["--batch-size", "2", "--trainer.eval-every", "2", "--trainer.log-every", "1"]
+    assert main([*given, *options, *sizes, *words]) == 0
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_training_goes_on_where_the_published_model_stands(run, published, tmp_path):
+    small = ["--optimizer.learning-rate", "1e-9", "--optimizer.min-learning-rate", "1e-9"]
+    rows = tuned(published, run, tmp_path / "run", *small)
+    model, params, tokenizer = load(published)
+    assert tokenizer is not None
+    ids = tokenizer.encode(run.with_name("text.txt").read_text(), special=False)
+    windows = ids[: 16 * 40].reshape(40, 16)
+    logits = np.asarray(model.apply({"params": params}, windows[:, :-1]))
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    mean = -np.take_along_axis(logs, windows[:, 1:, None], -1).mean()
+    assert rows[-1]["val_loss"] == pytest.approx(mean, rel=0.05)
+
+
+@pytest.mark.parametrize("words", [(), ("--lora", "2")])
+def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
+    words, run, published, tmp_path, capsys
+):
+    folder = tmp_path / "run"
+    tuned(published, run, folder, "--optimizer.learning-rate", "1e-2", *words)
+    moved = published.rename(published.with_name("moved"))
+    try:  # The run needs the folder that it started from no more.
+        assert main(["sample", str(folder), "--tokens", "4"]) == 0
+        assert main(["eval", str(folder)]) == 0
+        assert main(["export", str(folder), str(tmp_path / "out")]) == 0
+    finally:
+        moved.rename(published)
+    capsys.readouterr()
+    words = ["train", "--run-dir", str(folder), "--resume", "auto", "--max-steps", "5"]
+    assert main(words) == 0
+    tuned_run, out, before = load_run(folder), load(tmp_path / "out"), load(published)
+    ids = tuned_run.tokenizer.encode("to be")[None]
+    changed = out.model.apply({"params": out.params}, ids)
+    assert np.abs(changed - before.model.apply({"params": before.params}, ids)).max() > 1e-3
+
+
+def test_adapters_leave_the_published_weights_as_they_were(run, published, tmp_path):
+    tuned(published, run, tmp_path / "run", "--lora", "2", "--optimizer.learning-rate", "1e-2")
+    params, before = load_run(tmp_path / "run").params, load(published).params
+    query = params["stack"]["layer_0"]["attention"]["query"]
+    np.testing.assert_array_equal(
+        query["kernel"], before["stack"]["layer_0"]["attention"]["query"]["kernel"]
+    )
+    assert np.abs(query["lora_b"]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--lora", "2"], "lora=2 must be at least 1, and adapts the model of init_from"),
+        (["--init-from", "PUBLISHED", "--model.context", "99"], "more than the 16 positions"),
+        (["--init-from", "nowhere/at/all"], "nowhere/at/all"),
+    ],
+)
+def test_what_cannot_be_a_start_is_refused(words, message, run, published, tmp_path, capsys):
+    words = [str(published) if word == "PUBLISHED" else word for word in words]
+    folder = tmp_path / "run"
+    given = ["train", "quick", "--data", str(run.with_name("text.txt")), "--run-dir", str(folder)]
+    assert main([*given, *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not folder.exists() or not any(folder.glob("[!.]*"))
