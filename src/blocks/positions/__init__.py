@@ -3,6 +3,7 @@
 from blocks.positions.alibi import ALiBi
 from blocks.positions.grid import GridPositions, SinusoidalGrid
 from blocks.positions.learned import LearnedPositions
+from blocks.positions.normed import NormedPositions
 from blocks.positions.query_temperature import QueryTemperature
 from blocks.positions.relative_bias import RelativeBias, SharedRelativeBias
 from blocks.positions.rotary import RoPE, rotate
@@ -26,6 +27,7 @@ __all__ = [
     "Llama3Scaling",
     "LongRoPE",
     "NTKScaling",
+    "NormedPositions",
     "QueryTemperature",
     "RelativeBias",
     "RoPE",

@@ -28,7 +28,7 @@ def build(config: Config) -> EncoderDecoder:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    return t5.names_of(config, {"attention": "LocalSelfAttention"} | t5.MLPS)
+    return t5.names(config, attention="LocalSelfAttention")
 
 
 FAMILY = dataclasses.replace(t5.FAMILY, build=build, names=names)

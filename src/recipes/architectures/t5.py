@@ -87,18 +87,18 @@ def _mlp(config: Config) -> MLP | GatedMLP:
     )
 
 
-def names(config: Config) -> Names:
-    """Name the weights as the reference does."""
-    return names_of(config, ATTENTION | MLPS)
-
-
-def names_of(config: Config, encoder: dict[str, str]) -> Names:
-    """Name the weights of a model from the sublayers of its encoder, by our names for them."""
+def names(config: Config, *, attention: str = "SelfAttention") -> Names:
+    """Name the weights as the reference does; `attention` is that of the encoder."""
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
     parts = {"query": "q", "key": "k", "value": "v", "out": "o", "gate": "wi_0", "down": "wo"}
     parts["up"] = "wi_1" if gated else "wi"
     table: dict[str, str | Tensor] = {"decoder/embed": "shared", "decoder/head": "lm_head"}
-    for side, sublayers in {"encoder": encoder, "decoder": DECODER}.items():
+    cross, mlp = {"cross_attention": "EncDecAttention"}, {"mlp": "DenseReluDense"}
+    sides = {
+        "encoder": {"attention": attention} | mlp,
+        "decoder": {"attention": "SelfAttention"} | cross | mlp,
+    }
+    for side, sublayers in sides.items():
         table[f"{side}/norm"] = f"{side}.final_layer_norm"
         for index, (name, kind) in enumerate(sublayers.items()):
             ours, theirs = f"{side}/stack/layer_{{i}}/{name}", f"{side}.block.{{i}}.layer.{index}"
@@ -109,8 +109,6 @@ def names_of(config: Config, encoder: dict[str, str]) -> Names:
     return table
 
 
-ATTENTION, MLPS = {"attention": "SelfAttention"}, {"mlp": "DenseReluDense"}
-DECODER = {**ATTENTION, "cross_attention": "EncDecAttention", **MLPS}
 TABLES = ("lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 FAMILY = Family(
     build=build,

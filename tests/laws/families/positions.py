@@ -9,6 +9,7 @@ from laws.case import EMBED, Case, vectors
 from laws.references import Params, reference
 
 from blocks import LearnedPositions, RoPE, SinusoidalPositions
+from blocks.positions import NormedPositions
 
 
 def placed(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
@@ -32,6 +33,13 @@ CASES = [
         0,
         shared=False,
     ),
+    Case(
+        "normed_positions",
+        NormedPositions(position=SinusoidalPositions()),
+        placed,
+        2 * EMBED,
+        shared=False,
+    ),
 ]
 
 
@@ -50,6 +58,11 @@ def _(block: SinusoidalPositions, params: Params, x: np.ndarray, *at: np.ndarray
         angle = (t + block.offset) / block.max_wavelength**exponent
         out[t, i] += math.cos(angle) if cosine else math.sin(angle)
     return out
+
+
+@reference.register
+def _(block: NormedPositions, params: Params, x: np.ndarray, *at: np.ndarray) -> np.ndarray:
+    return reference(block.position, {}, reference(block.norm, params["norm"], x), *at)
 
 
 def rotated(rope: RoPE, x: np.ndarray, position: int) -> np.ndarray:

@@ -111,4 +111,11 @@ ROWS = (
         kind="seq2seq",
         config={**T5, "local_radius": 2, "tie_word_embeddings": False},
     ),
+    Row(
+        name="blenderbot_small",
+        number=42,
+        reference="BlenderbotSmallForConditionalGeneration",
+        kind="seq2seq",
+        config=BART,
+    ),
 )
