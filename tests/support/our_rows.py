@@ -40,7 +40,18 @@ def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
         context = Context(memory_valid=valid)
         target = inputs["decoder_input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, target, inputs["input_ids"], context))
+    if row.kind == "vision":  # channels last, where the reference has them first
+        images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
+        return np.asarray(jax.jit(model.apply)(variables, images))
+    if row.kind == "speech":
+        sound, target = sound_of(row, vocab), inputs["decoder_input_ids"]
+        return np.asarray(jax.jit(model.apply)(variables, target, sound))
     raise NotImplementedError(row.kind)
+
+
+def sound_of(row: Row, vocab: int) -> jax.Array:
+    """Sound as our models take it, time before frequencies."""
+    return jnp.swapaxes(jnp.asarray(inputs_of(row, vocab)["input_features"]), 1, 2)
 
 
 def difference(row: Row, ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -59,6 +70,9 @@ def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int)
     if row.kind == "seq2seq":
         inputs = inputs_of(row, vocab)
         source = {"source": inputs["input_ids"], "source_valid": inputs["attention_mask"] == 1}
+        prompts = [[row.config["decoder_start_token_id"]]] * 2
+    if row.kind == "speech":
+        source = {"source": sound_of(row, vocab)}
         prompts = [[row.config["decoder_start_token_id"]]] * 2
     chunks = generate(model, params, prompts, tokens=tokens, sampling=GREEDY, **source)
     return np.concatenate(list(chunks), axis=1)

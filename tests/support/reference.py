@@ -45,7 +45,7 @@ def reference_outputs(row: Row, model: Any, *, tokens: int) -> dict[str, np.ndar
     inputs = {name: _torch().tensor(array) for name, array in inputs_of(row, vocab).items()}
     with _torch().no_grad():
         found = {"output": getattr(model(**inputs), row.output).numpy()}
-        if row.generates and row.kind in ("causal", "seq2seq"):
+        if row.generates and row.kind in ("causal", "seq2seq", "speech"):
             found["continued"] = continued(row, model, inputs, tokens)
     return found
 
@@ -62,6 +62,10 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
         given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         made = model.generate(**given, decoder_input_ids=start, **options)
         return made[:, 1:].numpy()
+    if row.kind == "speech":
+        start = _torch().full((2, 1), row.config["decoder_start_token_id"])
+        made = model.generate(inputs["input_features"], decoder_input_ids=start, **options)
+        return made[:, -tokens:].numpy()  # Whisper leaves the start out
     prompts = prompts_of(row, model.config.vocab_size)
     if not row.padded:
         made = [

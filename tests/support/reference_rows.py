@@ -76,9 +76,17 @@ def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
 def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     """Inputs by the reference's names: the second of two rows is shorter, and padded."""
     draw = np.random.default_rng(zlib.crc32(row.name.encode()))
+    if row.kind == "vision":
+        size = row.config["image_size"]
+        return {"pixel_values": draw.standard_normal((2, 3, size, size)).astype(np.float32)}
     low = 5  # Below stand the usual tokens with a meaning.
     ids = draw.integers(low, vocab_size, (2, SEQ))
     mask = np.ones((2, SEQ), np.int64)
+    if row.kind == "speech":
+        features = row.config["num_mel_bins"], 2 * row.config["max_source_positions"]
+        sound = draw.standard_normal((2, *features)).astype(np.float32)
+        target = draw.integers(low, vocab_size, (2, 6))
+        return {"input_features": sound, "decoder_input_ids": target}
     if row.kind == "causal":
         return {"input_ids": ids}
     mask[1, SHORT:] = 0

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL, Normal
-from blocks.core.slots import GridPosition
+from blocks.core.slots import GridPosition, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
 
@@ -21,6 +21,9 @@ class PatchEmbedding(Block, kw_only=True):
         features: width of a vector.
         position: positions to add, `GridPositions` or `SinusoidalGrid`; None for none.
         extra_tokens: number of learned tokens before the patches; the first is the class token.
+        token_positions: number of extra tokens, from the first, that have a learned position.
+        embedding_norm: norm of extra tokens and patches, as in CLIP; None for none.
+        use_bias: learn a bias of the map.
         dropout_rate: dropout probability on the vectors.
         dtype: dtype of the computation; None infers it from input and parameters.
         param_dtype: dtype of the parameters.
@@ -28,7 +31,8 @@ class PatchEmbedding(Block, kw_only=True):
         tokens_init: initialiser of the extra tokens.
 
     Raises:
-        ValueError: a size below 1, a rate outside [0, 1), or an image that is not whole patches.
+        ValueError: a size below 1, a rate outside [0, 1), more positions than extra tokens, or an
+            image that is not whole patches.
 
     Example:
         ```python
@@ -51,6 +55,9 @@ class PatchEmbedding(Block, kw_only=True):
     features: int
     position: GridPosition | None = None
     extra_tokens: int = 0
+    token_positions: int = 0
+    embedding_norm: Norm | None = None
+    use_bias: bool = True
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -59,9 +66,15 @@ class PatchEmbedding(Block, kw_only=True):
 
     def check_fields(self) -> None:
         """Validate sizes and rates."""
-        for name, least in {"size": 1, "features": 1, "extra_tokens": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
+        least = {"size": 1, "features": 1, "extra_tokens": 0, "token_positions": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {bound}.")
+        if self.token_positions > self.extra_tokens:
+            raise ValueError(
+                f"token_positions={self.token_positions} must be at most "
+                f"extra_tokens={self.extra_tokens}; patches have their own in position."
+            )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
@@ -90,6 +103,7 @@ class PatchEmbedding(Block, kw_only=True):
         patches = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
         x = Linear(
             features=(self.features,),
+            use_bias=self.use_bias,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             kernel_init=self.kernel_init,
@@ -99,8 +113,19 @@ class PatchEmbedding(Block, kw_only=True):
             x = self.position(x).astype(x.dtype)
         x = x.reshape(batch, rows * columns, self.features)
         if self.extra_tokens:
-            shape = (self.extra_tokens, self.features)
-            extra = self.param("tokens", self.tokens_init, shape, self.param_dtype)
-            extra = jnp.broadcast_to(extra.astype(x.dtype)[None], (batch, *shape))
+            extra = self._extra_tokens().astype(x.dtype)
+            extra = jnp.broadcast_to(extra[None], (batch, *extra.shape))
             x = jnp.concatenate([extra, x], axis=1)
+        if self.embedding_norm is not None:
+            x = self.embedding_norm(x).astype(x.dtype)
         return nn.Dropout(self.dropout_rate)(x, deterministic)
+
+    def _extra_tokens(self) -> Array:
+        """The learned tokens, the first of them at their positions."""
+        shape = (self.extra_tokens, self.features)
+        tokens = self.param("tokens", self.tokens_init, shape, self.param_dtype)
+        if not self.token_positions:
+            return tokens
+        shape = (self.token_positions, self.features)
+        positions = self.param("token_positions", self.tokens_init, shape, self.param_dtype)
+        return tokens.at[: self.token_positions].add(positions)

@@ -91,13 +91,14 @@ def write_tensors(params: Any, names: Names) -> dict[str, np.ndarray]:
 
 def _pieces(
     names: Names, flat: Mapping[str, Any], path: str
-) -> Iterator[tuple[int | tuple[int, int] | None, Source]]:
+) -> Iterator[tuple[int | slice | tuple[int, int] | None, Source]]:
     """Yield what a parameter is made of, each with its index in the parameter's first axes."""
     shape = tuple(flat[path].shape)
     found = sources_of(names, path, shape)
     if found is not None:
         for index, source in enumerate(found):
-            yield (None if len(found) == 1 and source.shape == shape else index), source
+            whole = len(found) == 1 and source.shape == shape
+            yield (None if whole else index if source.place is None else source.place), source
         return
     for repeat, layer in enumerate(_layers(flat, path, shape)):
         for index, source in enumerate(sources_of(names, layer, shape[1:]) or ()):

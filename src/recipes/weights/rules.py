@@ -63,7 +63,31 @@ class Each:
     rule: Tensor
 
 
-Rule: TypeAlias = Tensor | Each
+@dataclass(frozen=True)
+class Rows(Tensor):
+    """A parameter that is a part of a table's rows, whatever axes it has them in.
+
+    Attributes:
+        start: Number of rows before it.
+    """
+
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A parameter whose first axis has several tensors, one after the other.
+
+    Attributes:
+        rules: The rule for each.
+        sizes: Size of each along the axis.
+    """
+
+    rules: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+
+Rule: TypeAlias = Tensor | Each | Joined
 # Our names, such as `stack/layer_{i}/mlp/up`, each with what the reference calls it.
 Names: TypeAlias = Mapping[str, "str | Rule"]
 
@@ -77,12 +101,14 @@ class Source:
         shape: Shape of the array.
         inputs: Number of the array's axes that are inputs of a linear map; 0 if it is none.
         lead: Number of axes before those that are one axis in a bias; None if it is none.
+        place: Where in the parameter's first axis it goes, if it is one of several of any size.
     """
 
     rule: Tensor
     shape: Shape
     inputs: int = 0
     lead: int | None = None
+    place: slice | None = None
 
     @property
     def stored(self) -> Shape:
@@ -106,6 +132,8 @@ class Source:
 
     def take(self, tensor: np.ndarray) -> np.ndarray:
         """Make the array of the tensor."""
+        if isinstance(self.rule, Rows):
+            return self._rows(tensor).reshape(self.shape)
         turned = tensor.transpose(self._axes(tensor.ndim))
         if isinstance(self.rule, Part):
             start = sum(self.rule.sizes[: self.rule.index])
@@ -116,6 +144,10 @@ class Source:
 
     def put(self, array: np.ndarray, tensor: np.ndarray) -> None:
         """Write the array to its place in the tensor: the inverse of `take`."""
+        if isinstance(self.rule, Rows):
+            rows = self._rows(tensor)
+            rows[...] = array.reshape(rows.shape)
+            return
         turned = tensor.transpose(self._axes(tensor.ndim))
         if isinstance(self.rule, Part):
             start = sum(self.rule.sizes[: self.rule.index])
@@ -131,6 +163,11 @@ class Source:
                 ),
             )[..., start:end]
         turned[...] = array.reshape(turned.shape)
+
+    def _rows(self, tensor: np.ndarray) -> np.ndarray:
+        start = getattr(self.rule, "start", 0)
+        rows = tensor.reshape(-1, tensor.shape[-1])
+        return rows[start : start + math.prod(self.shape[:-1])]
 
 
 def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:
@@ -158,6 +195,14 @@ def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:
         return [
             _source(rule.rule, numbers | {"e": str(e)}, leaf, path, shape[1:])
             for e in range(shape[0])
+        ]
+    if isinstance(rule, Joined):
+        ends = [sum(rule.sizes[: index + 1]) for index in range(len(rule.sizes))]
+        return [
+            replace(
+                _source(part, numbers, leaf, path, (size, *shape[1:])), place=slice(end - size, end)
+            )
+            for part, size, end in zip(rule.rules, rule.sizes, ends, strict=True)
         ]
     return [_source(rule, numbers, leaf, path, shape)]
 

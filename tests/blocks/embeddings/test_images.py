@@ -52,6 +52,10 @@ def image(*shape: int) -> object:
     return PatchEmbedding(size=4, features=3).init(jax.random.key(0), jnp.zeros((1, *shape, 3)))
 
 
+def patches(*, token_positions: int) -> object:
+    return PatchEmbedding(size=2, features=3, extra_tokens=1, token_positions=token_positions)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -59,6 +63,8 @@ def image(*shape: int) -> object:
         (lambda: image(0, 4), "an image of 0 x 4 is not whole patches"),
         (lambda: PatchEmbedding(size=0, features=3), "size=0 must be at least 1"),
         (lambda: PatchEmbedding(size=2, features=3, extra_tokens=-1), "extra_tokens=-1 must be"),
+        (lambda: patches(token_positions=2), "token_positions=2 must be at most extra_tokens=1"),
+        (lambda: patches(token_positions=-1), "token_positions=-1 must be at least 0"),
         (lambda: PatchEmbedding(size=2, features=3, dropout_rate=1.0), "dropout_rate=1.0 must be"),
         (lambda: GridPositions(rows=0, columns=1), "rows=0 must be at least 1"),
         (lambda: SinusoidalGrid(max_wavelength=0.0), "max_wavelength=0.0 must be positive"),

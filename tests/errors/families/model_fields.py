@@ -79,6 +79,13 @@ CASES = (
         "PatchEmbedding: size=0 must be at least 1.",
     ),
     told(
+        "PatchEmbedding token_positions",
+        lambda: PatchEmbedding(size=2, features=8, extra_tokens=1, token_positions=2),
+        ValueError,
+        "PatchEmbedding: token_positions=2 must be at most extra_tokens=1; patches have their own "
+        "in position.",
+    ),
+    told(
         "GridPositions rows",
         lambda: GridPositions(rows=0, columns=1),
         ValueError,

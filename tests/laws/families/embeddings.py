@@ -99,6 +99,21 @@ CASES = [
         heavy=True,
     ),
     Case(
+        "patches_normed",
+        PatchEmbedding(
+            size=2,
+            features=EMBED,
+            extra_tokens=2,
+            token_positions=1,
+            embedding_norm=LayerNorm(),
+            use_bias=False,
+        ),
+        images,
+        (4 * 3 + 2 + 1 + 2) * EMBED,
+        argument="images",
+        heavy=True,
+    ),
+    Case(
         "convolution",
         ConvolutionStem(features=EMBED, position=SinusoidalPositions()),
         signal,
@@ -146,17 +161,21 @@ def _(block: FactorizedEmbedding, params: Params, tokens: np.ndarray) -> np.ndar
 def _(block: PatchEmbedding, params: Params, image: np.ndarray) -> np.ndarray:
     rows, columns = image.shape[0] // 2, image.shape[1] // 2
     tokens = list(params["tokens"])
+    for index in range(block.token_positions):
+        tokens[index] = tokens[index] + params["token_positions"][index]
     for r, c in np.ndindex(rows, columns):
         pixels = image[2 * r : 2 * r + 2, 2 * c : 2 * c + 2].reshape(-1)
         vector = linear(params["patches"], pixels)
         if isinstance(block.position, GridPositions):
             vector = vector + params["position"]["embedding"][r, c]
-        else:
+        elif block.position is not None:
             half = EMBED // 2
             waves = reference(SinusoidalPositions(), {}, np.zeros((max(rows, columns), half)))
             vector = vector + np.concatenate([waves[r], waves[c]])
         tokens.append(vector)
-    return np.stack(tokens)
+    if block.embedding_norm is None:
+        return np.stack(tokens)
+    return reference(block.embedding_norm, params["embedding_norm"], np.stack(tokens))
 
 
 @reference.register

@@ -1,0 +1,73 @@
+"""Models of images and of sound."""
+
+from reference_rows import Row
+
+IMAGE = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24,
+    "image_size": 12, "patch_size": 4, "num_channels": 3, "layer_norm_eps": 1e-3,
+}  # fmt: skip
+DINO = {
+    **{name: value for name, value in IMAGE.items() if name != "intermediate_size"},
+    "mlp_ratio": 2,
+}
+WHISPER = {
+    "vocab_size": 64, "d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "num_mel_bins": 6,
+    "encoder_attention_heads": 2, "decoder_attention_heads": 4, "encoder_ffn_dim": 24,
+    "decoder_ffn_dim": 20, "max_source_positions": 10, "max_target_positions": 96,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": None, "decoder_start_token_id": 2,
+    "begin_suppress_tokens": None,
+}  # fmt: skip
+ROWS = (
+    Row(
+        name="vit",
+        number=30,
+        reference="ViTForImageClassification",
+        kind="vision",
+        config={**IMAGE, "hidden_act": "gelu_new", "num_labels": 5},
+    ),
+    Row(
+        name="vit_model",
+        number=30,
+        reference="ViTModel",
+        kind="vision",
+        output="last_hidden_state",
+        config={**IMAGE, "qkv_bias": False},
+    ),
+    Row(
+        name="deit",
+        number=62,
+        reference="DeiTForImageClassification",
+        kind="vision",
+        config={**IMAGE, "num_labels": 5},
+    ),
+    Row(
+        name="dinov2",
+        number=31,
+        reference="Dinov2Model",
+        kind="vision",
+        output="last_hidden_state",
+        config={**DINO, "use_swiglu_ffn": True},
+    ),
+    Row(
+        name="dinov2_registers",
+        number=31,
+        reference="Dinov2WithRegistersModel",
+        kind="vision",
+        output="last_hidden_state",
+        config={**DINO, "num_register_tokens": 3, "qkv_bias": False},
+    ),
+    Row(
+        name="whisper",
+        number=36,
+        reference="WhisperForConditionalGeneration",
+        kind="speech",
+        config={**WHISPER, "activation_function": "gelu_new"},
+    ),
+    Row(
+        name="distil_whisper",
+        number=63,
+        reference="WhisperForConditionalGeneration",
+        kind="speech",
+        config={**WHISPER, "decoder_layers": 1, "tie_word_embeddings": False},
+    ),
+)
