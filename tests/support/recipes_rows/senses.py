@@ -70,4 +70,12 @@ ROWS = (
         kind="speech",
         config={**WHISPER, "decoder_layers": 1, "tie_word_embeddings": False},
     ),
+    Row(
+        name="clip_vision",
+        number=32,
+        reference="CLIPVisionModelWithProjection",
+        kind="vision",
+        output="image_embeds",
+        config={**IMAGE, "projection_dim": 10},
+    ),
 )
