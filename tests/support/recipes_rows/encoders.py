@@ -1,0 +1,41 @@
+"""Encoders: BERT and its kin."""
+
+from reference_rows import Row
+
+BERT = {
+    "vocab_size": 64,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 20,
+    "layer_norm_eps": 1e-3,
+    "pad_token_id": 0,
+}
+
+
+def row(name, number, reference, config, **options):
+    return Row(
+        name=name, number=number, reference=reference, config=config, kind="encoder", **options
+    )
+
+
+TYPES = ("token_type_ids",)
+ROWS = (
+    row("bert", 26, "BertForMaskedLM", BERT, special=TYPES),
+    row(
+        "roberta", 27, "RobertaForMaskedLM",
+        {**BERT, "type_vocab_size": 1, "pad_token_id": 1},
+    ),
+    row(
+        "xlm_roberta", 47, "XLMRobertaForMaskedLM",
+        {**BERT, "type_vocab_size": 1, "pad_token_id": 1},
+    ),
+    row(
+        "distilbert", 39, "DistilBertForMaskedLM",
+        {
+            "vocab_size": 64, "dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 40,
+            "max_position_embeddings": 20, "pad_token_id": 0,
+        },
+    ),
+)  # fmt: skip
