@@ -35,9 +35,7 @@ def test_a_missing_field_is_named():
 def test_a_value_without_a_part_is_refused_with_those_that_have_one():
     with pytest.raises(RecipeError, match=r"activation 'sinus'.* Known: gelu,"):
         model_of({**LLAMA, "hidden_act": "sinus"})
-    with pytest.raises(
-        RecipeError, match=r"`shape`='round', which is not supported"
-    ):
+    with pytest.raises(RecipeError, match=r"`shape`='round', which is not supported"):
         Config({"shape": "round"}).only("shape", "flat")
 
 
