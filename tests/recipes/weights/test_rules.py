@@ -16,7 +16,9 @@ TABLE = np.arange(10.0, dtype=np.float32).reshape(1, 5, 2)
     ],
 )
 def test_rows_of_a_table_are_taken_and_put_back(start, shape, expected):
-    (source,) = sources_of({"a": Rows("t", shape=TABLE.shape, start=start)}, "a", shape) or ()
+    found = sources_of({"a": Rows("t", shape=TABLE.shape, start=start)}, "a", shape)
+    assert found is not None
+    (source,) = found
     assert source.take(TABLE).tolist() == expected
     written = np.zeros_like(TABLE)
     source.put(np.asarray(expected, np.float32), written)
@@ -27,7 +29,9 @@ def test_rows_of_a_table_are_taken_and_put_back(start, shape, expected):
 
 def test_tensors_of_several_sizes_join_along_the_first_axis():
     rule = Joined((Tensor("one", shape=(1, 1, 4)), Tensor("two", shape=(1, 3, 4))), (1, 3))
-    first, second = sources_of({"tokens": rule}, "tokens", (4, 4)) or ()
+    found = sources_of({"tokens": rule}, "tokens", (4, 4))
+    assert found is not None
+    first, second = found
     assert (first.rule.name, first.shape, first.place) == ("one", (1, 4), slice(0, 1))
     assert (second.rule.name, second.shape, second.place) == ("two", (3, 4), slice(1, 4))
     assert (first.stored, second.stored) == ((1, 1, 4), (1, 3, 4))
