@@ -2,6 +2,7 @@
 
 import fnmatch
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -73,10 +74,12 @@ def write_tensors(params: Any, names: Names) -> dict[str, np.ndarray]:
     """Make the reference's tensors of the parameters of a model: the inverse of reading.
 
     Raises:
-        RecipeError: A parameter that the table does not name.
+        RecipeError: A parameter that the table does not name, or a tensor of which no parameter
+            holds a part.
     """
     flat = {path: np.asarray(leaf) for path, leaf in _flat(params).items()}
     tensors: dict[str, np.ndarray] = {}
+    written: dict[str, int] = {}
     for path, array in flat.items():
         pieces = list(_pieces(names, flat, path))
         if not pieces:
@@ -86,6 +89,13 @@ def write_tensors(params: Any, names: Names) -> dict[str, np.ndarray]:
             if name not in tensors:
                 tensors[name] = np.empty(source.stored, array.dtype)
             source.put(array if index is None else array[index], tensors[name])
+            written[name] = written.get(name, 0) + math.prod(source.shape)
+    for name, tensor in tensors.items():
+        if written[name] != tensor.size:
+            raise RecipeError(
+                f"{name} has {tensor.size} numbers, and parameters hold {written[name]} of them.",
+                "Name all parts of the tensor in the table.",
+            )
     return dict(sorted(tensors.items()))
 
 
@@ -167,25 +177,6 @@ def _equal(one: ReadableTensor, other: ReadableTensor) -> bool:
         return False
     first, second = (tensor.read().reshape(-1).view(np.uint8) for tensor in (one, other))
     return np.array_equal(first, second)
-
-
-def check_parameters(shapes: Any, params: Any) -> None:
-    """Refuse parameters that are not those of a model.
-
-    Raises:
-        RecipeError: Lists parameters that are missing, left over or misshapen.
-    """
-    wanted, given = (
-        {path: np.shape(leaf) for path, leaf in _flat(tree).items()} for tree in (shapes, params)
-    )
-    different = [path for path in sorted({*wanted, *given}) if wanted.get(path) != given.get(path)]
-    if different:
-        path = different[0]
-        raise RecipeError(
-            f"{len(different)} parameters are not those of the configuration, such as {path}: "
-            f"{given.get(path, 'missing')}, where it has {wanted.get(path, 'none')}.",
-            "Give the parameters of the model that the configuration describes.",
-        )
 
 
 def _flat(tree: Any) -> dict[str, Any]:

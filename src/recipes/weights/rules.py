@@ -132,42 +132,29 @@ class Source:
 
     def take(self, tensor: np.ndarray) -> np.ndarray:
         """Make the array of the tensor."""
-        if isinstance(self.rule, Rows):
-            return self._rows(tensor).reshape(self.shape)
-        turned = tensor.transpose(self._axes(tensor.ndim))
-        if isinstance(self.rule, Part):
-            start = sum(self.rule.sizes[: self.rule.index])
-            end = start + self.rule.sizes[self.rule.index]
-            grouped = turned.reshape(*turned.shape[:-1], self.rule.groups, -1)
-            turned = grouped[..., start:end]
-        return turned.reshape(self.shape)
+        return self._view(tensor).reshape(self.shape)
 
     def put(self, array: np.ndarray, tensor: np.ndarray) -> None:
         """Write the array to its place in the tensor: the inverse of `take`."""
-        if isinstance(self.rule, Rows):
-            rows = self._rows(tensor)
-            rows[...] = array.reshape(rows.shape)
-            return
-        turned = tensor.transpose(self._axes(tensor.ndim))
-        if isinstance(self.rule, Part):
-            start = sum(self.rule.sizes[: self.rule.index])
-            end = start + self.rule.sizes[self.rule.index]
-            # Views of the tensor, so that writing to them writes to it.
-            turned = np.lib.stride_tricks.as_strided(
-                turned,
-                (*turned.shape[:-1], self.rule.groups, sum(self.rule.sizes)),
-                (
-                    *turned.strides[:-1],
-                    turned.strides[-1] * sum(self.rule.sizes),
-                    turned.strides[-1],
-                ),
-            )[..., start:end]
-        turned[...] = array.reshape(turned.shape)
+        view = self._view(tensor)
+        view[...] = array.reshape(view.shape)
 
-    def _rows(self, tensor: np.ndarray) -> np.ndarray:
-        start = getattr(self.rule, "start", 0)
-        rows = tensor.reshape(-1, tensor.shape[-1])
-        return rows[start : start + math.prod(self.shape[:-1])]
+    def _view(self, tensor: np.ndarray) -> np.ndarray:
+        """The array's place in the tensor, with axes in the array's order."""
+        rule = self.rule
+        if isinstance(rule, Rows):
+            rows = tensor.reshape(-1, tensor.shape[-1])
+            return rows[rule.start : rule.start + math.prod(self.shape[:-1])]
+        turned = tensor.transpose(self._axes(tensor.ndim))
+        if not isinstance(rule, Part):
+            return turned
+        # `reshape` would copy where axes were turned; a split of the last axis never has to.
+        group, (*strides, step) = sum(rule.sizes), turned.strides
+        grouped = np.lib.stride_tricks.as_strided(
+            turned, (*turned.shape[:-1], rule.groups, group), (*strides, step * group, step)
+        )
+        start = sum(rule.sizes[: rule.index])
+        return grouped[..., start : start + rule.sizes[rule.index]]
 
 
 def sources_of(names: Names, path: str, shape: Shape) -> list[Source] | None:

@@ -1,16 +1,23 @@
 """Saving of models in the form that they are published in."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from flax.traverse_util import flatten_dict
+
+from blocks import check_parameters
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
 from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
-from recipes.weights.load import model_of, parameter_shapes
-from recipes.weights.parameters import check_parameters, write_tensors
+from recipes.weights.load import model_of
+from recipes.weights.parameters import write_tensors
 from recipes.weights.safetensors import write
 from recipes.weights.tokenizer import PublishedTokenizer
+
+# What a scan's layers are called, which are one array for all.
+_SCANNED = re.compile(r"(^|/)layers(_\d+)?/")
 
 
 def save(
@@ -36,8 +43,14 @@ def save(
     taken = [name for name in (WEIGHTS, INDEX) if (folder / name).exists()]
     if taken:
         raise RecipeError(f"{str(folder)!r} has {taken[0]} already.", "Give another folder.")
-    model, family, read = model_of(fields)
-    check_parameters(parameter_shapes(model, family, read), params)
+    scan = any(_SCANNED.search(path) for path in flatten_dict(params, sep="/"))
+    model, family, read = model_of(fields, scan=scan)
+    try:
+        check_parameters(model, params, *family.inputs(read))
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"{error}.", "Give the parameters of the model that the configuration describes."
+        ) from error
     tensors = write_tensors(params, family.names(read))
     try:
         folder.mkdir(parents=True, exist_ok=True)
