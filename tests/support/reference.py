@@ -79,6 +79,16 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
     return made[:, longest:].numpy()
 
 
+def logits_of(kind: str, folder: Path, tokens: np.ndarray) -> np.ndarray:
+    """Logits of a folder that the reference library loads, which must name all of its weights."""
+    model, report = getattr(_transformers(), kind).from_pretrained(
+        folder, output_loading_info=True, dtype=_torch().float32
+    )
+    assert not {*report["missing_keys"], *report["unexpected_keys"]}, report
+    with _torch().no_grad():
+        return model.eval()(input_ids=_torch().tensor(tokens)).logits.numpy()
+
+
 def gradient_of(row: Row, model: Any) -> np.ndarray:
     """Gradient of the mean loss of the next token, by the table of embeddings."""
     ids = _torch().tensor(inputs_of(row, model.config.vocab_size)["input_ids"])

@@ -80,7 +80,7 @@ def diff(before: nn.Module, after: nn.Module) -> Diff:
         after: another model.
 
     Raises:
-        TypeError: an argument that is no block.
+        TypeError: an argument that is not a block.
 
     Example:
         ```python

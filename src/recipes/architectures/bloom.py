@@ -65,6 +65,7 @@ def names(config: Config) -> Names:
         f"{ours}/mlp/up": f"{theirs}.mlp.dense_h_to_4h",
         f"{ours}/mlp/down": f"{theirs}.mlp.dense_4h_to_h",
         "norm": "transformer.ln_f",
+        "head": "lm_head",
     }
 
 

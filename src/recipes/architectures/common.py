@@ -1,4 +1,4 @@
-"""What the configurations of many families say in the same words."""
+"""Parts and names that many families read from the same configuration fields."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -72,6 +72,7 @@ def names(config: Config) -> Names:
         f"{ours}/mlp/up": f"{theirs}.mlp.c_fc",
         f"{ours}/mlp/down": f"{theirs}.mlp.c_proj",
         "norm": "transformer.ln_f",
+        "head": "lm_head",
     }
 
 

@@ -78,6 +78,7 @@ def names(config: Config) -> Names:
         f"{ours}/mlp/up": f"{theirs}.ffn.up_proj",
         f"{ours}/mlp/down": f"{theirs}.ffn.down_proj",
         "norm": "transformer.norm_f",
+        "head": "lm_head",
     }
 
 

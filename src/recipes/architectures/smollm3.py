@@ -9,7 +9,7 @@ import dataclasses
 
 from blocks import CausalLM, MultiHeadAttention, override
 from recipes.architectures import llama
-from recipes.architectures.common import causal, layers, rotary
+from recipes.architectures.common import causal, head, layers, rotary
 from recipes.weights.config import Config
 from recipes.weights.families import register
 
@@ -33,7 +33,7 @@ def build(config: Config) -> CausalLM:
         )
 
     pairs = [(bool(turns), kind) for turns, kind in zip(rotates, kinds, strict=True)]
-    return override(model, CausalLM, stack=layers(pairs, make))
+    return override(model, CausalLM, stack=layers(pairs, make), head=head(config, tied=True))
 
 
 FAMILY = dataclasses.replace(llama.FAMILY, build=build)

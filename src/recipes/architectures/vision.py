@@ -1,4 +1,4 @@
-"""What vision transformers have in common: images as patches, and layers that see all of them.
+"""Parts and names that vision transformers share: patches, layers, tables of positions.
 
 Images come channels last, `[batch, height, width, channels]`; the reference has channels first.
 """

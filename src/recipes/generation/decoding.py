@@ -14,7 +14,7 @@ Cache = Mapping[str, Any]
 
 
 class Memory(NamedTuple):
-    """What the decoder of an `EncoderDecoder` reads: all None for a decoder alone.
+    """Encoder output that a decoder reads; both fields are None for a decoder alone.
 
     Attributes:
         states: Output of the encoder, `[batch, memory_seq, memory_embed]`.

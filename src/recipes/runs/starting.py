@@ -1,4 +1,4 @@
-"""What a run starts from: a published model, whole or with adapters."""
+"""Start of a run from a published model, whole or with adapters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recipes.weights.load import load, model_of
 
 
 class Start(NamedTuple):
-    """What training starts from.
+    """Model, parameters and tokenizer at the start of training.
 
     Attributes:
         model: The model, as a value.
@@ -38,8 +38,8 @@ def start_from(recipe: Recipe) -> Start | None:
     """Load the published model that a recipe starts from; None for a new model.
 
     Raises:
-        RecipeError: A folder that cannot be loaded, a model that is no decoder or has fewer
-            positions than the context, or no tokenizer.
+        RecipeError: A folder that cannot be loaded, a model that is not a decoder or has
+            fewer positions than the context, or no tokenizer.
     """
     if recipe.init_from is None:
         return None

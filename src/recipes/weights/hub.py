@@ -33,7 +33,7 @@ def folder_of(source: str | Path, revision: str | None = None) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise RecipeError(
-            f"{name!r} is no folder; names on the hub need huggingface_hub, which is missing.",
+            f"{name!r} is not a folder; names on the hub need the package huggingface_hub.",
             'Give a folder, or run pip install "linen-blocks[hf]".',
         ) from error
     try:
@@ -43,7 +43,7 @@ def folder_of(source: str | Path, revision: str | None = None) -> Path:
     except Exception as error:  # Of the hub, of the connection or of the disk.
         reason = " ".join(str(error).split())
         raise RecipeError(
-            f"{name!r} is no folder, and does not come from the hub: {reason[:300]}",
+            f"{name!r} is not a folder, and the hub does not provide it: {reason[:300]}",
             "Check the name, the revision and the connection, or give a folder.",
         ) from error
     return Path(found)

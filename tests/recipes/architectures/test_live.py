@@ -12,8 +12,11 @@ from our_rows import difference, our_continuation, our_outputs
 from reference_rows import LIVE_TOKENS, all_rows, inputs_of
 
 from blocks import override
-from recipes.weights import load
-from reference import gradient_of, open_reference, reference_outputs
+from recipes.config import GPTConfig
+from recipes.nanogpt import build_gpt
+from recipes.runs.published import gpt2_config, with_biases
+from recipes.weights import load, save
+from reference import gradient_of, logits_of, open_reference, reference_outputs
 
 ROWS = all_rows()
 pytestmark = pytest.mark.reference
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.reference
 
 @pytest.fixture(scope="module", autouse=True)
 def table():
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="needs the extra `reference`")
     lines: list[str] = []
     yield lines
     print("\n" + "\n".join(lines))
@@ -61,3 +64,15 @@ def test_the_gradient_of_a_step_is_the_reference_s(name, tmp_path):
     expected = gradient_of(row, theirs)
     error = np.abs(np.asarray(ours) - expected).max() / np.abs(expected).max()
     assert error <= 1e-3
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_an_exported_gpt_gives_the_reference_the_same_logits(use_bias, tmp_path):
+    sizes = {"num_layers": 2, "num_heads": 2, "features": 16, "context": 8, "vocab_size": 11}
+    config = GPTConfig(**sizes, use_bias=use_bias)
+    model, tokens = build_gpt(config), np.array([[1, 5, 3, 7]])
+    params = model.init(jax.random.key(0), jnp.asarray(tokens))["params"]
+    save(tmp_path, with_biases(params, config), config=gpt2_config(config))
+    theirs = logits_of("GPT2LMHeadModel", tmp_path, tokens)
+    ours = model.apply({"params": params}, jnp.asarray(tokens))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)

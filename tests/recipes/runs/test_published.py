@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tokenizers
 from our_rows import write_folder
 from reference_rows import all_rows
 
@@ -51,7 +52,6 @@ def test_an_exported_run_gives_the_same_logits(run, tmp_path):
 
 
 def test_an_exported_tokenizer_gives_the_same_ids(run, tmp_path):
-    tokenizers = pytest.importorskip("tokenizers")
     text = "to be\nor not"
     for tokenizer in (CharTokenizer.from_text(text), ByteTokenizer()):
         other = tokenizers.Tokenizer.from_str(json.dumps(published_tokenizer(tokenizer)))
@@ -93,7 +93,6 @@ def test_the_command_line_exports_and_counts(run, tmp_path, capsys):
 
 
 def test_a_published_model_is_sampled(run, tmp_path, capsys):
-    pytest.importorskip("tokenizers")
     assert main(["export", str(run), str(tmp_path / "gpt2")]) == 0
     capsys.readouterr()
     words = ["--prompt", "to be", "--tokens", "8", "--temperature", "0"]
@@ -111,7 +110,6 @@ def test_a_published_model_without_a_tokenizer_is_told(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def published(run, tmp_path_factory):
-    pytest.importorskip("tokenizers")
     folder = tmp_path_factory.mktemp("published") / "gpt2"
     export(run, folder)
     return folder

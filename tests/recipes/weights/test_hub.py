@@ -74,7 +74,7 @@ def test_what_the_hub_does_not_have_is_one_sentence(hub_of):
     hub_of()
     with pytest.raises(RecipeError) as caught:
         folder_of("owner/gone")
-    assert "'owner/gone' is no folder" in caught.value.cause
+    assert "'owner/gone' is not a folder" in caught.value.cause
     assert "Repository Not Found" in caught.value.cause
     assert "\n" not in str(caught.value)
 
