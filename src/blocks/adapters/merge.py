@@ -14,6 +14,8 @@ from blocks.core.modules import fields_of, modules_in
 from blocks.core.surgery import find, replace
 from blocks.core.typing import Array
 from blocks.layers.stack import Stack
+from blocks.moe.experts import NAME
+from blocks.moe.mixture import MixtureOfExperts
 
 _NAMES = ("lora_a", "lora_b")
 
@@ -146,5 +148,7 @@ def _part(module: nn.Module | None, name: str) -> nn.Module | None:
     if isinstance(module, Stack) and layer:  # layer_3, layers, layers_1
         pattern = module.block if isinstance(module.block, tuple) else (module.block,)
         return pattern[int(layer[1] or 0) % len(pattern)]
+    if isinstance(module, MixtureOfExperts) and name == NAME:
+        return module.expert
     fields = {} if module is None else fields_of(module)
     return {path: part for key in fields for path, part in modules_in(fields[key], key)}.get(name)

@@ -10,7 +10,18 @@ import optax
 import pytest
 from flax.traverse_util import flatten_dict
 
-from blocks import MLP, Causal, LoRA, MultiHeadAttention, Stack, TransformerBlock, find, override
+from blocks import (
+    MLP,
+    Causal,
+    LoRA,
+    MixtureOfExperts,
+    MultiHeadAttention,
+    SoftmaxRouter,
+    Stack,
+    TransformerBlock,
+    find,
+    override,
+)
 from blocks.adapters import label_lora, merge_lora
 
 X = jax.random.normal(jax.random.key(2), (2, 4, 8))
@@ -36,6 +47,13 @@ MODELS = {
     "scan over a pattern of two weights": Stack(block=(layer(2.0), layer(9.0)), depth=4, scan=True),
     "one within another": LoRA(
         block=Stack(block=layer(2.0), depth=1), rank=3, alpha=5.0, targets=("up", "key")
+    ),
+    "experts of another weight than the attention": TransformerBlock(
+        attention=layer(2.0).attention,
+        mlp=MixtureOfExperts(
+            router=SoftmaxRouter(num_experts=3, top_k=2),
+            expert=LoRA(block=MLP(hidden=6), rank=2, alpha=9.0, targets=("up", "down")),
+        ),
     ),
 }
 
