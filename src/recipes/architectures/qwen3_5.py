@@ -7,7 +7,7 @@ References:
 import dataclasses
 
 from recipes.architectures import llama
-from recipes.architectures.qwen3_next import (
+from recipes.architectures.hybrid import (
     attention_names,
     delta_names,
     delta_sizes,
