@@ -1,6 +1,7 @@
 """Our side of a row: the folder loaded, and what the model gives."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,15 @@ def sound_of(row: Row, vocab: int) -> jax.Array:
     return jnp.swapaxes(jnp.asarray(inputs_of(row, vocab)["input_features"]), 1, 2)
 
 
-def difference(row: Row, ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference where tokens are real."""
+def difference(
+    row: Row, ours: np.ndarray, theirs: np.ndarray, reduce: Callable[..., Any] = np.max
+) -> float:
+    """Largest difference where tokens are real, or another summary of all of them."""
     if row.kind == "encoder" and ours.shape[:2] == inputs_of(row, 64)["attention_mask"].shape:
         real = inputs_of(row, 64)["attention_mask"] == 1
         ours, theirs = ours[real], theirs[real]
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    return float(np.abs(ours - theirs).max())
+    return float(reduce(np.abs(ours - theirs)))
 
 
 def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int) -> np.ndarray:
