@@ -5,9 +5,9 @@ missing, with the file to write it in, and which commands failed.
 """
 
 import dataclasses
-import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -31,7 +31,7 @@ def main(name: str) -> int:
     if block is None:
         print(f"{name} is not exported: add it to the __init__.py of its room in src/blocks/.")
         return 1
-    source = Path(inspect.getsourcefile(block) or "").relative_to(ROOT)
+    source = Path("src", *block.__module__.split(".")).with_suffix(".py")
     room = Path(*source.parts[1:-1])
     # A mask, a cache or a kernel is a value, not a module: the overview of its room is its page.
     module = isinstance(block, type) and issubclass(block, nn.Module)
@@ -89,7 +89,10 @@ def main(name: str) -> int:
         )
     commands.append(["pytest", "-q", "-n", "0", "-m", "slow", "tests/test_readme.py"])
     commands += [["ruff", "check", "-q", *python], ["ruff", "format", "--check", "-q", *python]]
-    failed = [command for command in commands if subprocess.run(command, cwd=ROOT).returncode]
+    absent = sorted({tool for tool, *_ in commands if shutil.which(tool) is None})
+    missing += [f"{tool} is not installed: pip install -r requirements-dev.lock" for tool in absent]
+    ready = [command for command in commands if command[0] not in absent]
+    failed = [command for command in ready if subprocess.run(command, cwd=ROOT).returncode]
     missing += [f"failed, see above: {shlex.join(command)}" for command in failed]
     print("\n".join(["", *(missing or [f"{name} has all its files."])]))
     return int(bool(missing))

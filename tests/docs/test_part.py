@@ -35,3 +35,11 @@ def test_what_is_missing_and_what_fails_is_named(capfd, monkeypatch):
     assert "no page" not in said
     assert "changelog" not in said
     assert ["pytest", "-q", "-n", "0", "tests/laws"] not in [command[:5] for command in ran]
+
+
+def test_a_tool_that_is_not_installed_is_named(capfd, monkeypatch):
+    monkeypatch.setattr(part.shutil, "which", lambda tool: None)
+    assert part.main("DynamicTanh") == 1
+    said = capfd.readouterr().out
+    assert "ruff is not installed: pip install -r requirements-dev.lock" in said
+    assert "failed, see above" not in said
