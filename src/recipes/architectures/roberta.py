@@ -7,7 +7,7 @@ References:
 
 import dataclasses
 
-from blocks import Encoder, LearnedPositions, TokenEmbedding, override
+from blocks import Encoder, LearnedPositions, MaskedLMHead, TokenEmbedding, gelu, override
 from recipes.architectures import bert
 from recipes.weights.config import Config
 from recipes.weights.families import register
@@ -20,24 +20,27 @@ def build(config: Config) -> Encoder:
     offset = config.get("pad_token_id", 1) + 1
     length = config["max_position_embeddings"] - offset
     position = LearnedPositions(max_length=length, offset=offset)
-    return override(bert.build(config), TokenEmbedding, position=position)
+    model = override(bert.build(config), TokenEmbedding, position=position)
+    return override(model, MaskedLMHead, activation=gelu)  # whatever `hidden_act` is
 
 
-def names(config: Config) -> Names:
-    """Name the weights as the reference does."""
+def names(config: Config, model: str = "roberta") -> Names:
+    """Name the weights as the reference does; `model` is its name of the encoder."""
     config.ignore("tie_word_embeddings")
     return {
-        **bert.encoder_names("", "roberta"),
+        **bert.encoder_names("", model),
         "head/dense": "lm_head.dense",
         "head/norm": "lm_head.layer_norm",
         "head/head/bias": "lm_head.bias",
     }
 
 
-TIED = {
-    "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
-    "lm_head.decoder.bias": "lm_head.bias",
-}
-FAMILY = dataclasses.replace(bert.FAMILY, build=build, names=names, tied=TIED)
+def tied_to(model: str) -> dict[str, str]:
+    """Tensors of the head that a file may hold twice; `model` is the name of the encoder."""
+    table = f"{model}.embeddings.word_embeddings.weight"
+    return {"lm_head.decoder.weight": table, "lm_head.decoder.bias": "lm_head.bias"}
+
+
+FAMILY = dataclasses.replace(bert.FAMILY, build=build, names=names, tied=tied_to("roberta"))
 for kind in ("RobertaForMaskedLM", "XLMRobertaForMaskedLM"):
     register(kind, FAMILY)

@@ -25,11 +25,16 @@ ROWS = (
     row("bert", 26, "BertForMaskedLM", BERT, special=TYPES),
     row(
         "roberta", 27, "RobertaForMaskedLM",
-        {**BERT, "type_vocab_size": 1, "pad_token_id": 1},
+        {**BERT, "type_vocab_size": 1, "pad_token_id": 1, "hidden_act": "relu"},
     ),
     row(
         "xlm_roberta", 47, "XLMRobertaForMaskedLM",
         {**BERT, "type_vocab_size": 1, "pad_token_id": 1},
+    ),
+    row(
+        "roberta_prelayernorm", 47, "RobertaPreLayerNormForMaskedLM",
+        {**BERT, "type_vocab_size": 2, "pad_token_id": 1, "hidden_act": "relu"},
+        special=TYPES,
     ),
     row(
         "distilbert", 39, "DistilBertForMaskedLM",
