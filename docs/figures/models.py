@@ -43,6 +43,22 @@ def encoder_decoder() -> Diagram:
     return d
 
 
+def two_towers() -> Diagram:
+    """Draws a `TwoTowers`: two encoders whose vectors are compared."""
+    d = Diagram()
+    scores = d.box("cosine of each pair", 1, 2, wide=1.6)
+    for column, name in ((0, "first"), (2, "second")):
+        tower = d.box(name, column, 1, kind="slot")
+        d.arrow(d.label(["texts", "images"][column // 2], column, 0), tower)
+        d.arrow(tower, scores)
+    scale = d.box("exp(scale)", 2.6, 3, kind="learned")
+    times = d.box(TIMES, 1, 3)
+    d.arrow(scores, times)
+    d.arrow(scale, times)
+    d.arrow(times, d.label("scores", 1, 4))
+    return d
+
+
 def multi_token() -> Diagram:
     """Draws a `MultiTokenLM` with one step beyond the model's own."""
     d = Diagram()

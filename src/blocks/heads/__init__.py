@@ -3,16 +3,28 @@
 from blocks.heads.classifier import ClassifierHead, ValueHead
 from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
-from blocks.heads.pooling import AttentionPool, FirstToken, LastToken, MeanPool, Pooler
+from blocks.heads.pooled import PooledHead
+from blocks.heads.pooling import (
+    AttentionPool,
+    DensePool,
+    FirstToken,
+    LastToken,
+    MarkedToken,
+    MeanPool,
+    Pooler,
+)
 
 __all__ = [
     "AttentionPool",
     "ClassifierHead",
+    "DensePool",
     "FirstToken",
     "LMHead",
     "LastToken",
+    "MarkedToken",
     "MaskedLMHead",
     "MeanPool",
+    "PooledHead",
     "Pooler",
     "ValueHead",
 ]

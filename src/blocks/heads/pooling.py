@@ -1,5 +1,7 @@
 """Poolers: one vector for a whole sequence."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -7,7 +9,9 @@ from blocks.attention.kernels.reference import masked_softmax
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
+from blocks.linear import Linear
 
 
 class Pooler(Block, kw_only=True):
@@ -96,6 +100,81 @@ class AttentionPool(Pooler, kw_only=True):
         scores = jnp.einsum("bse,eo->bos", x.astype(jnp.float32), query.astype(jnp.float32))
         weights = masked_softmax(scores, _valid(x, context)[:, None])
         return jnp.einsum("bos,bse->be", weights.astype(x.dtype), x)
+
+
+class MarkedToken(Pooler, kw_only=True):
+    """Pooling by a mark: the first token of a given id, as CLIP's end of text.
+
+    Attributes:
+        token_id: the id; None takes the highest id of each row, as CLIP's first files have it.
+
+    Raises:
+        ValueError: a call whose context has no `tokens`, which an `Encoder` puts there. A row
+            without the id gives its first token.
+
+    References:
+        Radford et al., CLIP, 2021, arXiv:2103.00020, section 2.4.
+    """
+
+    reads = frozenset({"tokens"})
+
+    token_id: int | None = None
+
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Take the vector at the first token of the id."""
+        if context is None or context.tokens is None:
+            raise ValueError(
+                "MarkedToken looks for its token among the ids, and the context has no tokens; "
+                "call the Encoder that it stands in with token ids."
+            )
+        valid, tokens = _valid(x, context), context.tokens
+        if self.token_id is None:
+            place = jnp.where(valid, tokens, -1).argmax(axis=1)
+        else:
+            place = ((tokens == self.token_id) & valid).argmax(axis=1)
+        return jnp.take_along_axis(x, place[:, None, None], axis=1)[:, 0]
+
+
+class DensePool(Pooler, kw_only=True):
+    r"""Pooling with a hidden layer, $y = \mathrm{norm}(\phi(\mathrm{pool}(x) W + b))$: BERT's.
+
+    Attributes:
+        pool: pooler whose vector goes into the layer.
+        activation: the function $\phi$.
+        norm: norm after the activation; None for none.
+        use_bias: learn the bias $b$.
+        dtype: dtype of the product; None infers it.
+        param_dtype: dtype of the parameters of $W$.
+
+    References:
+        Devlin et al., BERT, 2018, arXiv:1810.04805.
+    """
+
+    pool: Pooler = FirstToken()
+    activation: Callable[[Array], Array] = jnp.tanh
+    norm: Norm | None = None
+    use_bias: bool = True
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    @typed
+    def __call__(
+        self, x: Float[Array, "batch seq embed"], context: Context | None = None
+    ) -> Float[Array, "batch embed"]:
+        """Pool, and apply the layer."""
+        h = Linear(
+            features=(x.shape[-1],),
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="dense",
+        )(self.pool(x, context))
+        h = self.activation(h)
+        return h if self.norm is None else self.norm(h).astype(h.dtype)
 
 
 def _valid(x: Array, context: Context | None) -> Array:

@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+import jax.numpy as jnp
+
 from blocks.context import Context
 from blocks.core.slots import Head, Norm
 from blocks.core.typing import Array, Float, Int, typed
@@ -64,4 +66,6 @@ class Encoder(Model, kw_only=True):
     ) -> Float[Array, "batch ..."]:
         """Compute a vector for each token of `inputs`, or the output of the head."""
         x = self.hidden(inputs, context, deterministic)
+        if jnp.issubdtype(inputs.dtype, jnp.integer):  # a pooler may look for a token
+            context = (context or Context()).replace(tokens=inputs)
         return self.logits(x, context, deterministic)

@@ -7,14 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import ClassifierHead, Context, LMHead, MeanPool
-from blocks.heads import AttentionPool, FirstToken, LastToken, Pooler
+from blocks import MLP, ClassifierHead, Context, Encoder, LMHead, MeanPool
+from blocks.heads import (
+    AttentionPool,
+    DensePool,
+    FirstToken,
+    LastToken,
+    MarkedToken,
+    PooledHead,
+    Pooler,
+)
 
 X = jax.random.normal(jax.random.key(0), (2, 5, 4))
+POOLERS = [LastToken(), MeanPool(), AttentionPool(), DensePool(pool=MeanPool())]
 VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, True]])
 
 
-@pytest.mark.parametrize("pool", [LastToken(), MeanPool(), AttentionPool()], ids=repr)
+@pytest.mark.parametrize("pool", POOLERS, ids=repr)
 def test_padding_is_left_out(pool: Pooler) -> None:
     variables = pool.init(jax.random.key(1), X)
     got = pool.apply(variables, X, Context(valid=VALID))
@@ -39,6 +48,12 @@ def test_a_row_of_padding_gives_zeros(pool: Pooler) -> None:
     np.testing.assert_array_equal(pool.apply(variables, X, context), jnp.zeros((2, 4)))
 
 
+def test_a_vector_of_length_one_and_one_of_zeros() -> None:
+    rows = jnp.array([[[3.0, 4.0]], [[0.0, 0.0]]])
+    got = PooledHead(normalize=True).apply({}, rows)
+    np.testing.assert_allclose(got, [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
+
+
 def test_padding_of_another_shape_is_refused() -> None:
     with pytest.raises(TypeError, match="argument `valid`"):
         MeanPool().apply({}, X, Context(valid=VALID[:, :3]))
@@ -49,9 +64,27 @@ def test_padding_of_another_shape_is_refused() -> None:
     [
         (lambda: ClassifierHead(num_classes=0), "num_classes=0 must be at least 1"),
         (lambda: ClassifierHead(num_classes=2, dropout_rate=-0.1), "dropout_rate=-0.1 must be"),
+        (lambda: PooledHead(features=0), "features=0 must be at least 1, or None"),
         (lambda: LMHead(tied=True, logit_cap=0.0), "logit_cap=0.0 must be positive, or None"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_highest_id_marks_where_none_is_given() -> None:
+    x = jnp.arange(6.0).reshape(1, 3, 2)
+    got = MarkedToken().apply({}, x, Context(tokens=jnp.array([[4, 7, 7]])))
+    np.testing.assert_array_equal(got, x[:, 1])
+
+
+def test_a_mark_without_tokens_is_refused() -> None:
+    with pytest.raises(ValueError, match="the context has no tokens"):
+        MarkedToken(token_id=1).apply({}, jnp.ones((1, 2, 3)))
+
+
+def test_an_encoder_of_vectors_cannot_look_for_a_mark() -> None:
+    deaf = Encoder(embed=None, stack=MLP(hidden=4), head=PooledHead(pool=MarkedToken()))
+    with pytest.raises(ValueError, match="call the Encoder that it stands in with token ids"):
+        deaf.init(jax.random.key(0), jnp.ones((1, 2, 3)))

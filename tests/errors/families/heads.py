@@ -5,9 +5,9 @@
 
 from errors.case import X, shapes, told
 
-from blocks import (
-    LMHead,
-)
+from blocks import MLP, LMHead
+from blocks.heads import MarkedToken
+from blocks.models import TwoTowers
 
 CASES = (
     told(
@@ -15,5 +15,18 @@ CASES = (
         lambda: shapes(LMHead(tied=True), X),
         ValueError,
         "LMHead: tied=True needs the embedding's table",
+    ),
+    told(
+        "MarkedToken no tokens",
+        lambda: shapes(MarkedToken(token_id=1), X),
+        ValueError,
+        "MarkedToken looks for its token among the ids, and the context has no tokens",
+    ),
+    told(
+        "TwoTowers no vectors",
+        lambda: shapes(TwoTowers(first=MLP(hidden=4), second=MLP(hidden=4)), X, X),
+        ValueError,
+        "TwoTowers: the towers give (2, 3, 8) and (2, 3, 8)",
+        "give both a head=PooledHead(features=...)",
     ),
 )

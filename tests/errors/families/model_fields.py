@@ -22,7 +22,7 @@ from blocks import (
     TokenTypes,
 )
 from blocks.embeddings import BigramHash
-from blocks.heads import AttentionPool, FirstToken, ValueHead
+from blocks.heads import AttentionPool, FirstToken, PooledHead, ValueHead
 from blocks.positions import SinusoidalGrid
 
 CASES = (
@@ -53,6 +53,12 @@ CASES = (
         lambda: LMHead(vocab_size=5, logit_cap=0.0),
         ValueError,
         "LMHead: logit_cap=0.0 must be positive, or None for no bound.",
+    ),
+    told(
+        "PooledHead features",
+        lambda: PooledHead(features=0),
+        ValueError,
+        "PooledHead: features=0 must be at least 1, or None.",
     ),
     told(
         "ClassifierHead num_classes",

@@ -4,17 +4,50 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from laws.case import EMBED, VOCAB, Case, vectors
+from laws.case import EMBED, VOCAB, Case, tokens, vectors
 from laws.families.mlp import gelu
+from laws.families.slots import CALL
 from laws.references import Params, linear, reference
 
-from blocks import ClassifierHead, LayerNorm, LMHead, MaskedLMHead, MeanPool
-from blocks.heads import AttentionPool, FirstToken, LastToken, ValueHead
+from blocks import (
+    MLP,
+    ClassifierHead,
+    Encoder,
+    LayerNorm,
+    LMHead,
+    MaskedLMHead,
+    MeanPool,
+    Stack,
+    TokenEmbedding,
+)
+from blocks.heads import (
+    AttentionPool,
+    DensePool,
+    FirstToken,
+    LastToken,
+    MarkedToken,
+    PooledHead,
+    ValueHead,
+)
+from blocks.models import TwoTowers
 
 
 def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
     return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, EMBED)))
+
+
+def with_answers(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (*tokens(key, batch, seq), jnp.array([[3, 1, 4], [1, 5, 9], [2, 6, 5]]))
+
+
+def tower(pool: Any) -> Encoder:
+    return Encoder(
+        embed=TokenEmbedding(vocab_size=VOCAB, features=EMBED),
+        stack=Stack(block=MLP(hidden=4), depth=1),
+        head=PooledHead(pool=pool, features=5),
+    )
 
 
 CASES = [
@@ -68,6 +101,28 @@ CASES = [
         4 * EMBED + 3,
         pools=True,
     ),
+    Case(
+        "classifier_dense",
+        ClassifierHead(num_classes=3, pool=DensePool(norm=LayerNorm())),
+        vectors,
+        EMBED**2 + 3 * EMBED + 3 * EMBED + 3,
+        pools=True,
+    ),
+    Case(
+        "pooled_head",
+        PooledHead(features=3, use_bias=True, normalize=True),
+        vectors,
+        3 * EMBED + 3,
+        pools=True,
+    ),
+    Case(
+        "two_towers",
+        TwoTowers(first=tower(MarkedToken()), second=tower(MeanPool()), use_bias=True),
+        with_answers,
+        2 * (VOCAB * EMBED + 8 * EMBED + 4 + EMBED + 5 * EMBED) + 2,
+        argument="first",
+        pools=True,
+    ),
 ]
 
 
@@ -116,6 +171,36 @@ def _(pool: MeanPool, params: Params, x: np.ndarray) -> np.ndarray:
 def _(pool: AttentionPool, params: Params, x: np.ndarray) -> np.ndarray:
     odds = np.exp(x @ params["query"][:, 0])
     return odds @ x / odds.sum()
+
+
+@pooled.register
+def _(pool: DensePool, params: Params, x: np.ndarray) -> np.ndarray:
+    h = np.tanh(linear(params["dense"], x[0]))
+    return reference(pool.norm, params["norm"], h[None])[0]
+
+
+@pooled.register
+def _(pool: MarkedToken, params: Params, x: np.ndarray) -> np.ndarray:
+    return x[np.argmax(CALL["tokens"])]
+
+
+@reference.register
+def _(block: PooledHead, params: Params, x: np.ndarray) -> np.ndarray:
+    y = linear(params["projection"], pooled(block.pool, params.get("pool", {}), x))
+    return y / np.linalg.norm(y) if block.normalize else y
+
+
+@reference.register
+def _(block: TwoTowers, params: Params, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    def vector(name: str, tokens: np.ndarray) -> np.ndarray:
+        tower, own = getattr(block, name), params[name]
+        CALL["tokens"] = tokens
+        x = reference(tower.embed, own["embed"], tokens)
+        y = reference(tower.head, own["head"], reference(tower.stack, own["stack"], x))
+        return y / np.linalg.norm(y)
+
+    a, answers = vector("first", first), [vector("second", each.astype(int)) for each in second]
+    return np.exp(params["scale"]) * np.array([a @ b for b in answers]) + params["bias"]
 
 
 @reference.register
