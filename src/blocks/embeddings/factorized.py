@@ -1,34 +1,47 @@
-"""`FactorizedEmbedding`: a narrow table, and a map from it to the width of the model."""
+"""`FactorizedEmbedding`: a narrow embedding, and a map from it to the width of the model."""
 
 import jax.numpy as jnp
-from flax.linen.dtypes import promote_dtype
 
+from blocks.attention.caches.variable import count_tokens
+from blocks.context import Context, locate
+from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
-from blocks.core.typing import Array, Float, Initializer
+from blocks.core.slots import AbsolutePosition
+from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.embeddings.tokens import TokenEmbedding
+from blocks.linear import Linear
 
 
-class FactorizedEmbedding(TokenEmbedding, kw_only=True):
-    r"""Token embedding whose table is a product of two smaller ones, $E = T W$.
+class FactorizedEmbedding(Block, kw_only=True):
+    r"""Token embedding of a narrow width, mapped to the width of the model: $y = e W + b + P$.
 
-    With a large vocabulary and a wide model it saves most parameters: there are `vocab_size * inner
-    + inner * features`. A tied head uses the product. Other fields are those of `TokenEmbedding`.
+    With a large vocabulary and a wide model it saves most parameters: a table of `vocab_size *
+    inner` and a map of `inner * features`. What is added and normalised at the narrow width, as in
+    ALBERT, stands in `embed`. A tied head is given the narrow table, and maps to its width first:
+    `MaskedLMHead(features=inner, ...)` or `ProjectedHead(features=inner, ...)`.
 
     Attributes:
-        inner: width of the narrow table $T$.
-        kernel_init: initialiser of the map $W$.
+        embed: embedding $e$ of the narrow width.
+        features: width of the model.
+        use_bias: learn the bias $b$.
+        position: absolute positions $P$ to add at the width of the model, as in OPT-350M; None for
+            none.
+        dtype: dtype of the product; None infers it.
+        param_dtype: dtype of the parameters of the map.
+        kernel_init: initialiser of $W$.
 
     Raises:
-        ValueError: fields as in `TokenEmbedding`, or an inner width below 1.
+        ValueError: a width below 1.
 
     Example:
         ```python
         >>> import jax, jax.numpy as jnp
-        >>> from blocks import FactorizedEmbedding
-        >>> embed = FactorizedEmbedding(vocab_size=65, inner=4, features=16)
+        >>> from blocks import FactorizedEmbedding, LayerNorm, TokenEmbedding
+        >>> narrow = TokenEmbedding(vocab_size=65, features=4, embedding_norm=LayerNorm())
+        >>> embed = FactorizedEmbedding(embed=narrow, features=16)
         >>> variables = embed.init(jax.random.key(0), jnp.array([[1, 2, 3]]))
-        >>> jax.tree.map(jnp.shape, variables["params"])
-        {'embedding': (65, 4), 'kernel': (4, 16)}
+        >>> jax.tree.map(jnp.shape, variables["params"]["projection"])
+        {'bias': (16,), 'kernel': (4, 16)}
 
         ```
 
@@ -36,28 +49,48 @@ class FactorizedEmbedding(TokenEmbedding, kw_only=True):
         Lan et al., ALBERT, 2019, arXiv:1909.11942, section 3.1.
     """
 
-    inner: int
+    embed: TokenEmbedding
+    features: int
+    use_bias: bool = True
+    position: AbsolutePosition | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Validate sizes."""
-        super().check_fields()
-        if self.inner < 1:
-            raise ValueError(f"inner={self.inner} must be at least 1; ALBERT has 128.")
+        """Validate the width."""
+        if self.features < 1:
+            raise ValueError(f"features={self.features} must be at least 1.")
 
     def setup(self) -> None:
-        """Create both tables."""
-        super().setup()
-        shape = (self.inner, self.features)
-        self.kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        """Create the map."""
+        self.projection = Linear(
+            features=(self.features,),
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            kernel_init=self.kernel_init,
+        )
 
-    def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:
-        """The product of the two tables, one row per token id."""
-        return jnp.matmul(*promote_dtype(self.embedding, self.kernel, dtype=self.dtype))
+    @typed
+    def __call__(
+        self,
+        tokens: Int[Array, "batch seq"],
+        context: Context | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "batch seq {self.features}"]:
+        """Embed every token, and map it to the width of the model."""
+        x = self.projection(self.embed(tokens, context, deterministic))
+        if self.position is None:
+            return x
+        counted = count_tokens(self, context or Context(), *tokens.shape)
+        return self.position(x, locate(counted, *tokens.shape).positions).astype(x.dtype)
 
-    def _table_features(self) -> int:
-        return self.inner
+    @typed
+    def vectors(self, tokens: Int[Array, "batch seq"]) -> Float[Array, "batch seq {self.features}"]:
+        """Look up every token in the table, and map it, without positions and norm."""
+        return self.projection(self.embed.vectors(tokens))
 
-    def _vectors(self, tokens: Array) -> Array:
-        table, kernel = promote_dtype(self.embedding, self.kernel, dtype=self.dtype)
-        return table[tokens] @ kernel
+    def table(self) -> Float[Array, "vocab inner"]:
+        """The narrow table, one row per token id."""
+        return self.embed.table()

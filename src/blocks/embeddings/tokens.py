@@ -86,7 +86,7 @@ class TokenEmbedding(Block, kw_only=True):
 
     def setup(self) -> None:
         """Create the table, which a tied head uses too."""
-        shape = (self.vocab_size, self._table_features())
+        shape = (self.vocab_size, self.features)
         self.embedding = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         self.dropout = nn.Dropout(self.dropout_rate)
 
@@ -116,15 +116,9 @@ class TokenEmbedding(Block, kw_only=True):
     def vectors(self, tokens: Int[Array, "batch seq"]) -> Float[Array, "batch seq {self.features}"]:
         """Look up every token in the table, without scale, positions and norm."""
         check_tokens(tokens, self.vocab_size)
-        return self._vectors(tokens)
+        (table,) = promote_dtype(self.embedding, dtype=self.dtype)
+        return table[tokens]
 
     def table(self) -> Float[Array, "{self.vocab_size} {self.features}"]:
         """The table of vectors, one row per token id."""
         return self.embedding
-
-    def _table_features(self) -> int:
-        return self.features
-
-    def _vectors(self, tokens: Array) -> Array:
-        (table,) = promote_dtype(self.embedding, dtype=self.dtype)
-        return table[tokens]

@@ -13,6 +13,7 @@ from blocks.heads.pooling import (
     MeanPool,
     Pooler,
 )
+from blocks.heads.projected import ProjectedHead
 
 __all__ = [
     "AttentionPool",
@@ -26,5 +27,6 @@ __all__ = [
     "MeanPool",
     "PooledHead",
     "Pooler",
+    "ProjectedHead",
     "ValueHead",
 ]

@@ -21,11 +21,16 @@ class MaskedLMHead(Block, kw_only=True):
 
     Attributes:
         head: head that computes the logits, tied to the embedding or not.
+        features: width of the transformed vector, that of a narrow table in ALBERT; None takes
+            that of the input.
         activation: the function $\phi$.
         norm: norm after the activation.
         use_bias: learn the bias $c$; that of the logits, $b$, is in `head`.
         dtype: dtype of the products; None infers it.
         param_dtype: dtype of the parameters of $W$.
+
+    Raises:
+        ValueError: a width below 1.
 
     Example:
         ```python
@@ -43,11 +48,17 @@ class MaskedLMHead(Block, kw_only=True):
     """
 
     head: Head
+    features: int | None = None
     activation: Callable[[Array], Array] = gelu
     norm: Norm = LayerNorm()
     use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
+
+    def check_fields(self) -> None:
+        """Validate the width."""
+        if self.features is not None and self.features < 1:
+            raise ValueError(f"features={self.features} must be at least 1.")
 
     @nn.compact
     @typed
@@ -56,11 +67,11 @@ class MaskedLMHead(Block, kw_only=True):
         x: Float[Array, "batch seq embed"],
         context: Context | None = None,
         deterministic: bool = True,
-        table: Float[Array, "vocab embed"] | None = None,
+        table: Float[Array, "vocab width"] | None = None,
     ) -> Float[Array, "batch seq vocab"]:
         """Compute logits at every token; `table` is used if the head is tied."""
         h = Linear(
-            features=(x.shape[-1],),
+            features=(self.features or x.shape[-1],),
             use_bias=self.use_bias,
             dtype=self.dtype,
             param_dtype=self.param_dtype,

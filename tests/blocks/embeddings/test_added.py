@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Context, FactorizedEmbedding, LMHead, TokenEmbedding, TokenTypes, checked
+from blocks import Context, TokenEmbedding, TokenTypes, checked
 from blocks.embeddings import BigramHash
 
 TOKENS = jnp.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
@@ -76,26 +76,12 @@ def test_the_first_token_has_a_bucket_of_its_own() -> None:
     assert not any((row == np.asarray(table[0])).all() for row in rest)
 
 
-def test_a_tied_head_scores_with_the_product_of_factors() -> None:
-    embed = FactorizedEmbedding(vocab_size=11, inner=2, features=6)
-    variables = embed.init(jax.random.key(0), TOKENS)
-    table = embed.apply(variables, method="table")
-    rows = embed.apply(variables, jnp.arange(11)[None])[0]
-    np.testing.assert_allclose(table, rows, rtol=1e-6)
-    x = jnp.ones((1, 2, 6))
-    assert LMHead(tied=True).apply({}, x, table=table).shape == (1, 2, 11)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: TokenTypes(num_types=0, features=4), "num_types=0 must be at least 1"),
         (lambda: BigramHash(num_buckets=1, features=4), "num_buckets=1 must be at least 2"),
         (lambda: BigramHash(num_buckets=2, features=0), "features=0 must be at least 1"),
-        (
-            lambda: FactorizedEmbedding(vocab_size=3, inner=0, features=4),
-            "inner=0 must be at least 1",
-        ),
         (lambda: TokenEmbedding(vocab_size=0, features=4), "vocab_size=0 must be at least 1"),
     ],
 )

@@ -22,7 +22,7 @@ from blocks import (
     TokenTypes,
 )
 from blocks.embeddings import BigramHash
-from blocks.heads import AttentionPool, FirstToken, PooledHead, ValueHead
+from blocks.heads import AttentionPool, FirstToken, PooledHead, ProjectedHead, ValueHead
 from blocks.positions import SinusoidalGrid
 
 CASES = (
@@ -110,10 +110,22 @@ CASES = (
         "TokenTypes: num_types=0 must be at least 1.",
     ),
     told(
-        "FactorizedEmbedding inner",
-        lambda: FactorizedEmbedding(vocab_size=5, features=8, inner=0),
+        "FactorizedEmbedding features",
+        lambda: FactorizedEmbedding(embed=TokenEmbedding(vocab_size=5, features=8), features=0),
         ValueError,
-        "FactorizedEmbedding: inner=0 must be at least 1",
+        "FactorizedEmbedding: features=0 must be at least 1",
+    ),
+    told(
+        "MaskedLMHead features",
+        lambda: MaskedLMHead(head=LMHead(tied=True), features=0),
+        ValueError,
+        "MaskedLMHead: features=0 must be at least 1",
+    ),
+    told(
+        "ProjectedHead features",
+        lambda: ProjectedHead(head=LMHead(tied=True), features=0),
+        ValueError,
+        "ProjectedHead: features=0 must be at least 1",
     ),
     told(
         "ConvolutionStem features",

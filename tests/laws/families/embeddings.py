@@ -61,10 +61,32 @@ CASES = [
     ),
     Case(
         "embedding_factorized",
-        FactorizedEmbedding(vocab_size=VOCAB, inner=3, features=EMBED),
+        FactorizedEmbedding(
+            embed=TokenEmbedding(
+                vocab_size=VOCAB,
+                features=3,
+                added=(TokenTypes(num_types=2, features=3),),
+                embedding_norm=LayerNorm(),
+                dropout_rate=0.3,
+            ),
+            features=EMBED,
+        ),
+        tokens,
+        (VOCAB + 2 + 2) * 3 + (3 + 1) * EMBED,
+        argument="tokens",
+    ),
+    Case(
+        "embedding_factorized_positions",
+        FactorizedEmbedding(
+            embed=TokenEmbedding(vocab_size=VOCAB, features=3),
+            features=EMBED,
+            use_bias=False,
+            position=SinusoidalPositions(),
+        ),
         tokens,
         VOCAB * 3 + 3 * EMBED,
         argument="tokens",
+        heavy=True,
     ),
     Case(
         "embedding_vectors",
@@ -154,7 +176,8 @@ def pairs(table: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 @reference.register
 def _(block: FactorizedEmbedding, params: Params, tokens: np.ndarray) -> np.ndarray:
-    return np.stack([params["embedding"][token] @ params["kernel"] for token in tokens])
+    x = linear(params["projection"], reference(block.embed, params["embed"], tokens))
+    return x if block.position is None else reference(block.position, {}, x)
 
 
 @reference.register

@@ -22,6 +22,7 @@ from blocks import (
     Stack,
     TokenEmbedding,
 )
+from blocks import gelu as gelu_of_blocks
 from blocks.heads import (
     AttentionPool,
     DensePool,
@@ -29,6 +30,7 @@ from blocks.heads import (
     LastToken,
     MarkedToken,
     PooledHead,
+    ProjectedHead,
     ValueHead,
 )
 from blocks.models import TwoTowers
@@ -36,6 +38,10 @@ from blocks.models import TwoTowers
 
 def with_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
     return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, EMBED)))
+
+
+def with_narrow_table(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    return (*vectors(key, batch, seq), jax.random.normal(key, (VOCAB, 3)))
 
 
 def with_answers(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
@@ -71,6 +77,28 @@ CASES = [
         with_table,
         EMBED**2 + EMBED + VOCAB,
         table=True,
+    ),
+    Case(
+        "head_masked_narrow",
+        MaskedLMHead(head=LMHead(tied=True), features=3),
+        with_narrow_table,
+        3 * EMBED + 3 + 2 * 3,
+        table=True,
+        heavy=True,
+    ),
+    Case(
+        "head_projected",
+        ProjectedHead(head=LMHead(tied=True), features=3, use_bias=False),
+        with_narrow_table,
+        3 * EMBED,
+        table=True,
+    ),
+    Case(
+        "head_projected_value",
+        ProjectedHead(head=ValueHead(), activation=gelu_of_blocks),
+        vectors,
+        EMBED**2 + EMBED + EMBED + 1,
+        heavy=True,
     ),
     Case("head_value", ValueHead(), vectors, EMBED + 1),
     Case(
@@ -138,7 +166,14 @@ def _(block: LMHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.nd
 @reference.register
 def _(block: MaskedLMHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.ndarray:
     h = reference(block.norm, params["norm"], gelu(linear(params["dense"], x)))
-    return reference(block.head, params["head"], h, *table)
+    return reference(block.head, params.get("head", {}), h, *table)
+
+
+@reference.register
+def _(block: ProjectedHead, params: Params, x: np.ndarray, *table: np.ndarray) -> np.ndarray:
+    h = linear(params["dense"], x)
+    h = h if block.activation is None else gelu(h)
+    return reference(block.head, params.get("head", {}), h, *table)
 
 
 @reference.register
