@@ -118,7 +118,7 @@ def _pieces(
 
 def _layers(flat: Mapping[str, Any], path: str, shape: Shape) -> Iterator[str]:
     """Yield the paths in a loop's layout of what a scan has in one array, by `stack_layers`."""
-    match = re.search(r"(^|.*/)layers(?:_(\d+))?/", path)
+    match = re.search(r"(^|.*?/)layers(?:_(\d+))?/", path)
     if match is None or not shape:
         return
     start, place = match[1], int(match[2] or 0)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from flax.traverse_util import flatten_dict
 
 from blocks import check_parameters
@@ -13,6 +14,7 @@ from recipes.errors import RecipeError
 from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
 from recipes.weights.load import model_of
 from recipes.weights.parameters import write_tensors
+from recipes.weights.rules import sources_of
 from recipes.weights.safetensors import write
 from recipes.weights.tokenizer import PublishedTokenizer
 
@@ -43,15 +45,19 @@ def save(
     taken = [name for name in (WEIGHTS, INDEX) if (folder / name).exists()]
     if taken:
         raise RecipeError(f"{str(folder)!r} has {taken[0]} already.", "Give another folder.")
-    scan = any(_SCANNED.search(path) for path in flatten_dict(params, sep="/"))
-    model, family, read = model_of(fields, scan=scan)
+    model, family, read = model_of(fields)
+    names = family.names(read)
+    flat: dict[str, Any] = flatten_dict(params, sep="/")
+    # A model that shares layers calls them so too, and its table has those names.
+    if any(_SCANNED.search(p) and not sources_of(names, p, np.shape(x)) for p, x in flat.items()):
+        model, _, _ = model_of(fields, scan=True)
     try:
         check_parameters(model, params, *family.inputs(read))
     except (TypeError, ValueError) as error:
         raise RecipeError(
             f"{error}.", "Give the parameters of the model that the configuration describes."
         ) from error
-    tensors = write_tensors(params, family.names(read))
+    tensors = write_tensors(params, names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / WEIGHTS, tensors)

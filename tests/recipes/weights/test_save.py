@@ -36,6 +36,23 @@ def test_layers_of_a_scan_are_saved_as_those_of_a_loop(params, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, again.params, scanned)
 
 
+def test_groups_of_shared_layers_are_saved_from_a_loop_and_from_a_scan(tmp_path):
+    config = {
+        "model_type": "albert", "architectures": ["AlbertForMaskedLM"], "vocab_size": 8,
+        "hidden_size": 8, "embedding_size": 4, "intermediate_size": 12, "num_hidden_layers": 4,
+        "num_hidden_groups": 2, "num_attention_heads": 2, "max_position_embeddings": 4,
+    }  # fmt: skip
+    model, _, _ = model_of(config)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
+    assert "layers" in params["stack"]["layer_1"]
+    save(tmp_path / "loop", params, config=config)
+    again = load(tmp_path / "loop", scan=True)
+    assert set(again.params["stack"]) == {"layers"}
+    save(tmp_path / "scan", again.params, config=config)
+    loop, scan = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("loop", "scan"))
+    assert loop == scan
+
+
 def test_parameters_of_another_model_are_refused_and_nothing_is_written(params, tmp_path):
     other = {**params, "norm": {"scale": np.ones(9, np.float32)}}
     with pytest.raises(RecipeError, match=r"not those of this CausalLM\s+misshapen:  norm/scale"):

@@ -37,6 +37,24 @@ ROWS = (
         special=TYPES,
     ),
     row(
+        "electra", 28, "ElectraForPreTraining",
+        {**BERT, "embedding_size": 16, "hidden_act": "relu"}, special=TYPES,
+    ),
+    row(
+        "electra_generator", 28, "ElectraForMaskedLM",
+        {**BERT, "embedding_size": 32, "hidden_act": "relu"}, special=TYPES,
+    ),
+    row(
+        "albert", 38, "AlbertForMaskedLM",
+        {**BERT, "embedding_size": 16, "num_hidden_layers": 3, "num_hidden_groups": 2}
+        | {"inner_group_num": 2},
+        special=TYPES,
+    ),
+    row(
+        "albert_shared", 38, "AlbertForMaskedLM",
+        {**BERT, "embedding_size": 16, "hidden_act": "relu"}, special=TYPES,
+    ),
+    row(
         "distilbert", 39, "DistilBertForMaskedLM",
         {
             "vocab_size": 64, "dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 40,
