@@ -1,6 +1,7 @@
 """Settings that every test runs under."""
 
 import os
+from pathlib import Path
 
 import chex
 import jax
@@ -42,6 +43,14 @@ def pytest_configure() -> None:
 def _count_traces_anew() -> None:
     """`chex.assert_max_traces` counts by name: tests that share a helper must not add up."""
     chex.clear_trace_counter()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _let_programs_go() -> None:
+    """Every compiled program holds maps of memory; past Linux's 65,530 a process crashes."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > 30_000:
+        jax.clear_caches()
 
 
 @pytest.hookimpl(tryfirst=True)  # before the workers read the groups

@@ -19,6 +19,7 @@ from blocks import (
     TransformerBlock,
 )
 from recipes.architectures.common import activation
+from recipes.architectures.tasks import register_tasks
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names
@@ -57,13 +58,19 @@ def build(config: Config) -> Encoder:
 
 
 def encoder_names(ours: str, theirs: str) -> Names:
-    """Name the weights of embedding and layers as BERT and RoBERTa do."""
-    layer = f"{theirs}.encoder.layer.{{i}}"
+    """Name the weights of embedding and layers as BERT and RoBERTa do.
+
+    Args:
+        ours: Start of our names, with the slash at its end.
+        theirs: The reference's name of the encoder; empty where it is saved alone.
+    """
+    theirs = f"{theirs}." if theirs else ""
+    layer = f"{theirs}encoder.layer.{{i}}"
     return {
-        f"{ours}embed/embedding": f"{theirs}.embeddings.word_embeddings.weight",
-        f"{ours}embed/position": f"{theirs}.embeddings.position_embeddings",
-        f"{ours}embed/token_types": f"{theirs}.embeddings.token_type_embeddings",
-        f"{ours}embed/embedding_norm": f"{theirs}.embeddings.LayerNorm",
+        f"{ours}embed/embedding": f"{theirs}embeddings.word_embeddings.weight",
+        f"{ours}embed/position": f"{theirs}embeddings.position_embeddings",
+        f"{ours}embed/token_types": f"{theirs}embeddings.token_type_embeddings",
+        f"{ours}embed/embedding_norm": f"{theirs}embeddings.LayerNorm",
         f"{ours}stack/layer_{{i}}/attention/query": f"{layer}.attention.self.query",
         f"{ours}stack/layer_{{i}}/attention/key": f"{layer}.attention.self.key",
         f"{ours}stack/layer_{{i}}/attention/value": f"{layer}.attention.self.value",
@@ -90,6 +97,9 @@ TIED = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",
 }
-BUFFERS = ("*.embeddings.position_ids", "*.embeddings.token_type_ids")
-FAMILY = Family(build=build, names=names, tied=TIED, buffers=BUFFERS)
+BUFFERS = ("*embeddings.position_ids", "*embeddings.token_type_ids")
+# Its first files hold all that was trained, whatever class they are of.
+ASIDE = ("bert.pooler.*", "cls.seq_relationship.*")
+FAMILY = Family(build=build, names=names, tied=TIED, buffers=BUFFERS, aside=ASIDE)
 register("BertForMaskedLM", FAMILY)
+register_tasks("Bert", "bert", FAMILY, encoder_names)

@@ -4,8 +4,12 @@ References:
     Sanh et al., DistilBERT, 2019, arXiv:1910.01108.
 """
 
+import jax
+
 from blocks import Encoder, TokenEmbedding, override
+from blocks.heads import DensePool
 from recipes.architectures import bert
+from recipes.architectures.tasks import register_tasks
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names
@@ -30,22 +34,30 @@ def build(config: Config) -> Encoder:
     return override(bert.build(config.changed(fields)), TokenEmbedding, added=())
 
 
+def encoder_names(ours: str, theirs: str) -> Names:
+    """Name the weights of the encoder, which the reference calls so; empty where it is alone."""
+    body = f"{theirs}." if theirs else ""
+    layer, theirs = f"{ours}stack/layer_{{i}}", f"{body}transformer.layer.{{i}}"
+    return {
+        f"{ours}embed/embedding": f"{body}embeddings.word_embeddings.weight",
+        f"{ours}embed/position": f"{body}embeddings.position_embeddings",
+        f"{ours}embed/embedding_norm": f"{body}embeddings.LayerNorm",
+        f"{layer}/attention/query": f"{theirs}.attention.q_lin",
+        f"{layer}/attention/key": f"{theirs}.attention.k_lin",
+        f"{layer}/attention/value": f"{theirs}.attention.v_lin",
+        f"{layer}/attention/out": f"{theirs}.attention.out_lin",
+        f"{layer}/attention_norm": f"{theirs}.sa_layer_norm",
+        f"{layer}/mlp/up": f"{theirs}.ffn.lin1",
+        f"{layer}/mlp/down": f"{theirs}.ffn.lin2",
+        f"{layer}/mlp_norm": f"{theirs}.output_layer_norm",
+    }
+
+
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
     config.ignore("tie_word_embeddings")
-    ours, theirs = "stack/layer_{i}", "distilbert.transformer.layer.{i}"
     return {
-        "embed/embedding": "distilbert.embeddings.word_embeddings.weight",
-        "embed/position": "distilbert.embeddings.position_embeddings",
-        "embed/embedding_norm": "distilbert.embeddings.LayerNorm",
-        f"{ours}/attention/query": f"{theirs}.attention.q_lin",
-        f"{ours}/attention/key": f"{theirs}.attention.k_lin",
-        f"{ours}/attention/value": f"{theirs}.attention.v_lin",
-        f"{ours}/attention/out": f"{theirs}.attention.out_lin",
-        f"{ours}/attention_norm": f"{theirs}.sa_layer_norm",
-        f"{ours}/mlp/up": f"{theirs}.ffn.lin1",
-        f"{ours}/mlp/down": f"{theirs}.ffn.lin2",
-        f"{ours}/mlp_norm": f"{theirs}.output_layer_norm",
+        **encoder_names("", "distilbert"),
         "head/dense": "vocab_transform",
         "head/norm": "vocab_layer_norm",
         "head/head/bias": "vocab_projector.bias",
@@ -53,4 +65,15 @@ def names(config: Config) -> Names:
 
 
 TIED = {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"}
-register("DistilBertForMaskedLM", Family(build=build, names=names, tied=TIED))
+FAMILY = Family(build=build, names=names, tied=TIED)
+register("DistilBertForMaskedLM", FAMILY)
+register_tasks(
+    "DistilBert",
+    "distilbert",
+    FAMILY,
+    encoder_names,
+    pooled=False,
+    dense="pre_classifier",
+    pool=DensePool(activation=jax.nn.relu),
+    rate="seq_classif_dropout",
+)

@@ -6,9 +6,11 @@ References:
 """
 
 import dataclasses
+from typing import Any
 
 from blocks import Encoder, LearnedPositions, MaskedLMHead, TokenEmbedding, gelu, override
 from recipes.architectures import bert
+from recipes.architectures.tasks import register_tasks
 from recipes.weights.config import Config
 from recipes.weights.families import register
 from recipes.weights.rules import Names
@@ -41,6 +43,11 @@ def tied_to(model: str) -> dict[str, str]:
     return {"lm_head.decoder.weight": table, "lm_head.decoder.bias": "lm_head.bias"}
 
 
-FAMILY = dataclasses.replace(bert.FAMILY, build=build, names=names, tied=tied_to("roberta"))
-for kind in ("RobertaForMaskedLM", "XLMRobertaForMaskedLM"):
-    register(kind, FAMILY)
+FAMILY = dataclasses.replace(
+    bert.FAMILY, build=build, names=names, tied=tied_to("roberta"), aside=("roberta.pooler.*",)
+)
+# Its classes have a layer of their own in place of the pooler.
+CLASSES: dict[str, Any] = {"dense": "classifier.dense", "classes": "classifier.out_proj"}
+for start in ("Roberta", "XLMRoberta"):
+    register(f"{start}ForMaskedLM", FAMILY)
+    register_tasks(start, "roberta", FAMILY, bert.encoder_names, **CLASSES)

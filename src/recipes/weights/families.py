@@ -37,6 +37,8 @@ class Family:
         inputs: Shapes of what a call of the model takes.
         tied: Second names of tensors that a file may hold twice, each with the first name.
         buffers: Patterns of tensors that are no parameters, such as `*.rotary_emb.inv_freq`.
+        aside: Patterns of parameters of other heads, which published files hold besides and the
+            model has no use for; a warning names them.
     """
 
     build: Callable[[Config], nn.Module]
@@ -44,6 +46,7 @@ class Family:
     inputs: Callable[[Config], tuple[Any, ...]] = token_ids
     tied: Mapping[str, str] = field(default_factory=dict)
     buffers: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
 
 _FAMILIES: dict[str, Family] = {}

@@ -1,18 +1,21 @@
 """Loading of published models: a folder or a name on the hub becomes a model and its parameters."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 
-from blocks import Stack, find, override
+from blocks import CausalLM, Encoder, Stack, find, override
 from blocks.core.typing import Dtype
+from recipes.errors import RecipeError
 from recipes.weights.config import Config
 from recipes.weights.families import Family, family_of
 from recipes.weights.folder import CONFIG, read_json, tensors_of
 from recipes.weights.hub import folder_of
 from recipes.weights.parameters import read_parameters
+from recipes.weights.sentences import MODULES, sentence_head
 from recipes.weights.sharding import place_on
 from recipes.weights.tokenizer import PublishedTokenizer, tokenizer_of
 
@@ -55,13 +58,35 @@ def load(
             or weights that are not those of the model.
     """
     folder = folder_of(source, revision)
-    model, family, config = model_of(read_json(folder / CONFIG), scan=scan)
+    model, family, config = model_in(folder, read_json(folder / CONFIG), scan=scan)
     tensors = tensors_of(folder)
     shapes = parameter_shapes(model, family, config)
     names = family.names(config)
     place = place_on(mesh)
     params = read_parameters(shapes, names, tensors, family, place, dtype)
     return Loaded(model, params, tokenizer_of(folder) if tokenizer else None)
+
+
+def model_in(
+    folder: Path, fields: dict[str, Any], *, scan: bool = False
+) -> tuple[nn.Module, Family, Config]:
+    """Build the model of a folder: that of its configuration, which may be a sentence encoder.
+
+    Raises:
+        RecipeError: A family or a field that is not known, or a pooling.
+    """
+    model, family, config = model_of(fields, scan=scan)
+    head = sentence_head(folder)
+    if head is None:
+        return model, family, config
+    if not isinstance(model, Encoder | CausalLM):
+        raise RecipeError(
+            f"{MODULES} asks for a sentence encoder, and {type(model).__name__} cannot be one.",
+            f"Remove {MODULES} to load the model alone.",
+        )
+    encoder = Encoder(embed=model.embed, stack=model.stack, norm=model.norm, head=head)
+    others = (*family.aside, "*pooler.*", "lm_head.*")
+    return encoder, dataclasses.replace(family, aside=others), config
 
 
 def model_of(fields: dict[str, Any], *, scan: bool = False) -> tuple[nn.Module, Family, Config]:

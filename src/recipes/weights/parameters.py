@@ -4,6 +4,7 @@ import fnmatch
 import itertools
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -134,7 +135,7 @@ def _check(
     tensors: Mapping[str, ReadableTensor],
     family: Family,
 ) -> None:
-    lines, used = [], set()
+    lines, used, aside = [], set(), []
     for path, pieces in table.items():
         if not pieces:
             lines.append(f"unnamed:    {path} {flat[path].shape}, which the table does not have")
@@ -153,7 +154,9 @@ def _check(
             if _equal(tensors[name], tensors[first]):
                 continue
             lines.append(f"untied:     {name}, which differs from {first}, and the model ties them")
-        elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in family.buffers):
+        elif _matches(name, family.aside):
+            aside.append(name)
+        elif not _matches(name, family.buffers):
             lines.append(f"left over:  {name} {tensors[name].shape}, which no parameter takes")
     if lines:
         shown = []
@@ -165,6 +168,15 @@ def _check(
             "The weights are not those of the model:\n  " + "\n  ".join(shown) + "\n",
             "Take config.json and weights from one place, as one `save_pretrained` wrote them.",
         )
+    if aside:
+        warnings.warn(
+            f"left aside, as they are of heads that this model does not have: {', '.join(aside)}",
+            stacklevel=4,
+        )
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _kind(line: str) -> str:

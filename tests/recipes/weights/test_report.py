@@ -60,3 +60,13 @@ def test_a_second_copy_that_differs_is_refused(tmp_path, change):
     other = table + 1 if change == "values" else table[:-1]
     text = report(tmp_path, put={"lm_head.weight": other})
     assert "lm_head.weight, which differs from transformer.wte.weight" in text
+
+
+def test_a_head_of_another_task_is_left_aside_and_named(tmp_path):
+    write_folder(all_rows()["bert"], tmp_path)
+    tensors = {name: stored.read() for name, stored in tensors_of(tmp_path).items()}
+    tensors["cls.seq_relationship.weight"] = np.zeros((2, 24), np.float32)
+    safetensors.write(tmp_path / WEIGHTS, tensors)
+    with pytest.warns(UserWarning, match=r"left aside, .*: cls\.seq_relationship\.weight"):
+        loaded = load(tmp_path)
+    assert "head" in loaded.params

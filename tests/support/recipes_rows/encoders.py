@@ -13,6 +13,26 @@ BERT = {
     "pad_token_id": 0,
 }
 
+MODERN = {
+    "vocab_size": 64,
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "norm_eps": 1e-3,
+    "norm_bias": True,
+    "attention_bias": True,
+    "mlp_bias": True,
+    "classifier_bias": True,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "local_attention": 6,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "default", "rope_theta": 500.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 20.0},
+    },
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2,
+}  # fmt: skip
+
 
 def row(name, number, reference, config, **options):
     return Row(
@@ -23,6 +43,16 @@ def row(name, number, reference, config, **options):
 TYPES = ("token_type_ids",)
 ROWS = (
     row("bert", 26, "BertForMaskedLM", BERT, special=TYPES),
+    row("bert_pooler", 26, "BertModel", BERT, special=TYPES, output="pooler_output"),
+    row(
+        "bert_classifier", 26, "BertForSequenceClassification",
+        {**BERT, "id2label": {"0": "A", "1": "B", "2": "C"}}, special=TYPES,
+    ),
+    row("bert_tokens", 26, "BertForTokenClassification", {**BERT, "num_labels": 3}),
+    row(
+        "roberta_classifier", 27, "RobertaForSequenceClassification",
+        {**BERT, "type_vocab_size": 1, "pad_token_id": 1},
+    ),
     row(
         "roberta", 27, "RobertaForMaskedLM",
         {**BERT, "type_vocab_size": 1, "pad_token_id": 1, "hidden_act": "relu"},
@@ -35,6 +65,21 @@ ROWS = (
         "roberta_prelayernorm", 47, "RobertaPreLayerNormForMaskedLM",
         {**BERT, "type_vocab_size": 2, "pad_token_id": 1, "hidden_act": "relu"},
         special=TYPES,
+    ),
+    row("modernbert", 29, "ModernBertForMaskedLM", MODERN),
+    row(
+        "modernbert_classifier", 29, "ModernBertForSequenceClassification",
+        {**MODERN, "classifier_pooling": "mean", "num_labels": 3, "layer_types": None},
+    ),
+    row(
+        "mpnet", 64, "MPNetModel",
+        {**BERT, "pad_token_id": 1, "relative_attention_num_buckets": 32},
+        output="pooler_output",
+    ),
+    row(
+        "nomic_bert", 64, "NomicBertModel",
+        {**BERT, "head_dim": 8, "rope_parameters": {"rope_theta": 50.0, "rope_type": "default"}},
+        special=TYPES, output="last_hidden_state",
     ),
     row(
         "electra", 28, "ElectraForPreTraining",
@@ -56,6 +101,13 @@ ROWS = (
     ),
     row(
         "distilbert", 39, "DistilBertForMaskedLM",
+        {
+            "vocab_size": 64, "dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 40,
+            "max_position_embeddings": 20, "pad_token_id": 0,
+        },
+    ),
+    row(
+        "distilbert_classifier", 39, "DistilBertForSequenceClassification",
         {
             "vocab_size": 64, "dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 40,
             "max_position_embeddings": 20, "pad_token_id": 0,
