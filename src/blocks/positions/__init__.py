@@ -7,6 +7,7 @@ from blocks.positions.normed import NormedPositions
 from blocks.positions.query_temperature import QueryTemperature
 from blocks.positions.relative_bias import RelativeBias, SharedRelativeBias
 from blocks.positions.rotary import RoPE, rotate
+from blocks.positions.rotary_values import RotaryValues
 from blocks.positions.scalings import (
     DynamicNTKScaling,
     LinearScaling,
@@ -32,6 +33,7 @@ __all__ = [
     "RelativeBias",
     "RoPE",
     "RoPEScaling",
+    "RotaryValues",
     "SharedRelativeBias",
     "SinusoidalGrid",
     "SinusoidalPositions",

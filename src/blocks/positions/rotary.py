@@ -94,10 +94,20 @@ class RoPE(QKTransform, kw_only=True):
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
         """Rotate queries and keys by their positions."""
-        turning = int(query.shape[-1] * self.fraction)
+        turned = self.turn(query, inputs.query_at.positions)
+        return turned, self.turn(key, inputs.key_at.positions)
+
+    @typed
+    def turn(
+        self,
+        x: Float[Array, "batch seq heads head_dim"],
+        positions: Int[Array, "#batch seq"],
+    ) -> Float[Array, "batch seq heads head_dim"]:
+        """Rotate vectors of heads by their positions."""
+        turning = int(x.shape[-1] * self.fraction)
         if turning % 2 or turning == 0:
             raise ValueError(
-                f"head_dim={query.shape[-1]} with fraction={self.fraction} turns {turning} "
+                f"head_dim={x.shape[-1]} with fraction={self.fraction} turns {turning} "
                 "features, which are no pairs; make the number even."
             )
         exponents = jnp.arange(turning // 2, dtype=jnp.float32) * (2.0 / turning)
@@ -106,8 +116,4 @@ class RoPE(QKTransform, kw_only=True):
         if self.scaling is not None:
             frequencies = self.scaling(frequencies, self.theta)
             magnitude = self.scaling.magnitude
-        rule = (frequencies, self.interleaved, magnitude)
-        return (
-            rotate(query, inputs.query_at.positions, *rule),
-            rotate(key, inputs.key_at.positions, *rule),
-        )
+        return rotate(x, positions, frequencies, self.interleaved, magnitude)

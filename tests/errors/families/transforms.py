@@ -17,7 +17,7 @@ from blocks.attention import (
     ValueTransform,
 )
 from blocks.context import Coordinates
-from blocks.positions import QueryTemperature
+from blocks.positions import QueryTemperature, RotaryValues
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])
@@ -88,6 +88,13 @@ CASES = (
         lambda: ClipValue(limit=-1.0),
         ValueError,
         "ClipValue: limit=-1.0 must be positive",
+    ),
+    told(
+        "RotaryValues rope",
+        lambda: RotaryValues(rope=ClipValue(limit=8.0)),
+        TypeError,
+        "RotaryValues: field `rope` cannot hold this",
+        "expected: RoPE",
     ),
     told(
         "ClipValue as position",

@@ -29,7 +29,7 @@ from blocks import (
 )
 from blocks.attention import ClipQK, ClipValue
 from blocks.attention.masks import Dilated, Or
-from blocks.positions import QueryTemperature
+from blocks.positions import QueryTemperature, RotaryValues
 
 
 @functools.singledispatch
@@ -128,6 +128,11 @@ def revalued(transform: Any, params: Params, v: np.ndarray) -> np.ndarray:
 @revalued.register
 def _(transform: ClipValue, params: Params, v: np.ndarray) -> np.ndarray:
     return np.minimum(np.maximum(v, -transform.limit), transform.limit)
+
+
+@revalued.register
+def _(transform: RotaryValues, params: Params, v: np.ndarray) -> np.ndarray:
+    return np.stack([[rotated(transform.rope, h, t) for h in token] for t, token in enumerate(v)])
 
 
 @revalued.register

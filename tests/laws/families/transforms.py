@@ -9,6 +9,7 @@ from blocks import (
     LMHead,
     OutputGate,
     RMSNorm,
+    RoPE,
     SharedRelativeBias,
     Stack,
     TokenEmbedding,
@@ -17,7 +18,7 @@ from blocks import (
     ValueResidual,
 )
 from blocks.attention import ClipQK, ClipValue
-from blocks.positions import QueryTemperature
+from blocks.positions import QueryTemperature, RotaryValues
 
 E, V = EMBED, VOCAB
 
@@ -43,6 +44,20 @@ CASES = [
         2 * E * E + 2 * E * 4,
         mixes=True,
         caches=True,
+    ),
+    Case(
+        "attention_rotary_values",
+        attention(
+            num_kv_heads=2,
+            position=RoPE(),
+            values=(RotaryValues(rope=RoPE(theta=30.0, interleaved=True)),),
+            use_bias=False,
+        ),
+        vectors,
+        2 * E * E + 2 * E * 4,
+        mixes=True,
+        caches=True,
+        heavy=True,
     ),
     Case(
         "gpt_values",

@@ -81,6 +81,11 @@ ROWS = (
         {**BERT, "head_dim": 8, "rope_parameters": {"rope_theta": 50.0, "rope_type": "default"}},
         special=TYPES, output="last_hidden_state",
     ),
+    row("roformer", 48, "RoFormerForMaskedLM", {**BERT, "hidden_act": "relu"}, special=TYPES),
+    row(
+        "roformer_values", 48, "RoFormerForMaskedLM",
+        {**BERT, "embedding_size": 16, "rotary_value": True}, special=TYPES,
+    ),
     row(
         "electra", 28, "ElectraForPreTraining",
         {**BERT, "embedding_size": 16, "hidden_act": "relu"}, special=TYPES,
