@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.slots import Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.heads.pooling import FirstToken, Pooler
 from blocks.linear import Linear
@@ -14,9 +15,12 @@ from blocks.linear import Linear
 class ClassifierHead(Block, kw_only=True):
     r"""Classification head: logits of classes for a whole sequence, $z = \mathrm{pool}(x) W + b$.
 
+    With a `norm`, the pooled vector is normalised before the map, as in BEiT.
+
     Attributes:
         num_classes: number of classes.
         pool: pooler of the sequence into one vector.
+        norm: norm of the pooled vector; None for none.
         use_bias: learn the bias $b$.
         dropout_rate: dropout probability on the pooled vector.
         dtype: dtype of the product; None infers it. Logits are float32 always.
@@ -42,6 +46,7 @@ class ClassifierHead(Block, kw_only=True):
 
     num_classes: int
     pool: Pooler = FirstToken()
+    norm: Norm | None = None
     use_bias: bool = True
     dropout_rate: float = 0.0
     dtype: Dtype | None = None
@@ -64,7 +69,10 @@ class ClassifierHead(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch {self.num_classes}"]:
         """Compute the logits of every sequence, without its padding."""
-        pooled = nn.Dropout(self.dropout_rate)(self.pool(x, context), deterministic)
+        pooled = self.pool(x, context)
+        if self.norm is not None:
+            pooled = self.norm(pooled).astype(pooled.dtype)
+        pooled = nn.Dropout(self.dropout_rate)(pooled, deterministic)
         logits = Linear(
             features=(self.num_classes,),
             use_bias=self.use_bias,

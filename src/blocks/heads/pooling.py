@@ -62,9 +62,23 @@ class LastToken(Pooler, kw_only=True):
 class MeanPool(Pooler, kw_only=True):
     """Mean pooling: the mean of all real tokens; zeros where there is none.
 
+    Attributes:
+        skip: number of first tokens left out, such as the class token of an image.
+
+    Raises:
+        ValueError: a negative number of tokens to leave out.
+
     References:
         Reimers and Gurevych, Sentence-BERT, 2019, arXiv:1908.10084.
+        Bao et al., BEiT, 2021, arXiv:2106.08254 (the mean of patches alone).
     """
+
+    skip: int = 0
+
+    def check_fields(self) -> None:
+        """Validate the number of tokens left out."""
+        if self.skip < 0:
+            raise ValueError(f"skip={self.skip} must be at least 0.")
 
     @typed
     def __call__(
@@ -72,6 +86,8 @@ class MeanPool(Pooler, kw_only=True):
     ) -> Float[Array, "batch embed"]:
         """Average in float32."""
         valid = _valid(x, context)
+        if self.skip:
+            valid = valid & (jnp.cumsum(valid, axis=1) > self.skip)
         total = jnp.where(valid[..., None], x.astype(jnp.float32), 0.0).sum(axis=1)
         return (total / jnp.maximum(valid.sum(axis=1), 1)[:, None]).astype(x.dtype)
 

@@ -2,6 +2,8 @@
 
 from blocks.positions.alibi import ALiBi
 from blocks.positions.grid import GridPositions, SinusoidalGrid
+from blocks.positions.grid_bias import GridBias
+from blocks.positions.grid_rotary import GridRoPE
 from blocks.positions.learned import LearnedPositions
 from blocks.positions.normed import NormedPositions
 from blocks.positions.query_temperature import QueryTemperature
@@ -22,7 +24,9 @@ from blocks.positions.sinusoidal import SinusoidalPositions
 __all__ = [
     "ALiBi",
     "DynamicNTKScaling",
+    "GridBias",
     "GridPositions",
+    "GridRoPE",
     "LearnedPositions",
     "LinearScaling",
     "Llama3Scaling",

@@ -9,6 +9,34 @@ from blocks.positions.scalings import RoPEScaling
 
 
 @typed
+def turn(
+    x: Float[Array, "batch seq heads head_dim"],
+    angles: Float[Array, "#batch seq pairs"],
+    interleaved: bool = False,
+    magnitude: float = 1.0,
+) -> Float[Array, "batch seq heads head_dim"]:
+    """Rotate each pair of features by its token's angle; features past the pairs stay.
+
+    A pair is features `i` and `i + pairs`, or, interleaved, features `2i` and `2i + 1`. Rotated
+    features are multiplied by `magnitude`.
+    """
+    pairs = angles.shape[-1]
+    cos = magnitude * jnp.cos(angles)[:, :, None]
+    sin = magnitude * jnp.sin(angles)[:, :, None]
+    turned, rest = x[..., : 2 * pairs].astype(jnp.float32), x[..., 2 * pairs :]
+    if interleaved:
+        first, second = turned[..., 0::2], turned[..., 1::2]
+    else:
+        first, second = turned[..., :pairs], turned[..., pairs:]
+    new = (first * cos - second * sin, second * cos + first * sin)
+    if interleaved:
+        turned = jnp.stack(new, axis=-1).reshape(turned.shape)
+    else:
+        turned = jnp.concatenate(new, axis=-1)
+    return jnp.concatenate([turned.astype(x.dtype), rest], axis=-1)
+
+
+@typed
 def rotate(
     x: Float[Array, "batch seq heads head_dim"],
     positions: Int[Array, "#batch seq"],
@@ -22,21 +50,9 @@ def rotate(
     trained with one layout give wrong results, without an error, under the other. Rotated features
     are multiplied by `magnitude`.
     """
-    pairs = frequencies.shape[0]
     # Angles in float32: bfloat16 cannot tell neighbouring positions apart past 256.
-    angles = positions[..., None, None].astype(jnp.float32) * frequencies[None, None, None]
-    cos, sin = magnitude * jnp.cos(angles), magnitude * jnp.sin(angles)
-    turned, rest = x[..., : 2 * pairs].astype(jnp.float32), x[..., 2 * pairs :]
-    if interleaved:
-        first, second = turned[..., 0::2], turned[..., 1::2]
-    else:
-        first, second = turned[..., :pairs], turned[..., pairs:]
-    new = (first * cos - second * sin, second * cos + first * sin)
-    if interleaved:
-        turned = jnp.stack(new, axis=-1).reshape(turned.shape)
-    else:
-        turned = jnp.concatenate(new, axis=-1)
-    return jnp.concatenate([turned.astype(x.dtype), rest], axis=-1)
+    angles = positions[..., None].astype(jnp.float32) * frequencies[None, None]
+    return turn(x, angles, interleaved, magnitude)
 
 
 class RoPE(QKTransform, kw_only=True):

@@ -36,6 +36,11 @@ def test_the_first_real_token_is_taken() -> None:
     np.testing.assert_array_equal(got, jnp.stack([X[0, 0], X[1, 1]]))
 
 
+def test_the_first_real_tokens_are_left_out_of_a_mean() -> None:
+    got = MeanPool(skip=2).apply({}, X, Context(valid=VALID))
+    np.testing.assert_allclose(got, jnp.stack([X[0, 2], X[1, 3:].mean(axis=0)]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("pool", [FirstToken(), LastToken(), MeanPool(), AttentionPool()], ids=repr)
 def test_documents_of_one_row_are_not_mixed(pool: Pooler) -> None:
     with pytest.raises(ValueError, match="would mix its documents"):
@@ -65,6 +70,7 @@ def test_padding_of_another_shape_is_refused() -> None:
         (lambda: ClassifierHead(num_classes=0), "num_classes=0 must be at least 1"),
         (lambda: ClassifierHead(num_classes=2, dropout_rate=-0.1), "dropout_rate=-0.1 must be"),
         (lambda: PooledHead(features=0), "features=0 must be at least 1, or None"),
+        (lambda: MeanPool(skip=-1), "skip=-1 must be at least 0"),
         (lambda: LMHead(tied=True, logit_cap=0.0), "logit_cap=0.0 must be positive, or None"),
     ],
 )

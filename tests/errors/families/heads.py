@@ -5,11 +5,17 @@
 
 from errors.case import X, shapes, told
 
-from blocks import MLP, LMHead
+from blocks import MLP, LMHead, MeanPool
 from blocks.heads import MarkedToken
 from blocks.models import TwoTowers
 
 CASES = (
+    told(
+        "MeanPool skip",
+        lambda: MeanPool(skip=-1),
+        ValueError,
+        "MeanPool: skip=-1 must be at least 0.",
+    ),
     told(
         "LMHead no table",
         lambda: shapes(LMHead(tied=True), X),

@@ -3,7 +3,7 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
-from errors.case import mistake, told
+from errors.case import X, mistake, shapes, told
 
 from blocks import (
     ALiBi,
@@ -14,6 +14,7 @@ from blocks import (
     Context,
     FullWidthQKNorm,
     LearnedSinks,
+    MultiHeadAttention,
     Prefix,
     QKNorm,
     RelativeBias,
@@ -23,7 +24,7 @@ from blocks import (
     SoftCap,
 )
 from blocks.attention.masks import Dilated
-from blocks.positions import LinearScaling
+from blocks.positions import GridBias, GridRoPE, LinearScaling
 
 CASES = (
     told(
@@ -144,6 +145,42 @@ CASES = (
         lambda: RelativeBias(num_buckets=3),
         ValueError,
         "RelativeBias: num_buckets=3 must be even and at least 4.",
+    ),
+    told(
+        "GridBias rows",
+        lambda: GridBias(rows=0, columns=2),
+        ValueError,
+        "GridBias: rows=0 must be at least 1.",
+    ),
+    told(
+        "GridBias another grid",
+        lambda: shapes(MultiHeadAttention(num_heads=2, scores=(GridBias(rows=2, columns=3),)), X),
+        ValueError,
+        "GridBias at `grid_bias`: rows=2, columns=3 and extra_tokens=1 are 7 tokens of an image,",
+        "the call has 3; give rows and columns the numbers of patches.",
+    ),
+    told(
+        "GridRoPE extra_tokens",
+        lambda: GridRoPE(rows=2, columns=2, extra_tokens=-1),
+        ValueError,
+        "GridRoPE: extra_tokens=-1 must be at least 0.",
+    ),
+    told(
+        "GridRoPE theta",
+        lambda: GridRoPE(rows=2, columns=2, theta=0.0),
+        ValueError,
+        "GridRoPE: theta=0.0 must be positive; 100 is usual.",
+    ),
+    told(
+        "GridRoPE head_dim",
+        lambda: shapes(
+            MultiHeadAttention(
+                num_heads=2, head_dim=6, position=GridRoPE(rows=1, columns=2, extra_tokens=1)
+            ),
+            X,
+        ),
+        ValueError,
+        "GridRoPE at `position`: head_dim=6 must be a multiple of 4: pairs for two axes.",
     ),
     told(
         "QKNorm norm",

@@ -39,6 +39,7 @@ from blocks import (
 from blocks.attention import SoftmaxOne
 from blocks.attention.masks import Dilated
 from blocks.core.parts import part_name
+from blocks.positions import GridBias, GridRoPE
 
 E = EMBED
 MHA = 4 * E * E + 4 * E
@@ -123,6 +124,20 @@ CASES = [
         ),
         vectors,
         4 * E * E + 8 * 4,
+        mixes=True,
+        heavy=True,
+    ),
+    Case(
+        "attention_grid",
+        attention(
+            head_dim=4,
+            mask=None,
+            position=GridRoPE(rows=2, columns=2, extra_tokens=2, theta=5.0),
+            scores=(GridBias(rows=2, columns=2, extra_tokens=2),),
+            use_bias=False,
+        ),
+        vectors,
+        4 * E * 16 + (3 * 3 + 3) * 4,
         mixes=True,
         heavy=True,
     ),

@@ -117,9 +117,9 @@ CASES = [
     ),
     Case(
         "classifier_mean",
-        ClassifierHead(num_classes=3, pool=MeanPool()),
+        ClassifierHead(num_classes=3, pool=MeanPool(skip=1), norm=LayerNorm()),
         vectors,
-        3 * EMBED + 3,
+        2 * EMBED + 3 * EMBED + 3,
         pools=True,
     ),
     Case(
@@ -199,7 +199,7 @@ def _(pool: LastToken, params: Params, x: np.ndarray) -> np.ndarray:
 
 @pooled.register
 def _(pool: MeanPool, params: Params, x: np.ndarray) -> np.ndarray:
-    return x.mean(axis=0)
+    return x[pool.skip :].mean(axis=0)
 
 
 @pooled.register
@@ -240,4 +240,7 @@ def _(block: TwoTowers, params: Params, first: np.ndarray, second: np.ndarray) -
 
 @reference.register
 def _(block: ClassifierHead, params: Params, x: np.ndarray) -> np.ndarray:
-    return linear(params["classes"], pooled(block.pool, params.get("pool", {}), x))
+    vector = pooled(block.pool, params.get("pool", {}), x)
+    if block.norm is not None:
+        vector = reference(block.norm, params["norm"], vector[None])[0]
+    return linear(params["classes"], vector)

@@ -29,7 +29,7 @@ from blocks import (
 )
 from blocks.attention import ClipQK, ClipValue
 from blocks.attention.masks import Dilated, Or
-from blocks.positions import QueryTemperature, RotaryValues
+from blocks.positions import GridBias, GridRoPE, QueryTemperature, RotaryValues
 
 
 @functools.singledispatch
@@ -87,6 +87,22 @@ def transformed(transform: Any, params: Params, name: str, x: np.ndarray) -> np.
 @transformed.register
 def _(transform: RoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
     return np.stack([[rotated(transform, h, t) for h in token] for t, token in enumerate(x)])
+
+
+@transformed.register
+def _(transform: GridRoPE, params: Params, name: str, x: np.ndarray) -> np.ndarray:
+    """Features as complex numbers, those of the first quarter turned by rows."""
+    quarter = x.shape[-1] // 4
+    out = x.copy()
+    cells = np.ndindex(transform.rows, transform.columns)
+    for t, (row, column) in enumerate(cells, start=transform.extra_tokens):
+        places = (2 * row + 1) / transform.rows - 1, (2 * column + 1) / transform.columns - 1
+        for axis, i in np.ndindex(2, quarter):
+            first, second = axis * quarter + i, (axis + 2) * quarter + i
+            angle = 2 * math.pi * places[axis] / transform.theta ** (i / quarter)
+            turned = (x[t, :, first] + 1j * x[t, :, second]) * np.exp(1j * angle)
+            out[t, :, first], out[t, :, second] = turned.real, turned.imag
+    return out
 
 
 @transformed.register
@@ -202,6 +218,17 @@ def _(
         octaves = math.log(distance / exact) / math.log(change.max_distance / exact)
         bucket = min(exact + int(octaves * (half - exact)), half - 1)
     return score + params["bias"][bucket + half * (key > query)][rest[0]]
+
+
+@rescored.register
+def _(change: GridBias, params: Params, score: float, query: int, key: int, *rest: int) -> float:
+    """Offsets are counted from the upper left one; extra tokens have the last three numbers."""
+    (q, k), table = (at - change.extra_tokens for at in (query, key)), params["bias"]
+    if min(q, k) < 0:
+        return score + table[-1 if max(q, k) < 0 else -3 if q < 0 else -2][rest[0]]
+    down = q // change.columns - k // change.columns + change.rows - 1
+    along = q % change.columns - k % change.columns + change.columns - 1
+    return score + table[down * (2 * change.columns - 1) + along][rest[0]]
 
 
 def weighted(

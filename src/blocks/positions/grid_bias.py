@@ -1,0 +1,85 @@
+"""`GridBias`: a learned bias for each head and offset between two patches of an image."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from blocks.attention.inputs import AttentionInputs
+from blocks.attention.scores import ScoreModification
+from blocks.context import Coordinates
+from blocks.core.initializers import Normal
+from blocks.core.typing import Array, Dtype, Float, Initializer
+from blocks.positions.cells import cells, check_grid, check_image
+
+
+class GridBias(ScoreModification, kw_only=True):
+    r"""Relative position bias on a grid: a learned number per head and two-dimensional offset.
+
+    $$s_{ij} + B_{h,\, r_i - r_j,\, c_i - c_j}$$
+
+    $r$ and $c$ are the row and column of a patch. Extra tokens, which come before the patches, have
+    no place on the grid: three numbers per head are for scores from them to patches, from patches
+    to them, and among them.
+
+    Attributes:
+        rows: number of rows of patches.
+        columns: number of columns of patches.
+        extra_tokens: number of tokens before the patches, such as the class token.
+        param_dtype: dtype of the parameters.
+        bias_init: initialiser of the numbers $B$.
+
+    Raises:
+        ValueError: a size below 1, or a call with the tokens of another grid.
+
+    Example:
+        ```python
+        >>> from blocks import MultiHeadAttention
+        >>> from blocks.positions import GridBias
+        >>> beit = MultiHeadAttention(num_heads=4, scores=(GridBias(rows=14, columns=14),))
+
+        ```
+
+    References:
+        Bao et al., BEiT, 2021, arXiv:2106.08254. Liu et al., Swin Transformer, 2021,
+        arXiv:2103.14030, section 3.2.
+    """
+
+    rows: int
+    columns: int
+    extra_tokens: int = 1
+    param_dtype: Dtype = jnp.float32
+    bias_init: Initializer = Normal(0.02)
+
+    def check_fields(self) -> None:
+        """Validate the size of the grid."""
+        check_grid(self)
+
+    @nn.compact
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
+        """The numbers $B$: offsets x heads, by row and then by column, and the three after them."""
+        check_image(self, inputs)
+        offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
+        shape = (offsets + 3 * (self.extra_tokens > 0), num_heads)
+        return self.param("bias", self.bias_init, shape, self.param_dtype)
+
+    def modify(
+        self,
+        scores: Float[Array, "batch heads q_seq kv_seq"],
+        parameters: Float[Array, "offsets heads"],
+        query_at: Coordinates,
+        key_at: Coordinates,
+    ) -> Float[Array, "batch heads q_seq kv_seq"]:
+        """Add the bias of its head and offset to each score."""
+        (q_row, q_column, q_patch), (row, column, patch) = (
+            cells(at.positions, self.columns, self.extra_tokens) for at in (query_at, key_at)
+        )
+        down = q_row[:, :, None] - row[:, None] + self.rows - 1
+        along = q_column[:, :, None] - column[:, None] + self.columns - 1
+        index = down * (2 * self.columns - 1) + along
+        if self.extra_tokens:
+            count = parameters.shape[0]
+            others = jnp.where(patch[:, None], count - 3, count - 1)  # from an extra token
+            to_extra = jnp.where(patch[:, None], index, count - 2)
+            index = jnp.where(q_patch[:, :, None], to_extra, others)
+        return scores + jnp.moveaxis(parameters[index], -1, 1)
