@@ -1,5 +1,7 @@
 """OPT: learned positions that begin at the third row, ReLU, biases, a tied head.
 
+Its model of 350M parameters has norms after each sum, and a table narrower than its layers.
+
 References:
     Zhang et al., OPT, 2022, arXiv:2205.01068.
 """
@@ -7,6 +9,7 @@ References:
 from blocks import (
     MLP,
     CausalLM,
+    FactorizedEmbedding,
     LayerNorm,
     LearnedPositions,
     MultiHeadAttention,
@@ -16,6 +19,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
+from blocks.heads import ProjectedHead
 from recipes.architectures.common import activation, causal, head
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
@@ -25,12 +29,22 @@ from recipes.weights.rules import Names
 def build(config: Config) -> CausalLM:
     """Build the model as a value."""
     features, bias = config["hidden_size"], config.get("enable_bias", True)
-    config.only("word_embed_proj_dim", features)
+    width = config.get("word_embed_proj_dim", features)
     affine, before = config.get("layer_norm_elementwise_affine", True), _norms_first(config)
+    removed = config.get("_remove_final_layer_norm", False)
     norm = LayerNorm(use_scale=affine, use_bias=affine)
     position = LearnedPositions(max_length=config["max_position_embeddings"], offset=2)
+    embed = TokenEmbedding(vocab_size=config["vocab_size"], features=width)
+    scores = head(config, tied=True)
+    if width == features:
+        embed = embed.copy(position=position)
+    else:
+        embed = FactorizedEmbedding(
+            embed=embed, features=features, use_bias=False, position=position
+        )
+        scores = ProjectedHead(head=scores, features=width, use_bias=False)
     return CausalLM(
-        embed=TokenEmbedding(vocab_size=config["vocab_size"], features=features, position=position),
+        embed=embed,
         stack=Stack(
             block=TransformerBlock(
                 attention=MultiHeadAttention(
@@ -50,8 +64,8 @@ def build(config: Config) -> CausalLM:
             ),
             depth=config["num_hidden_layers"],
         ),
-        norm=norm if before and not config.get("_remove_final_layer_norm", False) else None,
-        head=head(config, tied=True),
+        norm=norm if before and not removed else None,
+        head=scores,
     )
 
 
@@ -64,6 +78,8 @@ def names(config: Config) -> Names:
     ours, theirs = "stack/layer_{i}", "model.decoder.layers.{i}"
     return {
         "embed/embedding": "model.decoder.embed_tokens.weight",
+        "embed/embed/embedding": "model.decoder.embed_tokens.weight",
+        "embed/projection": "model.decoder.project_in",
         "embed/position": "model.decoder.embed_positions",
         f"{ours}/attention_norm": f"{theirs}.self_attn_layer_norm",
         f"{ours}/attention/query": f"{theirs}.self_attn.q_proj",
@@ -75,6 +91,8 @@ def names(config: Config) -> Names:
         f"{ours}/mlp/down": f"{theirs}.fc2",
         "norm": "model.decoder.final_layer_norm",
         "head": "lm_head",
+        "head/dense": "model.decoder.project_out",
+        "head/head": "lm_head",
     }
 
 

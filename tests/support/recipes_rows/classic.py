@@ -39,6 +39,11 @@ ROWS = (
             **TOKENS, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
             "max_position_embeddings": 80, "ffn_dim": 40, "word_embed_proj_dim": 24,
         }),
+    row("opt_350m", 4, "OPTForCausalLM", {
+            **TOKENS, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "max_position_embeddings": 80, "ffn_dim": 40, "word_embed_proj_dim": 16,
+            "do_layer_norm_before": False,
+        }),
     row("bloom", 5, "BloomForCausalLM", {
             **TOKENS, "hidden_size": 24, "n_layer": 2, "n_head": 6, "layer_norm_epsilon": 1e-3,
         }),
