@@ -44,6 +44,10 @@ def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
     if row.kind == "vision":  # channels last, where the reference has them first
         images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
         return np.asarray(jax.jit(model.apply)(variables, images))
+    if row.kind == "towers":
+        images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
+        ids = inputs["input_ids"]
+        return np.asarray(jax.jit(model.apply)(variables, ids, images, Context(valid=valid)))
     if row.kind == "speech":
         sound, target = sound_of(row, vocab), inputs["decoder_input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, target, sound))

@@ -28,7 +28,7 @@ class Row:
         number: Number in the list of architectures.
         reference: Class in the reference library.
         config: Fields of its configuration.
-        kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`, or `speech`.
+        kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`, `towers`, or `speech`.
         output: Field of the reference's result that is compared.
         generates: Whether a greedy continuation is compared.
         special: Arguments of the reference's call besides, such as token types.
@@ -79,6 +79,13 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     if row.kind == "vision":
         size = row.config["image_size"]
         return {"pixel_values": draw.standard_normal((2, 3, size, size)).astype(np.float32)}
+    if row.kind == "towers":
+        text, size = row.config["text_config"], row.config["vision_config"]["image_size"]
+        images = draw.standard_normal((2, 3, size, size)).astype(np.float32)
+        mask = np.ones((2, SEQ), np.int64)
+        mask[1, SHORT:] = 0
+        ids = draw.integers(5, text["vocab_size"], (2, SEQ))
+        return {"input_ids": ids, "attention_mask": mask, "pixel_values": images}
     low = 5  # Below stand the usual tokens with a meaning.
     ids = draw.integers(low, vocab_size, (2, SEQ))
     mask = np.ones((2, SEQ), np.int64)

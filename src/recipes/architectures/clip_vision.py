@@ -5,7 +5,8 @@ References:
     arXiv:2103.00020.
 """
 
-from blocks import ClassifierHead, Encoder
+from blocks import Encoder
+from blocks.heads import FirstToken, PooledHead
 from recipes.architectures.vision import (
     images,
     layers,
@@ -20,7 +21,7 @@ from recipes.weights.rules import Names, Tensor
 
 
 def build(config: Config) -> Encoder:
-    """Build the tower with its projection, which is a bias-free map of the class token."""
+    """Build the tower with its projection of the class token."""
     activation = config.get("hidden_act", "quick_gelu")
     return Encoder(
         embed=patches(
@@ -32,7 +33,7 @@ def build(config: Config) -> Encoder:
         ),
         stack=layers(config.changed({**config.fields, "hidden_act": activation}), epsilon=1e-5),
         norm=norm(config, 1e-5),
-        head=ClassifierHead(num_classes=config.get("projection_dim", 512), use_bias=False),
+        head=PooledHead(pool=FirstToken(), features=config.get("projection_dim", 512)),
     )
 
 
@@ -55,7 +56,7 @@ def names(config: Config) -> Names:
         f"{ours}/mlp/up": f"{layer}.mlp.fc1",
         f"{ours}/mlp/down": f"{layer}.mlp.fc2",
         "norm": f"{start}.post_layernorm",
-        "head/classes": "visual_projection",
+        "head/projection": "visual_projection",
     }
 
 

@@ -5,6 +5,8 @@ References:
 """
 
 from blocks import ClassifierHead, Encoder
+from blocks.heads import DensePool, PooledHead
+from recipes.architectures.common import activation
 from recipes.architectures.vision import (
     images,
     layers,
@@ -21,8 +23,10 @@ CLASSIFIES = "ViTForImageClassification"
 
 
 def build(config: Config) -> Encoder:
-    """Build the classifier, or the encoder without its pooler, which has vectors of all tokens."""
-    config.ignore("encoder_stride", "pooler_output_size", "pooler_act")
+    """Build the classifier, or the encoder with its pooler."""
+    config.ignore("encoder_stride")
+    config.only("pooler_output_size", config["hidden_size"])
+    pool = DensePool(activation=activation(config.get("pooler_act", "tanh")))
     return Encoder(
         embed=patches(
             config,
@@ -32,8 +36,13 @@ def build(config: Config) -> Encoder:
         ),
         stack=layers(config, epsilon=1e-12),
         norm=norm(config, 1e-12),
-        head=classes(config) if CLASSIFIES in config.get("architectures", ()) else None,
+        head=classes(config) if classifies(config) else PooledHead(pool=pool),
     )
+
+
+def classifies(config: Config) -> bool:
+    """Whether a configuration is that of the classifier."""
+    return CLASSIFIES in config.get("architectures", ())
 
 
 def classes(config: Config) -> ClassifierHead:
@@ -57,7 +66,7 @@ def layer_names(ours: str, theirs: str) -> Names:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    start = "vit." if CLASSIFIES in config.get("architectures", ()) else ""
+    start = "vit." if classifies(config) else ""
     theirs = f"{start}embeddings"
     return {
         "embed/tokens": Tensor(f"{theirs}.cls_token", shape=(1, 1, config["hidden_size"])),
@@ -66,11 +75,15 @@ def names(config: Config) -> Names:
         **layer_names("stack/layer_{i}", f"{start}encoder.layer.{{i}}"),
         "norm": f"{start}layernorm",
         "head/classes": "classifier",
+        "head/pool/dense": "pooler.dense",
     }
 
 
-# The pooler reads the class token, and the mask token is of training alone.
+# The mask token is of training alone.
 FAMILY = Family(
-    build=build, names=names, inputs=images, buffers=("pooler.*", "*embeddings.mask_token")
+    build=build,
+    names=names,
+    inputs=images,
+    buffers=("*embeddings.mask_token",),
 )
 register("vit", FAMILY)

@@ -22,7 +22,10 @@ HARMLESS = frozenset(
         "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
         "summary_use_proj", "max_length", "min_length", "num_beams", "early_stopping",
         "encoder_no_repeat_ngram_size", "no_repeat_ngram_size", "length_penalty",
-        "gradient_checkpointing_kwargs",
+        "gradient_checkpointing_kwargs", "bad_words_ids", "diversity_penalty", "do_sample",
+        "exponential_decay_length_penalty", "num_beam_groups", "num_return_sequences",
+        "output_scores", "remove_invalid_values", "repetition_penalty",
+        "return_dict_in_generate", "temperature", "tf_legacy_loss", "top_k", "top_p", "typical_p",
         # Of kinds of model that these are not.
         "add_cross_attention", "cross_attention_hidden_size", "is_decoder", "is_encoder_decoder",
         "pruned_heads", "classifier_dropout", "tie_encoder_decoder", "tokenizer_class",

@@ -17,7 +17,32 @@ WHISPER = {
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": None, "decoder_start_token_id": 2,
     "begin_suppress_tokens": None,
 }  # fmt: skip
+TEXT = {
+    "vocab_size": 12, "hidden_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 24, "max_position_embeddings": 16, "layer_norm_eps": 1e-3,
+    "projection_dim": 6, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 11,
+}  # fmt: skip
 ROWS = (
+    Row(
+        name="clip_text",
+        number=32,
+        reference="CLIPTextModelWithProjection",
+        kind="encoder",
+        output="text_embeds",
+        config=TEXT,
+    ),
+    Row(
+        name="clip",
+        number=32,
+        reference="CLIPModel",
+        kind="towers",
+        output="logits_per_text",
+        config={
+            "projection_dim": 6,
+            "text_config": {**TEXT, "eos_token_id": 2, "hidden_act": "gelu"},
+            "vision_config": {**IMAGE, "projection_dim": 5},
+        },
+    ),
     Row(
         name="vit",
         number=30,
@@ -30,7 +55,7 @@ ROWS = (
         number=30,
         reference="ViTModel",
         kind="vision",
-        output="last_hidden_state",
+        output="pooler_output",
         config={**IMAGE, "qkv_bias": False},
     ),
     Row(
