@@ -23,7 +23,7 @@ def test_outputs_and_greedy_tokens_are_the_reference_s(name, tmp_path, record_pr
     vocab = row.config.get("vocab_size", 0)
     ours = our_outputs(row, loaded.model, loaded.params, vocab)
     largest = difference(row, ours, golden["output"])
-    record_property("largest difference", largest)
+    record_property("largest difference", (row.number, name, largest))
     assert largest <= 1e-4
     if "continued" in golden:
         drawn = our_continuation(row, loaded.model, loaded.params, vocab, GOLDEN_TOKENS)

@@ -1,7 +1,4 @@
-"""Rows of published architectures beside the reference library, where it is installed.
-
-`pytest -m reference tests/recipes/architectures` prints a table with each row's differences.
-"""
+"""Rows of published architectures beside the reference library, where it is installed."""
 
 import jax
 import jax.numpy as jnp
@@ -23,22 +20,19 @@ pytestmark = pytest.mark.reference
 
 
 @pytest.fixture(scope="module", autouse=True)
-def table():
+def _reference():
     pytest.importorskip("transformers", reason="needs the extra `reference`")
-    lines: list[str] = []
-    yield lines
-    print("\n" + "\n".join(lines))
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_computes_what_the_reference_computes(name, tmp_path, table):
+def test_a_row_computes_what_the_reference_computes(name, tmp_path, record_property):
     row = ROWS[name]
     theirs, _ = open_reference(row, tmp_path)
     expected = reference_outputs(row, theirs, tokens=LIVE_TOKENS)
     model, params, _ = load(tmp_path, tokenizer=False)
     vocab = row.config.get("vocab_size", 0)
     largest = difference(row, our_outputs(row, model, params, vocab), expected["output"])
-    table.append(f"{row.number:>3}  {name:<24}{largest:.1e}")
+    record_property("largest difference", (row.number, name, largest))
     assert largest <= 1e-4
     if "continued" in expected:
         drawn = our_continuation(row, model, params, vocab, LIVE_TOKENS)
