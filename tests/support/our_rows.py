@@ -48,6 +48,9 @@ def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
         images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
         ids = inputs["input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, ids, images, Context(valid=valid)))
+    if row.kind == "captions":
+        images, target = jnp.moveaxis(inputs["pixel_values"], 1, -1), inputs["decoder_input_ids"]
+        return np.asarray(jax.jit(model.apply)(variables, target, images))
     if row.kind == "speech":
         sound, target = sound_of(row, vocab), inputs["decoder_input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, target, sound))
@@ -73,13 +76,17 @@ def difference(
 def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int) -> np.ndarray:
     """Greedy continuation of the row's prompts."""
     source: dict[str, Any] = {}
-    prompts = prompts_of(row, vocab)
+    if row.kind == "causal":
+        prompts = prompts_of(row, vocab)
+    else:
+        prompts = [[row.config["decoder_start_token_id"]]] * 2
     if row.kind == "seq2seq":
         inputs = inputs_of(row, vocab)
         source = {"source": inputs["input_ids"], "source_valid": inputs["attention_mask"] == 1}
-        prompts = [[row.config["decoder_start_token_id"]]] * 2
+    if row.kind == "captions":
+        pixels = jnp.asarray(inputs_of(row, vocab)["pixel_values"])
+        source = {"source": jnp.moveaxis(pixels, 1, -1)}
     if row.kind == "speech":
         source = {"source": sound_of(row, vocab)}
-        prompts = [[row.config["decoder_start_token_id"]]] * 2
     chunks = generate(model, params, prompts, tokens=tokens, sampling=GREEDY, **source)
     return np.concatenate(list(chunks), axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 from reference_rows import Row, inputs_of, prompts_of, random_tensor
 
 # Tensors that are kept in files and are no parameters: what they hold is part of the computation.
+GENERATING = ("causal", "seq2seq", "captions", "speech")
 BUFFERS = ("inv_freq", "act_fn.beta", "act_fn.eps")
 
 
@@ -46,7 +47,7 @@ def reference_outputs(row: Row, model: Any, *, tokens: int) -> dict[str, np.ndar
     with _torch().no_grad():
         floats = {n: x.to(model.dtype) if x.is_floating_point() else x for n, x in inputs.items()}
         found = {"output": getattr(model(**floats), row.output).float().numpy()}
-        if tokens and row.generates and row.kind in ("causal", "seq2seq", "speech"):
+        if tokens and row.generates and row.kind in GENERATING:
             found["continued"] = continued(row, model, inputs, tokens)
     return found
 
@@ -62,6 +63,10 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
         start = _torch().full((2, 1), row.config["decoder_start_token_id"])
         given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         made = model.generate(**given, decoder_input_ids=start, **options)
+        return made[:, 1:].numpy()
+    if row.kind == "captions":
+        start = _torch().full((2, 1), row.config["decoder_start_token_id"])
+        made = model.generate(inputs["pixel_values"], decoder_input_ids=start, **options)
         return made[:, 1:].numpy()
     if row.kind == "speech":
         start = _torch().full((2, 1), row.config["decoder_start_token_id"])

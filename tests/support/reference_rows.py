@@ -28,7 +28,8 @@ class Row:
         number: Number in the list of architectures.
         reference: Class in the reference library.
         config: Fields of its configuration.
-        kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`, `towers`, or `speech`.
+        kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`,
+            `towers`, `captions`, or `speech`.
         output: Field of the reference's result that is compared.
         generates: Whether a greedy continuation is compared.
         special: Arguments of the reference's call besides, such as token types.
@@ -86,6 +87,12 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
         mask[1, SHORT:] = 0
         ids = draw.integers(5, text["vocab_size"], (2, SEQ))
         return {"input_ids": ids, "attention_mask": mask, "pixel_values": images}
+    if row.kind == "captions":
+        size, vocab_size = row.config["encoder"]["image_size"], row.config["decoder"]["vocab_size"]
+        images = draw.standard_normal((2, 3, size, size)).astype(np.float32)
+        return {"pixel_values": images, "decoder_input_ids": draw.integers(5, vocab_size, (2, 6))}
+    if "decoder" in row.config:
+        vocab_size = row.config["decoder"]["vocab_size"]
     low = 5  # Below stand the usual tokens with a meaning.
     ids = draw.integers(low, vocab_size, (2, SEQ))
     mask = np.ones((2, SEQ), np.int64)

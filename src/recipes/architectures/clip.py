@@ -12,7 +12,7 @@ from recipes.architectures import clip_text, clip_vision
 from recipes.architectures.vision import images
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register, token_ids
-from recipes.weights.rules import Names, Tensor
+from recipes.weights.rules import Names, Tensor, within
 
 
 def side(config: Config, name: str) -> Config:
@@ -35,15 +35,10 @@ def build(config: Config) -> TwoTowers:
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
     return {
-        **within("first", clip_text.names(side(config, "text_config"))),
-        **within("second", clip_vision.names(side(config, "vision_config"))),
+        **within(clip_text.names(side(config, "text_config")), "first", ""),
+        **within(clip_vision.names(side(config, "vision_config")), "second", ""),
         "scale": Tensor("logit_scale"),
     }
-
-
-def within(part: str, names: Names) -> Names:
-    """Name the weights of a model that is a part of another."""
-    return {f"{part}/{ours}": theirs for ours, theirs in names.items()}
 
 
 def texts_and_images(config: Config) -> tuple[Any, ...]:

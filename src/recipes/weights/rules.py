@@ -92,6 +92,31 @@ Rule: TypeAlias = Tensor | Each | Joined
 Names: TypeAlias = Mapping[str, "str | Rule"]
 
 
+def within(names: Names, ours: str, theirs: str) -> Names:
+    """Name the weights of a model that is a part of another.
+
+    Args:
+        names: The names of the model alone.
+        ours: What the part is called by us, such as `encoder`.
+        theirs: What the reference puts before its names, such as `encoder.`.
+    """
+    return {f"{ours}/{name}": _renamed(rule, theirs) for name, rule in names.items()}
+
+
+def _renamed(rule: str | Rule, start: str) -> str | Rule:
+    if isinstance(rule, str):
+        return start + rule
+    if isinstance(rule, Each):
+        return Each(_renamed_tensor(rule.rule, start))
+    if isinstance(rule, Joined):
+        return replace(rule, rules=tuple(_renamed_tensor(each, start) for each in rule.rules))
+    return _renamed_tensor(rule, start)
+
+
+def _renamed_tensor(rule: Tensor, start: str) -> Tensor:
+    return replace(rule, name=start + rule.name)
+
+
 @dataclass(frozen=True)
 class Source:
     """Where one array comes from: a tensor, or a part of it, in an order of axes.

@@ -2,6 +2,8 @@
 
 from reference_rows import Row
 
+from recipes_rows.senses import IMAGE
+
 BERT = {
     "vocab_size": 64,
     "hidden_size": 24,
@@ -41,6 +43,12 @@ def row(name, number, reference, config, **options):
 
 
 TYPES = ("token_type_ids",)
+READS = {"is_decoder": True, "add_cross_attention": True}
+GPT2 = {
+    "model_type": "gpt2", "vocab_size": 64, "n_embd": 24, "n_layer": 2, "n_head": 4,
+    "n_positions": 80, "layer_norm_epsilon": 1e-3, "bos_token_id": 1, "eos_token_id": None,
+}  # fmt: skip
+PAIR = {"decoder_start_token_id": 2, "pad_token_id": 0, "eos_token_id": None}
 ROWS = (
     row("bert", 26, "BertForMaskedLM", BERT, special=TYPES),
     row("bert_pooler", 26, "BertModel", BERT, special=TYPES, output="pooler_output"),
@@ -65,6 +73,43 @@ ROWS = (
         "roberta_prelayernorm", 47, "RobertaPreLayerNormForMaskedLM",
         {**BERT, "type_vocab_size": 2, "pad_token_id": 1, "hidden_act": "relu"},
         special=TYPES,
+    ),
+    Row(
+        name="bert_to_bert", number=51, reference="EncoderDecoderModel", kind="seq2seq",
+        config={
+            **PAIR,
+            "encoder": {**BERT, "model_type": "bert"},
+            "decoder": {
+                **BERT, **READS, "model_type": "bert", "num_attention_heads": 3,
+                "hidden_size": 18, "max_position_embeddings": 80, "eos_token_id": None,
+            },
+        },
+    ),
+    Row(
+        name="vit_to_gpt2", number=51, reference="VisionEncoderDecoderModel", kind="captions",
+        config={
+            **PAIR,
+            "encoder": {**IMAGE, "model_type": "vit"},
+            "decoder": {**GPT2, **READS},
+        },
+    ),
+    Row(
+        name="vit_and_bert", number=51, reference="VisionTextDualEncoderModel", kind="towers",
+        output="logits_per_text",
+        config={
+            "projection_dim": 6,
+            "text_config": {**BERT, "model_type": "bert"},
+            "vision_config": {**IMAGE, "model_type": "vit"},
+        },
+    ),
+    Row(
+        name="clip_and_bert", number=51, reference="VisionTextDualEncoderModel", kind="towers",
+        output="logits_per_text",
+        config={
+            "projection_dim": 6,
+            "text_config": {**BERT, "model_type": "bert"},
+            "vision_config": {**IMAGE, "model_type": "clip_vision_model"},
+        },
     ),
     row("modernbert", 29, "ModernBertForMaskedLM", MODERN),
     row(
