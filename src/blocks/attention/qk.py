@@ -35,7 +35,9 @@ class QKNorm(QKTransform, kw_only=True):
     both into `qk`.
 
     Attributes:
-        norm: template of the two norms, over the features of a head; heads share parameters.
+        norm: template of the two norms, over the features of a head.
+        shared: let heads share the norms' parameters; False gives each head its own, as in
+            Command-R+ and StableLM 2 12B.
 
     Example:
         ```python
@@ -53,6 +55,8 @@ class QKNorm(QKTransform, kw_only=True):
 
     norm: Template[Norm] = RMSNorm()
 
+    shared: bool = True
+
     @nn.compact
     @typed
     def __call__(
@@ -64,7 +68,20 @@ class QKNorm(QKTransform, kw_only=True):
         Float[Array, "batch q_seq heads head_dim"], Float[Array, "batch kv_seq kv_heads head_dim"]
     ]:
         """Normalise over `head_dim`."""
-        return fresh(self.norm, name="query")(query), fresh(self.norm, name="key")(key)
+        return self._normalised("query", query), self._normalised("key", key)
+
+    def _normalised(self, name: str, x: Array) -> Array:
+        norm = fresh(self.norm, name=name)
+        if self.shared:
+            return norm(x)
+        heads = nn.vmap(
+            lambda norm, x: norm(x),
+            in_axes=2,
+            out_axes=2,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+        )
+        return heads(norm, x)
 
 
 class FullWidthQKNorm(QKTransform, kw_only=True):

@@ -13,6 +13,7 @@ from blocks import (
     MultiHeadAttention,
     Parallel,
     PreNorm,
+    QKNorm,
     RMSNorm,
     TransformerBlock,
     override,
@@ -22,13 +23,13 @@ from recipes.architectures import llama
 from recipes.architectures.common import rotary
 from recipes.weights.config import Config
 from recipes.weights.families import register
-from recipes.weights.rules import Names
+from recipes.weights.rules import Each, Names, Tensor
 
 
 def build(config: Config) -> CausalLM:
     """Build the model as a value."""
-    config.only("qk_layernorm", False)
     bias, norm = config.get("use_qkv_bias", False), LayerNorm(epsilon=config["layer_norm_eps"])
+    heads = LayerNorm(epsilon=config["layer_norm_eps"], use_bias=False)
     parallel = config.get("use_parallel_residual", False)
     model = replace(llama.build(config), RMSNorm, lambda old: norm)
     return override(
@@ -36,6 +37,7 @@ def build(config: Config) -> CausalLM:
             model,
             MultiHeadAttention,
             position=rotary(config, fraction=0.25),
+            qk=(QKNorm(norm=heads, shared=False),) if config.get("qk_layernorm", False) else (),
             use_bias=Biases(bias, bias, bias, out=False),
         ),
         TransformerBlock,
@@ -46,7 +48,13 @@ def build(config: Config) -> CausalLM:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    return {**llama.names(config), "stack/layer_{i}/input_norm": "model.layers.{i}.input_layernorm"}
+    ours, theirs = "stack/layer_{i}/attention/qk_norm", "model.layers.{i}.self_attn"
+    return {
+        **llama.names(config),
+        "stack/layer_{i}/input_norm": "model.layers.{i}.input_layernorm",
+        f"{ours}/query/scale": Each(Tensor(f"{theirs}.q_layernorm.norms.{{e}}.weight")),
+        f"{ours}/key/scale": Each(Tensor(f"{theirs}.k_layernorm.norms.{{e}}.weight")),
+    }
 
 
 FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)

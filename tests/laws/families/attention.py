@@ -156,6 +156,15 @@ CASES = [
         heavy=True,
     ),
     Case(
+        "attention_normed_by_head",
+        attention(num_kv_heads=2, qk=(QKNorm(norm=LayerNorm(), shared=False),), use_bias=False),
+        vectors,
+        2 * E * E + 2 * E * (E // 2) + 2 * (E + E // 2),
+        mixes=True,
+        caches=True,
+        heavy=True,
+    ),
+    Case(
         "attention_chunked",
         attention(
             num_kv_heads=2,

@@ -122,7 +122,13 @@ def _(transform: ClipQK, params: Params, name: str, x: np.ndarray) -> np.ndarray
 
 @transformed.register
 def _(transform: QKNorm, params: Params, name: str, x: np.ndarray) -> np.ndarray:
-    return np.stack([reference(transform.norm, params[name], token) for token in x])
+    if transform.shared:
+        return np.stack([reference(transform.norm, params[name], token) for token in x])
+    heads = [
+        reference(transform.norm, {leaf: each[head] for leaf, each in params[name].items()}, one)
+        for head, one in enumerate(np.moveaxis(x, 1, 0))
+    ]
+    return np.stack(heads, axis=1)
 
 
 @transformed.register

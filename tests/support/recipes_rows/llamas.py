@@ -181,6 +181,7 @@ ROWS = (
         config={
             **NO_HEAD_DIM,
             "layer_norm_eps": 1e-3, "logit_scale": 0.5, "attention_bias": True,
+            "use_qk_norm": True,
         },
     ),
     Row(
@@ -208,6 +209,7 @@ ROWS = (
         config={
             **NO_HEAD_DIM,
             "layer_norm_eps": 1e-3, "use_parallel_residual": True, "hidden_size": 32,
+            "qk_layernorm": True,
         },
     ),
     Row(
