@@ -36,6 +36,7 @@ class Row:
         attention: The reference's implementation of attention.
         padded: Whether the reference continues prompts of different lengths as one padded batch;
             False where its padding changes what it computes.
+        masked: Whether the second text of an encoder is padded, and masked.
         untied: Names and shapes of tensors that published files have, and that the reference does
             not save as it ties them to others unless a file has them.
     """
@@ -50,6 +51,7 @@ class Row:
     special: tuple[str, ...] = field(default=())
     attention: str = "eager"
     padded: bool = True
+    masked: bool = True
     untied: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
@@ -103,7 +105,7 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
         return {"input_features": sound, "decoder_input_ids": target}
     if row.kind == "causal":
         return {"input_ids": ids}
-    mask[1, SHORT:] = 0
+    mask[1, SHORT:] = int(not row.masked)
     if row.kind == "encoder":
         found = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in row.special:

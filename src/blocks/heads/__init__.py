@@ -3,6 +3,7 @@
 from blocks.heads.classifier import ClassifierHead, ValueHead
 from blocks.heads.language import LMHead
 from blocks.heads.masked import MaskedLMHead
+from blocks.heads.multi_head_pool import MultiHeadPool
 from blocks.heads.pooled import PooledHead
 from blocks.heads.pooling import (
     AttentionPool,
@@ -25,6 +26,7 @@ __all__ = [
     "MarkedToken",
     "MaskedLMHead",
     "MeanPool",
+    "MultiHeadPool",
     "PooledHead",
     "Pooler",
     "ProjectedHead",

@@ -38,7 +38,7 @@ class FirstToken(Pooler, kw_only=True):
         """Take the first token of each row that is not padding."""
         if context is None or (context.valid is None and context.segment_ids is None):
             return x[:, 0]
-        first = jnp.argmax(_valid(x, context), axis=1)
+        first = jnp.argmax(valid_tokens(x, context), axis=1)
         return jnp.take_along_axis(x, first[:, None, None], axis=1)[:, 0]
 
 
@@ -54,7 +54,7 @@ class LastToken(Pooler, kw_only=True):
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
         """Take the last token of each row that is not padding."""
-        valid = _valid(x, context)
+        valid = valid_tokens(x, context)
         last = jnp.where(valid, jnp.arange(x.shape[1])[None], 0).max(axis=1)
         return jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
 
@@ -85,7 +85,7 @@ class MeanPool(Pooler, kw_only=True):
         self, x: Float[Array, "batch seq embed"], context: Context | None = None
     ) -> Float[Array, "batch embed"]:
         """Average in float32."""
-        valid = _valid(x, context)
+        valid = valid_tokens(x, context)
         if self.skip:
             valid = valid & (jnp.cumsum(valid, axis=1) > self.skip)
         total = jnp.where(valid[..., None], x.astype(jnp.float32), 0.0).sum(axis=1)
@@ -114,7 +114,7 @@ class AttentionPool(Pooler, kw_only=True):
         """Weigh and average in float32."""
         query = self.param("query", self.query_init, (x.shape[-1], 1), self.param_dtype)
         scores = jnp.einsum("bse,eo->bos", x.astype(jnp.float32), query.astype(jnp.float32))
-        weights = masked_softmax(scores, _valid(x, context)[:, None])
+        weights = masked_softmax(scores, valid_tokens(x, context)[:, None])
         return jnp.einsum("bos,bse->be", weights.astype(x.dtype), x)
 
 
@@ -146,7 +146,7 @@ class MarkedToken(Pooler, kw_only=True):
                 "MarkedToken looks for its token among the ids, and the context has no tokens; "
                 "call the Encoder that it stands in with token ids."
             )
-        valid, tokens = _valid(x, context), context.tokens
+        valid, tokens = valid_tokens(x, context), context.tokens
         if self.token_id is None:
             place = jnp.where(valid, tokens, -1).argmax(axis=1)
         else:
@@ -193,7 +193,7 @@ class DensePool(Pooler, kw_only=True):
         return h if self.norm is None else self.norm(h).astype(h.dtype)
 
 
-def _valid(x: Array, context: Context | None) -> Array:
+def valid_tokens(x: Array, context: Context | None) -> Array:
     """Return which tokens are real.
 
     Raises:

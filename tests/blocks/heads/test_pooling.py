@@ -7,19 +7,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import MLP, ClassifierHead, Context, Encoder, LMHead, MeanPool
+from blocks import (
+    MLP,
+    ClassifierHead,
+    Context,
+    CrossAttention,
+    Encoder,
+    LMHead,
+    MeanPool,
+    MultiHeadAttention,
+)
 from blocks.heads import (
     AttentionPool,
     DensePool,
     FirstToken,
     LastToken,
     MarkedToken,
+    MultiHeadPool,
     PooledHead,
     Pooler,
 )
 
 X = jax.random.normal(jax.random.key(0), (2, 5, 4))
-POOLERS = [LastToken(), MeanPool(), AttentionPool(), DensePool(pool=MeanPool())]
+MULTI = MultiHeadPool(attention=CrossAttention(num_heads=2), mlp=MLP(hidden=3))
+POOLERS = [LastToken(), MeanPool(), AttentionPool(), DensePool(pool=MeanPool()), MULTI]
 VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, True]])
 
 
@@ -70,6 +81,14 @@ def test_padding_of_another_shape_is_refused() -> None:
         (lambda: ClassifierHead(num_classes=0), "num_classes=0 must be at least 1"),
         (lambda: ClassifierHead(num_classes=2, dropout_rate=-0.1), "dropout_rate=-0.1 must be"),
         (lambda: PooledHead(features=0), "features=0 must be at least 1, or None"),
+        (
+            lambda: MultiHeadPool(attention=MultiHeadAttention(num_heads=2)),
+            "does not read the tokens, which are its memory",
+        ),
+        (
+            lambda: MultiHeadPool(attention=CrossAttention(num_heads=2, dropout_rate=0.5)),
+            "dropout_rate=0.5 of CrossAttention: a pooler has no dropout",
+        ),
         (lambda: MeanPool(skip=-1), "skip=-1 must be at least 0"),
         (lambda: LMHead(tied=True, logit_cap=0.0), "logit_cap=0.0 must be positive, or None"),
     ],

@@ -5,11 +5,27 @@
 
 from errors.case import X, shapes, told
 
-from blocks import MLP, LMHead, MeanPool
-from blocks.heads import MarkedToken
+from blocks import MLP, CrossAttention, LMHead, MeanPool, MultiHeadAttention
+from blocks.heads import MarkedToken, MultiHeadPool
 from blocks.models import TwoTowers
 
 CASES = (
+    told(
+        "MultiHeadPool attention",
+        lambda: MultiHeadPool(attention=MultiHeadAttention(num_heads=2)),
+        ValueError,
+        "MultiHeadPool: attention=MultiHeadAttention(",
+        "does not read the tokens, which are its memory; use a CrossAttention(num_heads=...).",
+    ),
+    told(
+        "MultiHeadPool dropout",
+        lambda: MultiHeadPool(
+            attention=CrossAttention(num_heads=2), mlp=MLP(hidden=4, dropout_rate=0.1)
+        ),
+        ValueError,
+        "MultiHeadPool: dropout_rate=0.1 of MLP: a pooler has no dropout",
+        "leave it out here, and give it to the head.",
+    ),
     told(
         "MeanPool skip",
         lambda: MeanPool(skip=-1),

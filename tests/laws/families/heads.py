@@ -13,7 +13,9 @@ from laws.references import Params, linear, reference
 
 from blocks import (
     MLP,
+    Biases,
     ClassifierHead,
+    CrossAttention,
     Encoder,
     LayerNorm,
     LMHead,
@@ -29,6 +31,7 @@ from blocks.heads import (
     FirstToken,
     LastToken,
     MarkedToken,
+    MultiHeadPool,
     PooledHead,
     ProjectedHead,
     ValueHead,
@@ -123,6 +126,20 @@ CASES = [
         pools=True,
     ),
     Case(
+        "pooled_multi_head",
+        PooledHead(
+            pool=MultiHeadPool(
+                attention=CrossAttention(num_heads=2, use_bias=Biases(key=False)),
+                mlp=MLP(hidden=3),
+                norm=LayerNorm(use_bias=False),
+            ),
+            features=3,
+        ),
+        vectors,
+        EMBED + 4 * EMBED**2 + 3 * EMBED + EMBED + 2 * 3 * EMBED + 3 + EMBED + 3 * EMBED,
+        pools=True,
+    ),
+    Case(
         "classifier_attention",
         ClassifierHead(num_classes=3, pool=AttentionPool()),
         vectors,
@@ -200,6 +217,20 @@ def _(pool: LastToken, params: Params, x: np.ndarray) -> np.ndarray:
 @pooled.register
 def _(pool: MeanPool, params: Params, x: np.ndarray) -> np.ndarray:
     return x[pool.skip :].mean(axis=0)
+
+
+@pooled.register
+def _(pool: MultiHeadPool, params: Params, x: np.ndarray) -> np.ndarray:
+    own = params["attention"]
+    q, k, v = (
+        np.einsum("te,ehd->thd", y, own[name]["kernel"]) + own[name].get("bias", 0.0)
+        for name, y in (("query", params["query"]), ("key", x), ("value", x))
+    )
+    odds = np.exp(np.einsum("qhd,thd->ht", q, k) / np.sqrt(q.shape[-1]))
+    heads = np.einsum("ht,thd->hd", odds / odds.sum(axis=1, keepdims=True), v)
+    h = np.einsum("hd,hde->e", heads, own["out"]["kernel"]) + own["out"]["bias"]
+    normed = reference(pool.norm, params["norm"], h[None])
+    return h + reference(pool.mlp, params["mlp"], normed)[0]
 
 
 @pooled.register
