@@ -36,7 +36,7 @@ class Row:
         attention: The reference's implementation of attention.
         padded: Whether the reference continues prompts of different lengths as one padded batch;
             False where its padding changes what it computes.
-        masked: Whether the second text of an encoder is padded, and masked.
+        masked: Whether the second text of an encoder or a tower is padded, and masked.
         untied: Names and shapes of tensors that published files have, and that the reference does
             not save as it ties them to others unless a file has them.
     """
@@ -86,7 +86,7 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
         text, size = row.config["text_config"], row.config["vision_config"]["image_size"]
         images = draw.standard_normal((2, 3, size, size)).astype(np.float32)
         mask = np.ones((2, SEQ), np.int64)
-        mask[1, SHORT:] = 0
+        mask[1, SHORT:] = int(not row.masked)
         ids = draw.integers(5, text["vocab_size"], (2, SEQ))
         return {"input_ids": ids, "attention_mask": mask, "pixel_values": images}
     if row.kind == "captions":

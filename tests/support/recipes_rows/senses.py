@@ -22,6 +22,11 @@ TEXT = {
     "intermediate_size": 24, "max_position_embeddings": 16, "layer_norm_eps": 1e-3,
     "projection_dim": 6, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 11,
 }  # fmt: skip
+SIGLIP_TEXT = {
+    "vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 24, "max_position_embeddings": 20, "projection_size": 10,
+    "layer_norm_eps": 1e-3, "eos_token_id": None, "bos_token_id": 1,
+}  # fmt: skip
 ROWS = (
     Row(
         name="clip_text",
@@ -153,17 +158,18 @@ ROWS = (
         kind="encoder",
         output="pooler_output",
         masked=False,  # what the reference reads is the last token, of padding where there is any
+        config=SIGLIP_TEXT,
+    ),
+    Row(
+        name="siglip",
+        number=62,
+        reference="SiglipModel",
+        kind="towers",
+        output="logits_per_text",
+        masked=False,
         config={
-            "vocab_size": 64,
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 24,
-            "max_position_embeddings": 20,
-            "projection_size": 10,
-            "layer_norm_eps": 1e-3,
-            "eos_token_id": None,
-            "bos_token_id": 1,
+            "text_config": {**SIGLIP_TEXT, "projection_size": 16},
+            "vision_config": {**IMAGE, "num_hidden_layers": 1},
         },
     ),
     Row(
