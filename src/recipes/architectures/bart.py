@@ -78,11 +78,17 @@ def model_of(
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    table: dict[str, str | Tensor] = {
+    return {
         "decoder/embed/embedding": "model.shared.weight",
         "decoder/head/bias": Tensor("final_logits_bias", shape=(1, config["vocab_size"])),
         "decoder/head/kernel": "lm_head.weight",
+        **layer_names(),
     }
+
+
+def layer_names() -> Names:
+    """Name the positions, layers and norms of both sides, as relatives have them too."""
+    table: dict[str, str] = {}
     for side in ("encoder", "decoder"):
         ours, theirs = f"{side}/stack/layer_{{i}}", f"model.{side}.layers.{{i}}"
         for name, other in (("attention", "self_attn"), ("cross_attention", "encoder_attn")):

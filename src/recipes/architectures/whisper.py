@@ -28,6 +28,7 @@ from blocks import (
     TransformerBlock,
 )
 from blocks.attention.multi_head import Biases
+from recipes.architectures import bart
 from recipes.architectures.common import activation, head
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register, token_ids
@@ -97,26 +98,16 @@ def inputs(config: Config) -> tuple[Any, ...]:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    stem, found = "encoder/embed", {}
-    for side in ("encoder", "decoder"):
-        ours, theirs = f"{side}/stack/layer_{{i}}", f"model.{side}.layers.{{i}}"
-        for part, name in {"attention": "self_attn", "cross_attention": "encoder_attn"}.items():
-            found[f"{ours}/{part}_norm"] = f"{theirs}.{name}_layer_norm"
-            for projection in ("query", "key", "value"):
-                found[f"{ours}/{part}/{projection}"] = f"{theirs}.{name}.{projection[0]}_proj"
-            found[f"{ours}/{part}/out"] = f"{theirs}.{name}.out_proj"
-        found |= {
-            f"{ours}/mlp_norm": f"{theirs}.final_layer_norm",
-            f"{ours}/mlp/up": f"{theirs}.fc1",
-            f"{ours}/mlp/down": f"{theirs}.fc2",
-            f"{side}/embed/position": f"model.{side}.embed_positions",
-            f"{side}/norm": f"model.{side}.layer_norm",
-        }
-    for ours, theirs in {"first": "conv1", "second": "conv2"}.items():
-        found[f"{stem}/{ours}/kernel"] = Tensor(f"model.encoder.{theirs}.weight", (2, 1, 0))
-        found[f"{stem}/{ours}/bias"] = f"model.encoder.{theirs}.bias"
+    stem = {
+        f"encoder/embed/{ours}": f"model.encoder.{theirs}"
+        for ours, theirs in {"first": "conv1", "second": "conv2"}.items()
+    }
     return {
-        **found,
+        **bart.layer_names(),
+        **{
+            f"{ours}/kernel": Tensor(f"{theirs}.weight", (2, 1, 0)) for ours, theirs in stem.items()
+        },
+        **{f"{ours}/bias": f"{theirs}.bias" for ours, theirs in stem.items()},
         "decoder/embed/embedding": "model.decoder.embed_tokens.weight",
         "decoder/head": "proj_out",
     }
