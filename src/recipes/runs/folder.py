@@ -185,7 +185,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
             raise ValueError("it holds no table of names")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
         raise RecipeError(
             f"{str(path)!r} is damaged: {reason}.", "Restore it from a copy of the run."

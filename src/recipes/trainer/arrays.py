@@ -1,5 +1,9 @@
 """Trees of arrays on disk, through Orbax, with the checks that it leaves out."""
 
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,13 @@ import orbax.checkpoint as ocp
 
 # Maximum number of differences that an error lists.
 LISTED = 5
+_PLAIN = re.compile(r"[A-Za-z0-9 ._/+=:,@~-]{1,1000}")
 
 
 def write_arrays(folder: Path, tree: Any) -> None:
     """Write a tree of arrays into a new folder; it is complete when the call returns."""
-    _checkpointer().save(folder, args=ocp.args.PyTreeSave(tree))
+    with _plain(folder) as place:
+        _checkpointer().save(place, args=ocp.args.PyTreeSave(tree))
 
 
 def read_arrays(folder: Path, like: Any) -> Any:
@@ -28,12 +34,22 @@ def read_arrays(folder: Path, like: Any) -> Any:
         restore_args=jax.tree.map(_place, like),
         partial_restore=True,
     )
-    return jax.tree.map(jnp.asarray, _checkpointer().restore(folder, args=arguments))
+    with _plain(folder) as place:
+        return jax.tree.map(jnp.asarray, _checkpointer().restore(place, args=arguments))
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Whether two trees of arrays are equal to the bit, NaNs and zeros with a sign too."""
+    equal = jax.tree.map(
+        lambda a, b: np.asarray(a).tobytes() == np.asarray(b).tobytes(), one, other
+    )
+    return all(jax.tree.leaves(equal))
 
 
 def stored_leaves(folder: Path) -> Any:
     """Read the tree of a folder, with the shape and dtype of each array instead of the array."""
-    metadata = _checkpointer().metadata(folder).item_metadata
+    with _plain(folder) as place:
+        metadata = _checkpointer().metadata(place).item_metadata
     if metadata is None:
         raise ValueError(f"{str(folder)!r} holds no tree of arrays; give one of write_arrays.")
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), metadata.tree)
@@ -59,6 +75,22 @@ def differing_leaves(stored: Any, like: Any) -> str:
 def placed(leaf: Any) -> jax.sharding.Sharding | None:
     """The sharding of a leaf that is committed to devices; None for an uncommitted one."""
     return leaf.sharding if getattr(leaf, "committed", False) else None
+
+
+@contextlib.contextmanager
+def _plain(folder: Path) -> Iterator[Path]:
+    """Give a name of the same folder that Orbax can take.
+
+    Orbax searches by patterns, in which brackets have a meaning, and its store takes no names that
+    are long or no UTF-8: a link from a temporary folder stands for the folder above.
+    """
+    if _PLAIN.fullmatch(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="linen-blocks-") as temporary:
+        link = Path(temporary) / "run"
+        link.symlink_to(folder.parent.absolute())
+        yield link / folder.name
 
 
 def _checkpointer() -> ocp.Checkpointer:

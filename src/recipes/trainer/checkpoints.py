@@ -13,7 +13,13 @@ from typing import Any
 import jax
 
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
+from recipes.trainer.arrays import (
+    differing_leaves,
+    read_arrays,
+    same_bits,
+    stored_leaves,
+    write_arrays,
+)
 from recipes.trainer.digests import find_damage, write_digests
 from recipes.trainer.state import TrainState
 
@@ -70,10 +76,13 @@ class Checkpoints:
         return sorted(int(name[1]) for name in names if name)
 
     def best(self) -> int | None:
-        """The step with the lowest validation loss, or the last one where none was evaluated."""
-        steps = self.steps()
+        """The step with the lowest validation loss, or the last one where none was evaluated.
+
+        Steps whose records are damaged are passed over, and named in a warning.
+        """
+        steps = [step for step in self.steps() if self._has_record(step)]
         measured = [(loss, step) for step in steps if (loss := self._val_loss(step)) is not None]
-        return min(measured)[1] if measured else (steps or [None])[-1]
+        return min(measured)[1] if measured else (steps or self.steps() or [None])[-1]
 
     def save(self, state: TrainState, record: dict[str, Any]) -> Path:
         """Write the checkpoint of `state.step`, then delete those that need not be kept.
@@ -95,7 +104,10 @@ class Checkpoints:
             if half.exists():
                 shutil.rmtree(half)
             half.mkdir()
-            write_arrays(half / ARRAYS, _arrays(state))
+            arrays = _arrays(state)
+            write_arrays(half / ARRAYS, arrays)
+            if not same_bits(read_arrays(half / ARRAYS, arrays), arrays):
+                raise OSError("what was written reads back as something else")
             (half / RECORD).write_text(content, encoding="utf-8")
             write_digests(half)
             if place.exists():
@@ -194,6 +206,13 @@ class Checkpoints:
             )
         return record
 
+    def _has_record(self, step: int) -> bool:
+        """Whether the record of a checkpoint is what was written."""
+        damage = find_damage(self._path(step), RECORD)
+        if damage is not None:
+            log.warning("The checkpoint of step %d is passed over: %s.", step, damage)
+        return damage is None
+
     def _val_loss(self, step: int) -> float | None:
         """The validation loss of a checkpoint; None if there is none to compare."""
         try:
@@ -206,7 +225,9 @@ class Checkpoints:
         for later in [step for step in self.steps() if step > last]:
             self._drop(later)
         steps = self.steps()
-        kept = {*steps[-self.keep :], self.best()}
+        # What a damaged record says of its step is not a reason to delete it.
+        damaged = [step for step in steps if find_damage(self._path(step), RECORD)]
+        kept = {*steps[-self.keep :], self.best(), *damaged}
         for step in [step for step in steps if step not in kept]:
             self._drop(step)
 

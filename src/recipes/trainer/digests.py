@@ -17,12 +17,17 @@ def write_digests(folder: Path) -> None:
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
 
 
-def find_damage(folder: Path) -> str | None:
-    """Describe damage of a folder's files, or None; files added later are ignored."""
+def find_damage(folder: Path, only: str | None = None) -> str | None:
+    """Describe damage of a folder's files, or None; files added later are ignored.
+
+    Args:
+        folder: The folder.
+        only: The one file to look at; None for all that have a digest.
+    """
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
-        names = sorted(digests.items())
-    except (OSError, ValueError, AttributeError):
+        names = sorted(digests.items() if only is None else [(only, digests[only])])
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return f"{DIGESTS} cannot be read"
     for name, digest in names:
         try:

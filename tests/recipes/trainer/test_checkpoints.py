@@ -1,6 +1,8 @@
 import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
@@ -9,6 +11,7 @@ import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
 from recipes.errors import RecipeError
+from recipes.trainer.arrays import read_arrays
 from recipes.trainer.checkpoints import DROPPED, HALF, RECORD, Checkpoints, DamagedError
 from recipes.trainer.digests import write_digests
 from recipes.trainer.loop import Trainer
@@ -40,6 +43,60 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     chex.assert_trees_all_equal(restored.state.params, state.params)
     params = Checkpoints(tmp_path).restore_params(make_state(seed=3).params)
     chex.assert_trees_all_equal(params, state.params)
+
+
+NAMES = {
+    "brackets": b"Model [v2]",
+    "pattern": b"star*?{a,b}",
+    "backslash": b"back\\slash",
+    "newline": b"new\nline",
+    "no UTF-8": b"no-\xff\xfe",
+    "255 bytes": b"x" * 255,
+    "3 kB": b"/".join([b"y" * 200] * 15),
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_any_name_of_a_folder_will_do(tmp_path: Path, name: bytes) -> None:
+    folder, state = tmp_path / os.fsdecode(name), make_state()
+    Checkpoints(folder).save(state, {"val_loss": None})
+    restored = Checkpoints(folder).restore(make_state(seed=3))
+    chex.assert_trees_all_equal(restored.state.params, state.params)
+    params = Checkpoints(folder).restore_params(make_state(seed=3).params)
+    chex.assert_trees_all_equal(params, state.params)
+
+
+def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypatch) -> None:
+    def flipped(folder: Path, like: Any) -> Any:
+        arrays = read_arrays(folder, like)
+        return {**arrays, "skipped": arrays["skipped"] + 1}
+
+    saved(tmp_path, {1: None})
+    monkeypatch.setattr("recipes.trainer.checkpoints.read_arrays", flipped)
+    with pytest.raises(RecipeError, match="step 2 could not .* reads back as something"):
+        saved(tmp_path, {2: None})
+    assert Checkpoints(tmp_path).steps() == [1]
+
+
+def damage_record(checkpoints: Checkpoints, step: int, old: bytes, new: bytes) -> None:
+    record = checkpoints.directory / f"step_{step:06d}" / RECORD
+    content = record.read_bytes()
+    assert old in content
+    record.write_bytes(content.replace(old, new))
+
+
+def test_a_damaged_record_is_named_and_does_not_choose_the_best(tmp_path: Path, caplog) -> None:
+    checkpoints = saved(tmp_path, {1: 1.0, 2: 3.0, 3: 2.0})
+    damage_record(checkpoints, 2, b"3.0", b"0.5")
+    assert checkpoints.best() == 1
+    assert "step 2 is passed over: record.json is not what digests.json says" in caplog.text
+
+
+def test_a_step_with_a_damaged_record_is_not_deleted(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, {1: 1.0, 2: 3.0})
+    damage_record(checkpoints, 1, b"1.0", b"9.0")
+    saved(tmp_path, {3: 2.0, 4: 2.0, 5: 2.0})
+    assert checkpoints.steps() == [1, 3, 4, 5]  # the best of the intact, and the last two
 
 
 def test_parameters_that_a_model_does_not_have_are_refused(tmp_path: Path) -> None:
@@ -155,6 +212,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from recipes_tiny import make_state
+from recipes.trainer.arrays import read_arrays
 from recipes.trainer.checkpoints import Checkpoints
 
 state = make_state()
@@ -185,6 +243,7 @@ import chex
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes.trainer.arrays import read_arrays
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.loop import Trainer
 
@@ -259,6 +318,7 @@ from pathlib import Path
 import jax.numpy as jnp
 from recipes_tiny import make_state
 from recipes.errors import RecipeError
+from recipes.trainer.arrays import read_arrays
 from recipes.trainer.checkpoints import Checkpoints
 
 checkpoints, state = Checkpoints(Path(sys.argv[1])), make_state()
