@@ -73,7 +73,7 @@ def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypat
 
     saved(tmp_path, {1: None})
     monkeypatch.setattr("recipes.trainer.checkpoints.read_arrays", flipped)
-    with pytest.raises(RecipeError, match="step 2 could not .* reads back as something"):
+    with pytest.raises(RecipeError, match=r"step 2 could not .* reads back as something"):
         saved(tmp_path, {2: None})
     assert Checkpoints(tmp_path).steps() == [1]
 
