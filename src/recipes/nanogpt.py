@@ -12,6 +12,9 @@ References:
 """
 
 if __name__ == "__main__":  # The command line answers `--help` before JAX is imported.
+    from recipes.interrupts import answer_interrupts
+
+    answer_interrupts()  # before the imports that take long
     from recipes.commands import main
 
     raise SystemExit(main())

@@ -7,7 +7,7 @@ from types import FrameType, TracebackType
 class Interrupt:
     """Context in which SIGINT and SIGTERM are recorded instead of ending the process.
 
-    A second SIGINT raises `KeyboardInterrupt`.
+    A second SIGINT does what it would outside: it raises `KeyboardInterrupt`, or ends the process.
 
     Attributes:
         received: The signal, or None.
@@ -38,5 +38,8 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is signal.SIGINT and number == signal.SIGINT:
+            before = self._before[signal.SIGINT]
+            if callable(before):
+                before(number, frame)
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
