@@ -14,7 +14,7 @@ sys.path[:0] = [path for path in [str(Path(__file__).parents[1])] if path not in
 from mkdocs.exceptions import PluginError  # noqa: E402
 from mkdocs.structure.files import File  # noqa: E402
 
-from _build import drawing, navigation, notebooks, rooms  # noqa: E402
+from _build import drawing, family_pages, navigation, notebooks, rooms  # noqa: E402
 from _build.fences import Item  # noqa: E402
 from _build.pages import ROOT, Page, all_pages, count, run_pages  # noqa: E402
 
@@ -32,7 +32,7 @@ def on_config(config: Any) -> Any:
 def on_files(files: Any, config: Any) -> Any:
     """Runs the code of every page that changed; one that fails ends the build.
 
-    Beside each chapter of Learn goes its notebook.
+    Beside each chapter of Learn goes its notebook, and each family of models gets a page.
     """
     ran, failures = run_pages(page for page in all_pages() if page.name != "README.md")
     if failures:
@@ -42,6 +42,8 @@ def on_files(files: Any, config: Any) -> Any:
     for chapter in notebooks.chapters():
         text = notebooks.notebook(_pages[chapter.relative_to(ROOT).as_posix()])
         place = f"learn/{notebooks.address(chapter)}"
+        files.append(File.generated(config, place, content=text))
+    for place, text in family_pages.pages(ROOT).items():
         files.append(File.generated(config, place, content=text))
     return files
 

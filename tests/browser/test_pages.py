@@ -11,6 +11,8 @@ from _build.pages import ROOT, all_pages
 
 pytestmark = pytest.mark.browser
 PAGES = [html_of(page) for page in all_pages() if page != ROOT / "README.md"]
+# Some of the pages that are all made alike: a short one, one of two values, a long one.
+PAGES += [f"recipes/architectures/{name}.html" for name in ("gpt2", "t5", "qwen3_next")]
 RULES = {
     "light": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
     "dark": {"type": "rule", "values": ["color-contrast"]},  # the others do not depend on it

@@ -7,7 +7,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from built_site import built_site
+from built_site import ROOT, built_site
 from public_names import ADDRESSES
 
 pytest.importorskip("mkdocs", reason="needs the extra `docs`")
@@ -101,6 +101,17 @@ def test_every_public_name_has_an_entry(pages):
         documented = [n for n in names if getattr(importlib.import_module(module), n).__doc__]
         wanted |= {f"{module}.{name}" for name in documented}
     assert sorted(wanted - anchors) == []
+
+
+def test_every_family_has_a_page_to_which_that_of_published_models_leads(pages, site):
+    folder = site / "recipes"
+    links = set(pages[folder / "architectures.html"].links)
+    files = (ROOT / "src/recipes/architectures").glob("*.py")
+    families = [f for f in files if "\nregister(" in f.read_text(encoding="utf-8")]
+    assert len(families) > 60
+    for file in families:
+        assert folder / f"architectures/{file.stem}.html" in pages
+        assert f"architectures/{file.stem}.html" in links
 
 
 def test_fields_are_written_as_a_reader_writes_them(site):

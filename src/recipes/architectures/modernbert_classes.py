@@ -1,4 +1,4 @@
-"""ModernBERT with classes of a whole text.
+"""ModernBERT with classes: one vector of a whole text, through a layer, and scores of its classes.
 
 References:
     Warner et al., Smarter, Better, Faster, Longer: A Modern Bidirectional Encoder, 2024,

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Family:
 
 
 _FAMILIES: dict[str, Family] = {}
+_MODULES: dict[str, str] = {}
 
 
 def register(kind: str, family: Family) -> None:
@@ -66,6 +68,13 @@ def register(kind: str, family: Family) -> None:
     if _FAMILIES.get(kind, family) != family:
         raise ValueError(f"{kind!r} is registered with another family.")
     _FAMILIES[kind] = family
+    _MODULES.setdefault(kind, _running_module())
+
+
+def registered() -> dict[str, str]:
+    """Find all that families are registered for, each with the module that registers it."""
+    _import_all()
+    return dict(_MODULES)
 
 
 def family_of(config: Config) -> Family:
@@ -90,3 +99,11 @@ def family_of(config: Config) -> Family:
 def _import_all() -> None:
     for module in pkgutil.iter_modules(recipes.architectures.__path__):
         importlib.import_module(f"recipes.architectures.{module.name}")
+
+
+def _running_module() -> str:
+    """Name of the module whose body is running: it may register by a function of another one."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return "" if frame is None else frame.f_globals["__name__"]
