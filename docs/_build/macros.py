@@ -35,6 +35,7 @@ class Html(str):
 def macros(page: Path, root: Path) -> dict[str, Callable[..., str]]:
     """The functions that a page may call."""
     return {
+        "anatomy": functools.partial(anatomy, page=page, root=root),
         "api": api,
         "cost": cost,
         "listing": listing,
@@ -147,6 +148,14 @@ def tests(thing: Any, root: Path, page: Path) -> str:
                 others.append(f"`{name}`")
     last = [f"- It also stands in {', '.join(others)}."] if others else []
     return "\n".join([*laws, *own, *last])
+
+
+def anatomy(page: Path, root: Path) -> str:
+    """The picture of a transformer, whose boxes lead to the pages of what can stand there."""
+    from figures.anatomy import anatomy
+
+    folder = Path(os.path.relpath(root / "docs" / "blocks", page.parent)).as_posix()
+    return Html(anatomy("" if folder == "." else f"{folder}/"))
 
 
 def play(part: str, page: Path, root: Path) -> str:
