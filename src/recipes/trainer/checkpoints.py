@@ -64,10 +64,10 @@ class Checkpoints:
         ValueError: `keep` below 1.
     """
 
-    def __init__(self, directory: Path, *, keep: int = 2):
+    def __init__(self, directory: Path | str, *, keep: int = 2):
         if keep < 1:
             raise ValueError(f"keep={keep} must be at least 1; use 1 for the last step alone.")
-        self.directory = directory.absolute()
+        self.directory = Path(directory).absolute()
         self.keep = keep
 
     def steps(self) -> list[int]:

@@ -41,7 +41,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     restored = Checkpoints(tmp_path).restore(make_state(seed=3))
     assert restored.record == {"val_loss": None, "tokens": 7, "step": 0}
     chex.assert_trees_all_equal(restored.state.params, state.params)
-    params = Checkpoints(tmp_path).restore_params(make_state(seed=3).params)
+    params = Checkpoints(str(tmp_path)).restore_params(make_state(seed=3).params)
     chex.assert_trees_all_equal(params, state.params)
 
 
