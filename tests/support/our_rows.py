@@ -51,6 +51,9 @@ def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
     if row.kind == "captions":
         images, target = jnp.moveaxis(inputs["pixel_values"], 1, -1), inputs["decoder_input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, target, images))
+    if row.kind == "sound":
+        context = Context(valid=jnp.asarray(real_steps(row))) if row.masked else None
+        return np.asarray(jax.jit(model.apply)(variables, sound_of(row, vocab), context))
     if row.kind == "speech":
         sound, target = sound_of(row, vocab), inputs["decoder_input_ids"]
         return np.asarray(jax.jit(model.apply)(variables, target, sound))
@@ -58,8 +61,20 @@ def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
 
 
 def sound_of(row: Row, vocab: int) -> jax.Array:
-    """Sound as our models take it, time before frequencies."""
-    return jnp.swapaxes(jnp.asarray(inputs_of(row, vocab)["input_features"]), 1, 2)
+    """Sound as our models take it: time before frequencies, of which samples have one."""
+    inputs = inputs_of(row, vocab)
+    if "input_values" in inputs:
+        return jnp.asarray(inputs["input_values"])[..., None]
+    return jnp.swapaxes(jnp.asarray(inputs["input_features"]), 1, 2)
+
+
+def real_steps(row: Row) -> np.ndarray:
+    """Which steps of convolutions are of real samples alone."""
+    mask = inputs_of(row, 64)["attention_mask"].astype(bool)
+    for width, stride in zip(row.config["conv_kernel"], row.config["conv_stride"], strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(mask, width, 1)
+        mask = np.asarray(windows.all(axis=2))[:, ::stride]
+    return mask
 
 
 def difference(
@@ -69,6 +84,8 @@ def difference(
     if row.kind == "encoder" and ours.shape[:2] == inputs_of(row, 64)["attention_mask"].shape:
         real = inputs_of(row, 64)["attention_mask"] == 1
         ours, theirs = ours[real], theirs[real]
+    if row.kind == "sound" and row.masked:
+        ours, theirs = ours[real_steps(row)], theirs[real_steps(row)]
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
     return float(reduce(np.abs(ours - theirs)))
 

@@ -15,6 +15,7 @@ import numpy as np
 
 GOLDEN = Path(__file__).parents[1] / "recipes" / "architectures" / "golden"
 SEQ, SHORT = 12, 7
+SAMPLES = 400  # of sound
 # Tokens that a greedy continuation has: in the golden files, and where the reference is at hand.
 GOLDEN_TOKENS, LIVE_TOKENS = 8, 64
 
@@ -29,14 +30,14 @@ class Row:
         reference: Class in the reference library.
         config: Fields of its configuration.
         kind: What is called: `causal`, `encoder`, `seq2seq`, `vision`,
-            `towers`, `captions`, or `speech`.
+            `towers`, `captions`, `sound`, or `speech`.
         output: Field of the reference's result that is compared.
         generates: Whether a greedy continuation is compared.
         special: Arguments of the reference's call besides, such as token types.
         attention: The reference's implementation of attention.
         padded: Whether the reference continues prompts of different lengths as one padded batch;
             False where its padding changes what it computes.
-        masked: Whether the second text of an encoder or a tower is padded, and masked.
+        masked: Whether the second text or sound of an encoder or a tower is padded, and masked.
         untied: Names and shapes of tensors that published files have, and that the reference does
             not save as it ties them to others unless a file has them.
     """
@@ -98,6 +99,15 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     low = 5  # Below stand the usual tokens with a meaning.
     ids = draw.integers(low, vocab_size, (2, SEQ))
     mask = np.ones((2, SEQ), np.int64)
+    if row.kind == "sound":
+        mask = np.ones((2, SAMPLES), np.int64)
+        mask[1, SAMPLES // 2 :] = 0
+        samples = draw.standard_normal((2, SAMPLES)).astype(np.float32)
+        return {"input_values": samples} | ({"attention_mask": mask} if row.masked else {})
+    if row.kind == "speech" and "num_mel_bins" not in row.config:
+        samples = draw.standard_normal((2, 6 * SAMPLES)).astype(np.float32)
+        target = draw.integers(low, vocab_size, (2, 6))
+        return {"input_values": samples, "decoder_input_ids": target}
     if row.kind == "speech":
         features = row.config["num_mel_bins"], 2 * row.config["max_source_positions"]
         sound = draw.standard_normal((2, *features)).astype(np.float32)

@@ -1,6 +1,7 @@
 """Positions: absolute, rotary and relative encodings of the order of tokens."""
 
 from blocks.positions.alibi import ALiBi
+from blocks.positions.convolutional import ConvolutionalPositions
 from blocks.positions.grid import GridPositions, SinusoidalGrid
 from blocks.positions.grid_bias import GridBias
 from blocks.positions.grid_rotary import GridRoPE
@@ -23,6 +24,7 @@ from blocks.positions.sinusoidal import SinusoidalPositions
 
 __all__ = [
     "ALiBi",
+    "ConvolutionalPositions",
     "DynamicNTKScaling",
     "GridBias",
     "GridPositions",

@@ -6,11 +6,10 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, X, mistake, shapes, told
 
-from blocks import (
-    PatchEmbedding,
-    TokenEmbedding,
-)
-from blocks.embeddings import VectorEmbedding
+from blocks import Context, PatchEmbedding, TokenEmbedding
+from blocks.embeddings import Convolution, SoundEmbedding, VectorEmbedding
+from blocks.norms import GroupNorm
+from blocks.positions import ConvolutionalPositions
 
 images = jnp.ones((2, 8, 8, 3))
 
@@ -71,5 +70,78 @@ CASES = (
         lambda: VectorEmbedding(dropout_rate=1.5),
         ValueError,
         "VectorEmbedding: dropout_rate=1.5 must be at least 0 and below 1.",
+    ),
+    told(
+        "Convolution stride",
+        lambda: Convolution(features=4, width=3, stride=0),
+        ValueError,
+        "Convolution: stride=0 must be at least 1.",
+    ),
+    told(
+        "Convolution short signal",
+        lambda: shapes(Convolution(features=4, width=10), X),
+        ValueError,
+        "Convolution: width=10 is more than the 3 steps of x; pad the signal.",
+    ),
+    told(
+        "SoundEmbedding steps",
+        lambda: SoundEmbedding(steps=()),
+        ValueError,
+        "SoundEmbedding: steps=() must hold at least one step, such as a Convolution.",
+    ),
+    told(
+        "SoundEmbedding dropout_rate",
+        lambda: SoundEmbedding(steps=(Convolution(features=4, width=3),), dropout_rate=1.0),
+        ValueError,
+        "SoundEmbedding: dropout_rate=1.0 must be at least 0 and below 1.",
+    ),
+    told(
+        "SoundEmbedding cache",
+        lambda: shapes(
+            SoundEmbedding(steps=(Convolution(features=4, width=3),)), X, Context(cache_size=3)
+        ),
+        ValueError,
+        "SoundEmbedding: cache_size of the context: SoundEmbedding reads whole signals",
+        "leave cache_size out.",
+    ),
+    told(
+        "SoundEmbedding padding",
+        lambda: shapes(
+            SoundEmbedding(steps=(GroupNorm(num_groups=2),)),
+            X,
+            Context(valid=jnp.ones((2, 3), bool)),
+        ),
+        ValueError,
+        "SoundEmbedding: valid of the context: GroupNorm averages over all steps",
+    ),
+    told(
+        "ConvolutionalPositions width",
+        lambda: ConvolutionalPositions(width=0),
+        ValueError,
+        "ConvolutionalPositions: width=0 must be at least 1.",
+    ),
+    told(
+        "ConvolutionalPositions num_groups",
+        lambda: shapes(ConvolutionalPositions(width=3, num_groups=3), X),
+        ValueError,
+        "ConvolutionalPositions: num_groups=3 must divide embed=8.",
+    ),
+    told(
+        "ConvolutionalPositions cache",
+        lambda: shapes(ConvolutionalPositions(width=3), X, Context(cache_size=3)),
+        ValueError,
+        "ConvolutionalPositions: cache_size of the context: ConvolutionalPositions mixes",
+    ),
+    told(
+        "GroupNorm num_groups",
+        lambda: GroupNorm(num_groups=0),
+        ValueError,
+        "GroupNorm: num_groups=0 must be at least 1.",
+    ),
+    told(
+        "GroupNorm features",
+        lambda: shapes(GroupNorm(num_groups=3), X),
+        ValueError,
+        "GroupNorm: num_groups=3 must divide embed=8; 8 groups normalise each feature alone.",
     ),
 )

@@ -13,13 +13,16 @@ from blocks import (
     FactorizedEmbedding,
     GridPositions,
     LayerNorm,
+    Linear,
     PatchEmbedding,
     SinusoidalPositions,
     TokenEmbedding,
     TokenTypes,
 )
-from blocks.embeddings import BigramHash, VectorEmbedding
-from blocks.positions import SinusoidalGrid
+from blocks import gelu as gelu_of_blocks
+from blocks.embeddings import BigramHash, Convolution, SoundEmbedding, VectorEmbedding
+from blocks.norms import GroupNorm
+from blocks.positions import ConvolutionalPositions, SinusoidalGrid
 
 
 def images(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
@@ -30,6 +33,11 @@ def images(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
 def signal(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
     """Twice as many steps as tokens come out."""
     return (jax.random.normal(key, (batch, 2 * seq, 3)),)
+
+
+def samples(key: jax.Array, batch: int, seq: int) -> tuple[jax.Array, ...]:
+    """One step more than twice as many as tokens come out of filters of three by two."""
+    return (jax.random.normal(key, (batch, 2 * seq + 1, 3)),)
 
 
 CASES = [
@@ -141,6 +149,35 @@ CASES = [
         signal,
         3 * 3 * EMBED + EMBED + 3 * EMBED**2 + EMBED,
     ),
+    Case(
+        "convolution_step",
+        Convolution(features=EMBED, width=3, stride=2, norm=LayerNorm(), activation=gelu_of_blocks),
+        samples,
+        3 * 3 * EMBED + EMBED + 2 * EMBED,
+        shared=False,
+    ),
+    Case(
+        "sound",
+        SoundEmbedding(
+            steps=(
+                Convolution(features=4, width=3, stride=2, use_bias=False),
+                GroupNorm(num_groups=4),
+                Linear(features=(EMBED,)),
+            ),
+            position=ConvolutionalPositions(width=3, num_groups=2),
+            embedding_norm=LayerNorm(),
+            dropout_rate=0.3,
+        ),
+        samples,
+        (3 * 3 * 4) + 2 * 4 + 5 * EMBED + (3 * 4 * EMBED + 3 + EMBED) + 2 * EMBED,
+        heavy=True,
+    ),
+    Case(
+        "convolutional_positions",
+        ConvolutionalPositions(width=4, num_groups=2),
+        vectors,
+        4 * 4 * EMBED + 4 + EMBED,
+    ),
 ]
 
 
@@ -211,3 +248,35 @@ def _(block: ConvolutionStem, params: Params, x: np.ndarray) -> np.ndarray:
             np.stack([np.einsum("kc,kcf->f", padded[t : t + 3], kernel) for t in steps]) + bias
         )
     return reference(block.position, {}, x)
+
+
+@reference.register
+def _(block: Convolution, params: Params, x: np.ndarray) -> np.ndarray:
+    starts = range(0, len(x) - block.width + 1, block.stride)
+    steps = [np.einsum("kc,kcf->f", x[t : t + block.width], params["kernel"]) for t in starts]
+    y = np.stack(steps) + params.get("bias", 0.0)
+    y = y if block.norm is None else reference(block.norm, params["norm"], y)
+    return y if block.activation is None else gelu(y)
+
+
+@reference.register
+def _(block: ConvolutionalPositions, params: Params, x: np.ndarray) -> np.ndarray:
+    kernel, half = params["kernel"], block.width // 2
+    lengths = np.sqrt((kernel**2).sum(axis=(1, 2), keepdims=True))
+    kernel = params["scale"][:, None, None] * kernel / lengths
+    inputs, outputs = kernel.shape[1], kernel.shape[2] // block.num_groups
+    padded = np.pad(x, ((half, block.width), (0, 0)))
+    around = np.zeros_like(x)
+    for t, group in np.ndindex(len(x), block.num_groups):
+        read = padded[t : t + block.width, group * inputs : (group + 1) * inputs]
+        to = slice(group * outputs, (group + 1) * outputs)
+        around[t, to] = np.einsum("kc,kcf->f", read, kernel[:, :, to])
+    return x + gelu(around + params["bias"])
+
+
+@reference.register
+def _(block: SoundEmbedding, params: Params, x: np.ndarray) -> np.ndarray:
+    for index, step in enumerate(block.steps):
+        x = reference(step, params[f"step_{index}"], x)
+    x = reference(block.position, params["position"], x)
+    return reference(block.embedding_norm, params["embedding_norm"], x)

@@ -7,7 +7,7 @@ from laws.case import EMBED, Case, vectors
 from laws.references import Params, per_token, reference
 
 from blocks import LayerNorm, RMSNorm
-from blocks.norms import DynamicTanh, ScaleNorm
+from blocks.norms import DynamicTanh, GroupNorm, ScaleNorm
 
 CASES = [
     Case("layer_norm", LayerNorm(), vectors, 2 * EMBED, shared=False),
@@ -15,6 +15,7 @@ CASES = [
     Case("layer_norm_offset", LayerNorm(unit_offset=True), vectors, 2 * EMBED, shared=False),
     Case("rms_norm", RMSNorm(), vectors, EMBED, shared=False),
     Case("rms_norm_offset", RMSNorm(unit_offset=True), vectors, EMBED, shared=False),
+    Case("group_norm", GroupNorm(num_groups=2), vectors, 2 * EMBED, shared=False),
     Case("scale_norm", ScaleNorm(), vectors, 1, shared=False),
     Case("dynamic_tanh", DynamicTanh(), vectors, 2 * EMBED + 1, shared=False),
 ]
@@ -32,6 +33,16 @@ def _(block: LayerNorm, params: Params, x: np.ndarray) -> np.ndarray:
 @per_token
 def _(block: RMSNorm, params: Params, x: np.ndarray) -> np.ndarray:
     return x / math.sqrt((x * x).mean() + block.epsilon) * (params["scale"] + block.unit_offset)
+
+
+@reference.register
+def _(block: GroupNorm, params: Params, x: np.ndarray) -> np.ndarray:
+    """Mean and variance of all numbers of a group, at all steps."""
+    out, size = x.copy(), x.shape[1] // block.num_groups
+    for start in range(0, x.shape[1], size):
+        part = x[:, start : start + size]
+        out[:, start : start + size] = (part - part.mean()) / math.sqrt(part.var() + block.epsilon)
+    return out * params["scale"] + params["bias"]
 
 
 @reference.register

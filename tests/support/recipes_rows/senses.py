@@ -27,6 +27,20 @@ SIGLIP_TEXT = {
     "intermediate_size": 24, "max_position_embeddings": 20, "projection_size": 10,
     "layer_norm_eps": 1e-3, "eos_token_id": None, "bos_token_id": 1,
 }  # fmt: skip
+WAV2VEC2 = {
+    "vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 24, "conv_dim": [6, 8, 10], "conv_kernel": [10, 3, 2],
+    "conv_stride": [5, 2, 2], "num_conv_pos_embedding_groups": 4, "layer_norm_eps": 1e-3,
+}  # fmt: skip
+MOONSHINE = {
+    "vocab_size": 64, "hidden_size": 16, "intermediate_size": 24, "encoder_num_hidden_layers": 2,
+    "decoder_num_hidden_layers": 2, "encoder_num_attention_heads": 2,
+    "decoder_num_attention_heads": 2, "attention_bias": True, "pad_head_dim_to_multiple_of": 16,
+    "pad_token_id": 0, "eos_token_id": None, "decoder_start_token_id": 2,
+    "rope_parameters": {
+        "rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.75,
+    },
+}  # fmt: skip
 ROWS = (
     Row(
         name="clip_text",
@@ -193,5 +207,47 @@ ROWS = (
         kind="vision",
         output="image_embeds",
         config={**IMAGE, "projection_dim": 10},
+    ),
+    Row(
+        name="wav2vec2",
+        number=49,
+        reference="Wav2Vec2ForCTC",
+        kind="sound",
+        masked=False,  # its norm averages over padding
+        config={**WAV2VEC2, "num_conv_pos_embeddings": 6},
+    ),
+    Row(
+        name="wav2vec2_stable",
+        number=49,
+        reference="Wav2Vec2ForCTC",
+        kind="sound",
+        config={
+            **WAV2VEC2,
+            "num_conv_pos_embeddings": 5,
+            "feat_extract_norm": "layer",
+            "do_stable_layer_norm": True,
+            "conv_bias": True,
+            "hidden_act": "gelu_new",
+        },
+    ),
+    Row(
+        name="moonshine",
+        number=63,
+        reference="MoonshineForConditionalGeneration",
+        kind="speech",
+        config=MOONSHINE,
+    ),
+    Row(
+        name="moonshine_untied",
+        number=63,
+        reference="MoonshineForConditionalGeneration",
+        kind="speech",
+        config={
+            **MOONSHINE,
+            "decoder_num_hidden_layers": 1,
+            "tie_word_embeddings": False,
+            "encoder_hidden_act": "relu",
+            "decoder_hidden_act": "gelu",
+        },
     ),
 )
