@@ -1,5 +1,6 @@
 """Check parameters against a model."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
     """
     check_model(model, "check_parameters")
     _check_tree(params, inputs)
-    wanted = jax.eval_shape(model.init, jax.random.key(0), *inputs).get("params", {})
+    wanted = parameter_shapes(model, *inputs)
     if "params" in params and "params" not in wanted:
         raise TypeError(
             misfit(
@@ -62,6 +63,31 @@ def check_parameters(model: nn.Module, params: Any, *inputs: Any) -> None:
             )
         )
     refuse_other(f"the parameters are not those of this {type(model).__name__}", wanted, params)
+
+
+def parameter_shapes(model: nn.Module, *inputs: Any) -> Any:
+    """Return the shapes of the parameters that `init` makes for these inputs.
+
+    To load, check and save a model each ask for them, and tracing a deep model takes seconds: equal
+    models called on the same shapes are traced once.
+    """
+    leaves, tree = jax.tree.flatten(inputs)
+    try:
+        arrays = tuple((tuple(leaf.shape), leaf.dtype) for leaf in leaves)
+        key = model, tree, arrays, jax.config.read("jax_enable_x64")
+        hash(key)
+    except (AttributeError, TypeError):  # an input that is no array, or a field without a hash
+        return _traced(model, inputs)
+    return jax.tree.map(lambda shape: shape, _kept(*key))  # the caller's own
+
+
+@functools.lru_cache(maxsize=16)
+def _kept(model: nn.Module, tree: Any, arrays: tuple[Any, ...], _: bool) -> Any:
+    return _traced(model, tree.unflatten([jax.ShapeDtypeStruct(*array) for array in arrays]))
+
+
+def _traced(model: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    return jax.eval_shape(model.init, jax.random.key(0), *inputs).get("params", {})
 
 
 def refuse_other(what: str, wanted: Any, given: Any, owner: str = "the model") -> None:

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 
 from blocks import CausalLM, Encoder, Stack, find, override
+from blocks.core.parameters import parameter_shapes
 from blocks.core.typing import Dtype
 from recipes.errors import RecipeError
 from recipes.weights.config import Config
@@ -60,7 +61,7 @@ def load(
     folder = folder_of(source, revision)
     model, family, config = model_in(folder, read_json(folder / CONFIG), scan=scan)
     tensors = tensors_of(folder)
-    shapes = parameter_shapes(model, family, config)
+    shapes = parameter_shapes(model, *family.inputs(config))
     names = family.names(config)
     place = place_on(mesh)
     params = read_parameters(shapes, names, tensors, family, place, dtype)
@@ -103,9 +104,3 @@ def model_of(fields: dict[str, Any], *, scan: bool = False) -> tuple[nn.Module, 
     if scan and find(model, Stack):
         model = override(model, Stack, scan=True)
     return model, family, config
-
-
-def parameter_shapes(model: nn.Module, family: Family, config: Config) -> Any:
-    """Shapes of the parameters of a model."""
-    inputs = family.inputs(config)
-    return jax.eval_shape(model.init, jax.random.key(0), *inputs)["params"]

@@ -1,14 +1,18 @@
 """`check_parameters`: what does not belong to a model is named, on both sides."""
 
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from blocks import MLP, Stack
-from blocks.core.parameters import check_parameters
+from blocks.core import Block
+from blocks.core.parameters import check_parameters, parameter_shapes
 
 X = jnp.ones((1, 2, 4))
 
@@ -120,3 +124,36 @@ def test_arguments_in_the_wrong_place_are_told_theirs(arguments: Any, fix: str) 
 def test_the_other_layout_of_a_stack_names_its_conversion(scan: bool, fix: str) -> None:
     with pytest.raises(ValueError, match=rf"fix: .*: {fix}\("):
         check_parameters(stack(scan=scan), params(stack(scan=not scan)), X)
+
+
+class Counted(Block):
+    """Counts how often it is called; its parameter is as wide as its input."""
+
+    calls: Callable[[], None]
+    number: int = 1
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        self.calls()
+        return x + self.param("bias", nn.initializers.zeros, x.shape[-1:])[None, None]
+
+
+def test_equal_models_are_traced_once_for_each_shape_of_input() -> None:
+    calls = Mock()
+    for _ in range(2):
+        shapes = parameter_shapes(Counted(calls=calls), X)
+        assert shapes["bias"].shape == (4,)
+        shapes.clear()  # the caller's own
+        check_parameters(Counted(calls=calls), {"bias": jnp.ones(4)}, X)
+    assert calls.call_count == 1
+    assert parameter_shapes(Counted(calls=calls), X[..., :2])["bias"].shape == (2,)
+    parameter_shapes(Counted(calls=calls, number=2), X)
+    assert calls.call_count == 3
+
+
+def test_parameters_of_inputs_and_fields_without_a_hash_are_traced_each_time() -> None:
+    calls = Mock(__hash__=None)
+    for width in (4, 2):
+        shapes = parameter_shapes(Counted(calls=calls), X[..., :width])
+        assert shapes["bias"].shape == (width,)
+    assert calls.call_count == 2
