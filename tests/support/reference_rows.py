@@ -38,6 +38,7 @@ class Row:
         padded: Whether the reference continues prompts of different lengths as one padded batch;
             False where its padding changes what it computes.
         masked: Whether the second text or sound of an encoder or a tower is padded, and masked.
+        length: Number of tokens of a text.
         untied: Names and shapes of tensors that published files have, and that the reference does
             not save as it ties them to others unless a file has them.
     """
@@ -53,6 +54,7 @@ class Row:
     attention: str = "eager"
     padded: bool = True
     masked: bool = True
+    length: int = SEQ
     untied: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
@@ -97,8 +99,8 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     if "decoder" in row.config:
         vocab_size = row.config["decoder"]["vocab_size"]
     low = 5  # Below stand the usual tokens with a meaning.
-    ids = draw.integers(low, vocab_size, (2, SEQ))
-    mask = np.ones((2, SEQ), np.int64)
+    ids = draw.integers(low, vocab_size, (2, row.length))
+    mask = np.ones((2, row.length), np.int64)
     if row.kind == "sound":
         mask = np.ones((2, SAMPLES), np.int64)
         mask[1, SAMPLES // 2 :] = 0
@@ -119,7 +121,7 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     if row.kind == "encoder":
         found = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in row.special:
-            found["token_type_ids"] = np.minimum(np.arange(SEQ) // 5, 1)[None].repeat(2, 0)
+            found["token_type_ids"] = np.minimum(np.arange(row.length) // 5, 1)[None].repeat(2, 0)
         return found
     if row.kind == "seq2seq":
         target = draw.integers(low, vocab_size, (2, 6))

@@ -1,5 +1,6 @@
 """Attention: kernels, masks, score modifications, caches, and the blocks made from them."""
 
+from blocks.attention.block_sparse import BlockSparse
 from blocks.attention.cross import CrossAttention
 from blocks.attention.differential import DifferentialAttention
 from blocks.attention.gates import HeadTransform, OutputGate
@@ -17,6 +18,7 @@ __all__ = [
     "AttentionHead",
     "AttentionInputs",
     "Biases",
+    "BlockSparse",
     "ClipQK",
     "ClipValue",
     "CrossAttention",

@@ -6,9 +6,10 @@
 import jax.numpy as jnp
 from errors.case import TOKENS, X, shapes, told
 
-from blocks import Context, MultiHeadAttention, OutputGate, SoftCap
+from blocks import Causal, Context, MultiHeadAttention, OutputGate, SoftCap
 from blocks.attention import (
     AttentionInputs,
+    BlockSparse,
     ClipQK,
     ClipValue,
     HeadTransform,
@@ -21,6 +22,7 @@ from blocks.positions import QueryTemperature, RotaryValues
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 at = Coordinates(TOKENS[:1], TOKENS[:1])
+CACHED = Context(cache_size=4)
 inputs = AttentionInputs(X, Context(), True, at, at)
 
 
@@ -88,6 +90,25 @@ CASES = (
         lambda: ClipValue(limit=-1.0),
         ValueError,
         "ClipValue: limit=-1.0 must be positive",
+    ),
+    told(
+        "BlockSparse size",
+        lambda: BlockSparse(size=0),
+        ValueError,
+        "BlockSparse: size=0 must be at least 1",
+    ),
+    told(
+        "BlockSparse repeats",
+        lambda: BlockSparse(size=2, repeats=-1),
+        ValueError,
+        "BlockSparse: repeats=-1 must be at least 0",
+    ),
+    told(
+        "BlockSparse cache_size",
+        lambda: shapes(attends(mask=Causal(), scores=(BlockSparse(size=2),)), X, CACHED),
+        ValueError,
+        "BlockSparse at `block_sparse`: a cache gives the text in parts",
+        "leave cache_size out of the context",
     ),
     told(
         "RotaryValues rope",

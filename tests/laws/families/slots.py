@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from laws.case import SEQ
 from laws.families.positions import rotated
 from laws.references import Params, reference
 
@@ -27,7 +28,7 @@ from blocks import (
     ValueEmbedding,
     ValueResidual,
 )
-from blocks.attention import ClipQK, ClipValue
+from blocks.attention import BlockSparse, ClipQK, ClipValue
 from blocks.attention.masks import Dilated, Or
 from blocks.positions import GridBias, GridRoPE, QueryTemperature, RotaryValues
 
@@ -224,6 +225,16 @@ def _(
         octaves = math.log(distance / exact) / math.log(change.max_distance / exact)
         bucket = min(exact + int(octaves * (half - exact)), half - 1)
     return score + params["bias"][bucket + half * (key > query)][rest[0]]
+
+
+@rescored.register
+def _(change: BlockSparse, params: Params, score: float, query: int, key: int, *rest: int) -> float:
+    mine, theirs, last = (at // change.size for at in (query, key, SEQ - 1))
+    if mine in (0, last):
+        return score
+    if theirs == 0:
+        return score + math.log(1 + change.repeats)
+    return score if theirs in (mine - 1, mine, mine + 1, last) else -1e9
 
 
 @rescored.register

@@ -17,7 +17,7 @@ from blocks import (
     ValueEmbedding,
     ValueResidual,
 )
-from blocks.attention import ClipQK, ClipValue
+from blocks.attention import BlockSparse, ClipQK, ClipValue
 from blocks.positions import QueryTemperature, RotaryValues
 
 E, V = EMBED, VOCAB
@@ -36,6 +36,13 @@ CASES = [
         3 * E * E + 2 * E * 4 + E,
         mixes=True,
         caches=True,
+    ),
+    Case(
+        "attention_block_sparse",
+        attention(scores=(BlockSparse(size=1, repeats=2),), use_bias=False),
+        vectors,
+        4 * E * E,
+        mixes=True,
     ),
     Case(
         "attention_temperature",

@@ -126,6 +126,16 @@ ROWS = (
         {**BERT, "head_dim": 8, "rope_parameters": {"rope_theta": 50.0, "rope_type": "default"}},
         special=TYPES, output="last_hidden_state",
     ),
+    row(
+        "big_bird", 41, "BigBirdForMaskedLM",
+        {**BERT, "max_position_embeddings": 30, "block_size": 3, "num_random_blocks": 1}
+        | {"use_bias": False, "rescale_embeddings": True},
+        special=TYPES, masked=False, length=22,
+    ),
+    row(
+        "big_bird_full", 41, "BigBirdForMaskedLM",
+        {**BERT, "hidden_act": "relu", "attention_type": "original_full"}, special=TYPES,
+    ),
     row("roformer", 48, "RoFormerForMaskedLM", {**BERT, "hidden_act": "relu"}, special=TYPES),
     row(
         "roformer_values", 48, "RoFormerForMaskedLM",
