@@ -3,7 +3,7 @@
 from blocks.positions.alibi import ALiBi
 from blocks.positions.convolutional import ConvolutionalPositions
 from blocks.positions.grid import GridPositions, SinusoidalGrid
-from blocks.positions.grid_bias import GridBias
+from blocks.positions.grid_bias import GridBias, SharedGridBias
 from blocks.positions.grid_rotary import GridRoPE
 from blocks.positions.learned import LearnedPositions
 from blocks.positions.normed import NormedPositions
@@ -40,6 +40,7 @@ __all__ = [
     "RoPE",
     "RoPEScaling",
     "RotaryValues",
+    "SharedGridBias",
     "SharedRelativeBias",
     "SinusoidalGrid",
     "SinusoidalPositions",

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.scores import ScoreModification
+from blocks.carry import AndCarry
 from blocks.context import Coordinates
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer
 from blocks.positions.cells import cells, check_grid, check_image
+from blocks.positions.relative_bias import shared_table
 
 
 class GridBias(ScoreModification, kw_only=True):
@@ -59,6 +61,9 @@ class GridBias(ScoreModification, kw_only=True):
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:
         """The numbers $B$: offsets x heads, by row and then by column, and the three after them."""
         check_image(self, inputs)
+        return self._table(num_heads)
+
+    def _table(self, num_heads: int) -> Array:
         offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
         shape = (offsets + 3 * (self.extra_tokens > 0), num_heads)
         return self.param("bias", self.bias_init, shape, self.param_dtype)
@@ -83,3 +88,36 @@ class GridBias(ScoreModification, kw_only=True):
             to_extra = jnp.where(patch[:, None], index, count - 2)
             index = jnp.where(q_patch[:, :, None], to_extra, others)
         return scores + jnp.moveaxis(parameters[index], -1, 1)
+
+
+class SharedGridBias(GridBias, kw_only=True):
+    r"""A `GridBias` that shares the table $B$ of the first layer in a `Stack`, as BEiT's training.
+
+    Layers with equal ones share one table, which the first of them owns.
+
+    Raises:
+        ValueError: as in `GridBias`, or a layer called outside a `Stack` and without a carry.
+
+    Example:
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> from blocks import MLP, MultiHeadAttention, Stack, TransformerBlock
+        >>> from blocks.positions import SharedGridBias
+        >>> bias = SharedGridBias(rows=2, columns=2)
+        >>> attention = MultiHeadAttention(num_heads=2, scores=(bias,))
+        >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
+        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 5, 8)))["params"]
+        >>> [name for name in sorted(params) if "shared_grid_bias" in params[name]["attention"]]
+        ['layer_0']
+
+        ```
+
+    References:
+        Bao et al., BEiT, 2021, arXiv:2106.08254.
+    """
+
+    @nn.compact
+    def parameters(self, num_heads: int, inputs: AttentionInputs) -> AndCarry[Array]:
+        """Return the table from the carry, or create it and leave it there."""
+        check_image(self, inputs)
+        return shared_table(self, num_heads, inputs, self._table)

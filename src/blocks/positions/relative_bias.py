@@ -1,6 +1,7 @@
 """Relative position bias, as in T5: a learned bias for each head and bucket of distances."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -30,6 +31,26 @@ def relative_buckets(
     far = jnp.log(jnp.maximum(distance, 1).astype(jnp.float32) / exact)
     far = exact + (far / math.log(max_distance / exact) * (side - exact)).astype(jnp.int32)
     return after + jnp.where(distance < exact, distance, jnp.minimum(far, side - 1))
+
+
+def shared_table(
+    bias: ScoreModification,
+    num_heads: int,
+    inputs: AttentionInputs,
+    make: Callable[[int], Array],
+) -> AndCarry[Array]:
+    """Return the table of the first layer with an equal bias, or make it and leave it there."""
+    carry = inputs.context.carry
+    if carry is None:
+        raise ValueError(
+            f"{type(bias).__name__} reads what the first layer left; run the layers in a Stack, or "
+            "thread Context(carry=Carry()) through them by split_carry."
+        )
+    name = f"{bias} of {num_heads} heads"
+    if name in carry:
+        return carry[name]
+    table = make(num_heads)
+    return table, carry | {name: table}
 
 
 class RelativeBias(ScoreModification, kw_only=True):
@@ -128,14 +149,4 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
     @nn.compact
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> AndCarry[Array]:
         """Return the table from the carry, or create it and leave it there."""
-        carry = inputs.context.carry
-        if carry is None:
-            raise ValueError(
-                "SharedRelativeBias reads what the first layer left; run the layers in a Stack, or "
-                "thread Context(carry=Carry()) through them by split_carry."
-            )
-        name = f"{self} of {num_heads} heads"
-        if name in carry:
-            return carry[name]
-        table = self._table(num_heads)
-        return table, carry | {name: table}
+        return shared_table(self, num_heads, inputs, self._table)

@@ -7,7 +7,7 @@ References:
 from blocks import ClassifierHead, Encoder, LayerScale, MeanPool, PreNorm, override
 from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.heads import FirstToken
-from blocks.positions import GridBias
+from blocks.positions import GridBias, SharedGridBias
 from recipes.architectures.vision import (
     grid,
     images,
@@ -27,7 +27,6 @@ CLASSIFIES = "BeitForImageClassification"
 
 def build(config: Config) -> Encoder:
     """Build the classifier, or the encoder without its pooler, which has vectors of all tokens."""
-    config.only("use_shared_relative_position_bias", False)
     # Of segmentation, of backbones, of training; the vocabulary is that of images in training.
     config.ignore(
         "add_fpn", "auxiliary_channels", "auxiliary_concat_input", "auxiliary_loss_weight",
@@ -37,8 +36,12 @@ def build(config: Config) -> Encoder:
     )  # fmt: skip
     positions, cells = config.get("use_absolute_position_embeddings", False), grid(config)
     means = config.get("use_mean_pooling", True)
-    bias = GridBias(rows=cells, columns=cells)
-    attends = {"scores": (bias,) if config.get("use_relative_position_bias", False) else ()}
+    kinds = {
+        "use_shared_relative_position_bias": SharedGridBias,
+        "use_relative_position_bias": GridBias,
+    }
+    used = [kind for name, kind in kinds.items() if config.get(name, False)]
+    attends = {"scores": tuple(kind(rows=cells, columns=cells) for kind in used)}
     scaled = config.get("layer_scale_init_value", 0.1) > 0
     residual = LayerScale() if scaled else PreNorm()
     return Encoder(
@@ -73,13 +76,15 @@ def names(config: Config) -> Names:
     """Name the weights as the reference does."""
     start = "beit." if CLASSIFIES in config.get("architectures", ()) else ""
     theirs, ours, layer = f"{start}embeddings", "stack/layer_{i}", f"{start}encoder.layer.{{i}}"
-    bias = f"{layer}.attention.attention.relative_position_bias.relative_position_bias_table"
+    table = "relative_position_bias.relative_position_bias_table"
+    first = "stack/layer_0/attention/shared_grid_bias/bias"
     return {
         "embed/tokens": Tensor(f"{theirs}.cls_token", shape=(1, 1, config["hidden_size"])),
         **position_names(config, f"{theirs}.position_embeddings", 1),
         **patch_names(config, f"{theirs}.patch_embeddings.projection"),
         **layer_names(ours, layer),
-        f"{ours}/attention/grid_bias/bias": Tensor(bias, (0, 1)),
+        f"{ours}/attention/grid_bias/bias": Tensor(f"{layer}.attention.attention.{table}", (0, 1)),
+        first: Tensor(f"{start}encoder.{table}", (0, 1)),
         f"{ours}/residual/attention_scale": f"{layer}.lambda_1",
         f"{ours}/residual/mlp_scale": f"{layer}.lambda_2",
         "norm": f"{start}layernorm",

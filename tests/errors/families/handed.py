@@ -17,6 +17,7 @@ from blocks import (
 )
 from blocks.attention import AttentionInputs
 from blocks.context import Coordinates
+from blocks.positions import SharedGridBias
 
 heads = jnp.ones((2, 3, 2, 4))  # batch, seq, heads, head_dim
 TABLE = ValueEmbedding(vocab_size=5)
@@ -105,6 +106,12 @@ CASES = (
             "ValueEmbedding goes into values=(ValueEmbedding(vocab_size=5),) of "
             "MultiHeadAttention, CrossAttention, DifferentialAttention, ..."
         ),
+    ),
+    told(
+        "SharedGridBias outside of a stack",
+        lambda: shapes(layer(attention=attends(scores=(SharedGridBias(rows=1, columns=2),))), X),
+        ValueError,
+        "SharedGridBias at `attention.shared_grid_bias`: SharedGridBias reads what the first layer",
     ),
     told(
         "SharedRelativeBias outside of a stack",

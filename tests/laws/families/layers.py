@@ -183,7 +183,7 @@ def _(block: TransformerBlock, params: Params, x: np.ndarray, *memory: np.ndarra
 @reference.register
 def _(block: Stack, params: Params, x: np.ndarray, *memory: np.ndarray) -> np.ndarray:
     pattern = block.block if isinstance(block.block, tuple) else (block.block,)
-    for left in ("first_value", "relative_bias"):
+    for left in ("first_value", "relative_bias", "grid_bias"):
         CALL.pop(left, None)
     for layer in range(block.depth):
         if block.shared:

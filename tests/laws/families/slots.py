@@ -30,7 +30,7 @@ from blocks import (
 )
 from blocks.attention import BlockSparse, ClipQK, ClipValue
 from blocks.attention.masks import Dilated, Or
-from blocks.positions import GridBias, GridRoPE, QueryTemperature, RotaryValues
+from blocks.positions import GridBias, GridRoPE, QueryTemperature, RotaryValues, SharedGridBias
 
 
 @functools.singledispatch
@@ -240,6 +240,8 @@ def _(change: BlockSparse, params: Params, score: float, query: int, key: int, *
 @rescored.register
 def _(change: GridBias, params: Params, score: float, query: int, key: int, *rest: int) -> float:
     """Offsets are counted from the upper left one; extra tokens have the last three numbers."""
+    if isinstance(change, SharedGridBias):
+        params = CALL.setdefault("grid_bias", params)
     (q, k), table = (at - change.extra_tokens for at in (query, key)), params["bias"]
     if min(q, k) < 0:
         return score + table[-1 if max(q, k) < 0 else -3 if q < 0 else -2][rest[0]]

@@ -18,7 +18,7 @@ from blocks import (
     ValueResidual,
 )
 from blocks.attention import BlockSparse, ClipQK, ClipValue
-from blocks.positions import QueryTemperature, RotaryValues
+from blocks.positions import QueryTemperature, RotaryValues, SharedGridBias
 
 E, V = EMBED, VOCAB
 
@@ -64,6 +64,25 @@ CASES = [
         2 * E * E + 2 * E * 4,
         mixes=True,
         caches=True,
+        heavy=True,
+    ),
+    Case(
+        "stack_grid",
+        Stack(
+            block=TransformerBlock(
+                attention=attention(
+                    mask=None,
+                    scores=(SharedGridBias(rows=2, columns=2, extra_tokens=2),),
+                    use_bias=False,
+                ),
+                mlp=MLP(hidden=4, use_bias=False),
+                norm=RMSNorm(),
+            ),
+            depth=2,
+        ),
+        vectors,
+        2 * (4 * E * E + 2 * 4 * E + 2 * E) + (3 * 3 + 3) * 4,
+        mixes=True,
         heavy=True,
     ),
     Case(

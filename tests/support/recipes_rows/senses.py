@@ -122,6 +122,7 @@ ROWS = (
         config={
             **IMAGE,
             "use_relative_position_bias": True,
+            "use_shared_relative_position_bias": True,
             "use_mean_pooling": False,
             "layer_scale_init_value": 0.0,
         },
