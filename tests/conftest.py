@@ -1,5 +1,6 @@
 """Settings that every test runs under."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -35,6 +36,7 @@ ALWAYS = {
 def pytest_configure() -> None:
     """Sets the flags before JAX reads them, for this process and those that it starts."""
     os.environ["XLA_FLAGS"] = quick_flags()
+    gc.set_threshold(20_000, 10, 10)  # traces make many objects, and searches read them all
     if "PYTEST_XDIST_WORKER" not in os.environ:
         forget_programs_if_many()
 
@@ -51,6 +53,7 @@ def _let_programs_go() -> None:
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_text().count("\n") > 30_000:
         jax.clear_caches()
+        gc.collect()
 
 
 @pytest.hookimpl(tryfirst=True)  # before the workers read the groups
