@@ -1,5 +1,7 @@
 """A decoder and an encoder-decoder with random parameters, and their logits without a cache."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
 )
+from blocks.core.parameters import parameter_shapes
 
 VOCAB = 5
 
@@ -44,16 +47,23 @@ SEQ2SEQ = EncoderDecoder(
 
 
 def random_params(model, *inputs):
-    made = model.init(jax.random.key(0), *inputs)["params"]
-    leaves, tree = jax.tree.flatten(made)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    noise = [x + jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(tree, noise)
+    """Draw parameters by numpy: compiling an initialisation takes longer than most tests here."""
+    draw = np.random.default_rng(0)
+
+    def drawn(path, leaf):
+        centre = float("scale" in jax.tree_util.keystr(path))
+        return jnp.asarray(centre + draw.standard_normal(leaf.shape), leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(drawn, parameter_shapes(model, *inputs))
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _logits(model, params, inputs):
+    return model.apply({"params": params}, *inputs)
 
 
 def log_probabilities(model, params, texts, source=None):
     """Of the token after each, for texts of one length, without a cache: `[texts, seq, vocab]`."""
     texts = jnp.array(texts)
     inputs = (texts,) if source is None else (texts, jnp.array([source] * len(texts)))
-    logits = jax.jit(model.apply)({"params": params}, *inputs)
-    return np.asarray(jax.nn.log_softmax(logits))
+    return np.asarray(jax.nn.log_softmax(_logits(model, params, inputs)))
