@@ -32,6 +32,7 @@ KINDS = {
     "causal": CausalLM,
     "encoder": Encoder,
     "vision": Encoder,
+    "sound": Encoder,
     "seq2seq": EncoderDecoder,
     "captions": EncoderDecoder,
     "speech": EncoderDecoder,
