@@ -24,7 +24,7 @@ def test_the_bidirectional_blocks_are_these() -> None:
     bidirectional = [case.name for case in MIXING if case not in CAUSAL]
     assert bidirectional == [
         *("head", "attention", "attention_relative", "attention_grid", "stack_grid"),
-        *("linear_attention", "encoder"),
+        *("linear_attention", "transient_global", "encoder"),
     ]
 
 

@@ -12,6 +12,7 @@ from blocks.attention.qk import ClipQK, FullWidthQKNorm, QKNorm, QKTransform
 from blocks.attention.scores import Modification, ScoreModification, SoftCap, distance
 from blocks.attention.sinks import LearnedSinks, Sinks, SoftmaxOne
 from blocks.attention.talking_heads import TalkingHeadsAttention
+from blocks.attention.transient_global import TransientGlobalAttention
 from blocks.attention.values import ClipValue, ValueEmbedding, ValueResidual, ValueTransform
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "SoftCap",
     "SoftmaxOne",
     "TalkingHeadsAttention",
+    "TransientGlobalAttention",
     "ValueEmbedding",
     "ValueResidual",
     "ValueTransform",

@@ -152,20 +152,7 @@ class Attention(Block, kw_only=True):
     def _attend(self, sides: Sides) -> tuple[Array, AttentionInputs]:
         """Run the kernel; return one result per head, or arrays that `_merge` combines."""
         query, key, value, key_at, inputs = sides
-        modifications: list[Modification] = []
-        for part in self.scores:
-            modification, context = called(part, bind, part, self.num_heads, inputs)
-            called(
-                part,
-                check_chunks,
-                modification,
-                len(query),
-                self.num_heads,
-                inputs.query_at,
-                key_at,
-            )
-            modifications.append(modification)
-            inputs = inputs.replace(context=context)
+        modifications, inputs = self._bound(self.scores, inputs, key_at)
         sinks = None
         if self.sinks is not None:
             sinks = called(self.sinks, self.sinks.logits, self.num_heads, inputs)
@@ -180,9 +167,9 @@ class Attention(Block, kw_only=True):
             value,
             inputs.query_at,
             key_at,
-            mask=self.mask,
+            mask=self._mask(),
             scale=None if scale is None else float(scale),
-            modifications=tuple(modifications),
+            modifications=modifications,
             sinks=sinks,
             dropout_rate=self.dropout_rate if drop else 0.0,
             dropout_key=self.make_rng("dropout") if drop else None,
@@ -196,6 +183,23 @@ class Attention(Block, kw_only=True):
                 f"returns {axes}."
             )
         return mixed.astype(value.dtype), inputs
+
+    def _bound(
+        self, parts: tuple[ScoreModification, ...], inputs: AttentionInputs, key_at: Coordinates
+    ) -> tuple[tuple[Modification, ...], AttentionInputs]:
+        """Bind score modifications to their parameters in this call."""
+        modifications: list[Modification] = []
+        for part in parts:
+            modification, context = called(part, bind, part, self.num_heads, inputs)
+            where = (len(inputs.x), self.num_heads, inputs.query_at, key_at)
+            called(part, check_chunks, modification, *where)
+            modifications.append(modification)
+            inputs = inputs.replace(context=context)
+        return tuple(modifications), inputs
+
+    def _mask(self) -> Mask | None:
+        """The mask that the kernel is given."""
+        return self.mask
 
     def _adapt(self, kernel: Kernel, head_dim: int) -> Kernel:
         """The function that computes attention, built from `kernel`."""

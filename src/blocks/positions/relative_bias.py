@@ -11,7 +11,9 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.attention.scores import ScoreModification
 from blocks.carry import AndCarry
 from blocks.context import Coordinates
+from blocks.core.block import fresh
 from blocks.core.initializers import Normal
+from blocks.core.parts import part_name
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 
 
@@ -47,6 +49,8 @@ def shared_table(
             "thread Context(carry=Carry()) through them by split_carry."
         )
     name = f"{bias} of {num_heads} heads"
+    if bias.name != part_name(fresh(bias)):  # for other keys, in a slot of its own
+        name = f"{name} as {bias.name}"
     if name in carry:
         return carry[name]
     table = make(num_heads)

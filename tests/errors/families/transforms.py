@@ -15,6 +15,7 @@ from blocks.attention import (
     HeadTransform,
     QKTransform,
     ScoreModification,
+    TransientGlobalAttention,
     ValueTransform,
 )
 from blocks.context import Coordinates
@@ -108,6 +109,19 @@ CASES = (
         lambda: shapes(attends(mask=Causal(), scores=(BlockSparse(size=2),)), X, CACHED),
         ValueError,
         "BlockSparse at `block_sparse`: a cache gives the text in parts",
+        "leave cache_size out of the context",
+    ),
+    told(
+        "TransientGlobalAttention size",
+        lambda: TransientGlobalAttention(num_heads=2, size=0),
+        ValueError,
+        "TransientGlobalAttention: size=0 must be at least 1",
+    ),
+    told(
+        "TransientGlobalAttention cache_size",
+        lambda: shapes(TransientGlobalAttention(num_heads=2), X, CACHED),
+        ValueError,
+        "TransientGlobalAttention: a cache gives the text in parts",
         "leave cache_size out of the context",
     ),
     told(

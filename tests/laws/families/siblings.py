@@ -1,4 +1,4 @@
-"""Siblings of multi-head attention: talking heads and differential attention."""
+"""Siblings of multi-head attention: talking heads, differential and transient global attention."""
 
 import math
 
@@ -12,12 +12,13 @@ from blocks import (
     Causal,
     DifferentialAttention,
     LearnedSinks,
+    RelativeBias,
     RMSNorm,
     RoPE,
     SlidingWindow,
     SoftCap,
 )
-from blocks.attention import TalkingHeadsAttention
+from blocks.attention import TalkingHeadsAttention, TransientGlobalAttention
 
 E = EMBED
 
@@ -55,6 +56,22 @@ CASES = [
         2 * E * 16 + 2 * E * 8 + 16 + 2 * 8 + E + 4 * 2 + 4 + 4,
         mixes=True,
         caches=True,
+        heavy=True,
+    ),
+    Case(
+        "transient_global",
+        TransientGlobalAttention(
+            num_heads=4,
+            num_kv_heads=2,
+            size=4,
+            mask=SlidingWindow(2),
+            scores=(SoftCap(cap=2.0),),
+            block_scores=RelativeBias(num_buckets=4, max_distance=3),
+            dropout_rate=0.3,
+        ),
+        vectors,
+        2 * E * E + 2 * E * 4 + 2 * E + 2 * 4 + E + 4 * 4,
+        mixes=True,
         heavy=True,
     ),
 ]
@@ -130,3 +147,33 @@ def _(block: DifferentialAttention, params: Params, x: np.ndarray) -> np.ndarray
         norm = RMSNorm(epsilon=1e-5)
         mixed[i, h] = (1 - first) * reference(norm, params["head_norm"], difference[None])[0]
     return _finished(params, mixed)
+
+
+@reference.register
+def _(block: TransientGlobalAttention, params: Params, x: np.ndarray) -> np.ndarray:
+    seq, whole = len(x), len(x) // block.size
+    number = [min(t // block.size, whole - 1) for t in range(seq)]
+    sums = np.stack([sum(x[t] for t in range(seq) if number[t] == b) for b in range(whole)])
+    sums = reference(block.block_norm, params["block_norm"], sums)
+
+    def project(name: str, x: np.ndarray) -> np.ndarray:
+        return np.einsum("te,ehd->thd", x, params[name]["kernel"]) + params[name]["bias"]
+
+    q = project("query", x)
+    k, v = (project(name, np.concatenate([x, sums])) for name in ("key", "value"))
+    out = np.zeros_like(q)
+    for i, h in np.ndindex(q.shape[:2]):
+        scores, values = [], []
+        for j in range(seq + whole):
+            score = float(q[i, h] @ k[j, h // 2]) / math.sqrt(q.shape[2])
+            if j >= seq:
+                bias = params["block_scores"]
+                score = rescored(block.block_scores, bias, score, number[i], j - seq, h, 4)
+            elif sees(block.mask, i, j):
+                score = rescored(block.scores[0], {}, score, i, j, h, 4)
+            else:
+                continue
+            scores.append(score)
+            values.append(v[j, h // 2])
+        out[i, h] = weighted(scores, values)
+    return np.einsum("thd,hde->te", out, params["out"]["kernel"]) + params["out"]["bias"]

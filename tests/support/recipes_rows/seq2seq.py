@@ -117,6 +117,20 @@ ROWS = (
         config={**T5, "local_radius": 2, "tie_word_embeddings": False},
     ),
     Row(
+        name="longt5_tglobal",
+        number=44,
+        reference="LongT5ForConditionalGeneration",
+        kind="seq2seq",
+        config={
+            **T5,
+            "local_radius": 2,
+            "encoder_attention_type": "transient-global",
+            "global_block_size": 4,
+            "feed_forward_proj": "gated-gelu",
+        },
+        length=14,
+    ),
+    Row(
         name="blenderbot_small",
         number=42,
         reference="BlenderbotSmallForConditionalGeneration",
