@@ -35,6 +35,7 @@ KINDS = {
     "sound": Encoder,
     "seq2seq": EncoderDecoder,
     "captions": EncoderDecoder,
+    "sound": Encoder,
     "speech": EncoderDecoder,
     "towers": TwoTowers,
 }

@@ -70,7 +70,8 @@ def continued(row: Row, model: Any, inputs: dict[str, Any], tokens: int) -> np.n
         return made[:, 1:].numpy()
     if row.kind == "speech":
         start = _torch().full((2, 1), row.config["decoder_start_token_id"])
-        made = model.generate(inputs[model.main_input_name], decoder_input_ids=start, **options)
+        sound = next(value for name, value in inputs.items() if name.startswith("input_"))
+        made = model.generate(sound, decoder_input_ids=start, **options)
         return made[:, -tokens:].numpy()  # Whisper leaves the start out
     prompts = prompts_of(row, model.config.vocab_size)
     if not row.padded:

@@ -1,4 +1,4 @@
-"""Encoder-decoders of two models: an encoder of texts or images, and a decoder that reads it.
+"""Encoder-decoders of two models: an encoder of texts, images or sound, and what reads it.
 
 References:
     Rothe et al., Leveraging Pre-trained Checkpoints for Sequence Generation Tasks, 2019,
@@ -69,8 +69,8 @@ def _gpt2_cross(config: Config, theirs: str) -> Names:
     }
 
 
-def target_and_images(config: Config) -> tuple[Any, ...]:
-    """Inputs of a model that describes images: token ids, and images, channels last."""
+def target_and_source(config: Config) -> tuple[Any, ...]:
+    """Inputs of a model that describes images or sound: token ids, and those of the encoder."""
     encoder, family = side(config, "encoder", BODIES)
     return (*token_ids(config), *family.inputs(encoder))
 
@@ -89,7 +89,9 @@ FAMILY = Family(
     tied=TIED,
     # A decoder does not read the encoder's pooler.
     buffers=("*.position_ids", "*.token_type_ids", "*attn.bias", "*.masked_bias",
-             "*crossattention.bias", "encoder.pooler.*"),
+             "*crossattention.bias", "encoder.pooler.*", "*masked_spec_embed"),
 )  # fmt: skip
 register("encoder-decoder", FAMILY)
-register("vision-encoder-decoder", dataclasses.replace(FAMILY, inputs=target_and_images))
+for kind in ("vision", "speech"):
+    described = dataclasses.replace(FAMILY, inputs=target_and_source)
+    register(f"{kind}-encoder-decoder", described)

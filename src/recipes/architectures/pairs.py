@@ -25,6 +25,7 @@ BODIES = {
     "mpnet": "MPNetModel",
     "roberta": "RobertaModel",
     "xlm-roberta": "XLMRobertaModel",
+    "wav2vec2": "Wav2Vec2Model",
     "clip_vision_model": "CLIPVisionModelWithProjection",
 }
 

@@ -16,6 +16,19 @@ from recipes.weights.config import Config
 from recipes.weights.families import token_ids
 from recipes.weights.rules import Names, Tensor
 
+# Fields of wav2vec 2.0: of pretraining, of other heads, of the loss, and of training.
+UNREAD = (
+    "apply_spec_augment", "classifier_proj_size", "codevector_dim",
+    "contrastive_logits_temperature", "ctc_loss_reduction", "ctc_zero_infinity",
+    "diversity_loss_weight", "feat_proj_dropout", "feat_quantizer_dropout", "final_dropout",
+    "layerdrop", "mask_feature_length", "mask_feature_min_masks", "mask_feature_prob",
+    "mask_time_length", "mask_time_min_masks", "mask_time_prob", "num_codevector_groups",
+    "num_codevectors_per_group", "num_negatives", "proj_codevector_dim", "tdnn_dilation",
+    "tdnn_dim", "tdnn_kernel", "use_weighted_layer_sum", "xvector_output_dim",
+    "adapter_kernel_size", "adapter_stride", "num_adapter_layers", "output_hidden_size",
+    "num_feat_extract_layers", "gradient_checkpointing",
+)  # fmt: skip
+
 
 def convolutions(config: Config) -> list[Convolution]:
     """Build the convolutions: the first has a norm of each feature, or all have layer norms."""

@@ -6,6 +6,8 @@ References:
     Baevski et al., wav2vec 2.0, 2020, arXiv:2006.11477.
 """
 
+import dataclasses
+import functools
 from typing import Any
 
 from blocks import (
@@ -19,27 +21,15 @@ from blocks import (
     PreNorm,
     Stack,
     TransformerBlock,
+    override,
 )
 from blocks.embeddings import SoundEmbedding
 from blocks.positions import ConvolutionalPositions
 from recipes.architectures.common import activation
-from recipes.architectures.sound import convolution_names, convolutions, samples
+from recipes.architectures.sound import UNREAD, convolution_names, convolutions, samples
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names, Tensor
-
-# Of pretraining, of other heads, of the loss, and of training.
-UNREAD = (
-    "apply_spec_augment", "classifier_proj_size", "codevector_dim",
-    "contrastive_logits_temperature",
-    "ctc_loss_reduction", "ctc_zero_infinity", "diversity_loss_weight", "feat_proj_dropout",
-    "feat_quantizer_dropout", "final_dropout", "layerdrop", "mask_feature_length",
-    "mask_feature_min_masks", "mask_feature_prob", "mask_time_length", "mask_time_min_masks",
-    "mask_time_prob", "num_codevector_groups", "num_codevectors_per_group", "num_negatives",
-    "proj_codevector_dim", "tdnn_dilation", "tdnn_dim", "tdnn_kernel", "use_weighted_layer_sum",
-    "xvector_output_dim", "adapter_kernel_size", "adapter_stride", "num_adapter_layers",
-    "output_hidden_size", "num_feat_extract_layers", "gradient_checkpointing",
-)  # fmt: skip
 
 
 def build(config: Config) -> Encoder:
@@ -77,32 +67,32 @@ def build(config: Config) -> Encoder:
         ),
         stack=Stack(block=block, depth=config["num_hidden_layers"]),
         norm=norm if first else None,
-        head=LMHead(vocab_size=config["vocab_size"], use_bias=True),
+        head=LMHead(vocab_size=config.get("vocab_size", 32), use_bias=True),
     )
 
 
-def names(config: Config) -> Names:
-    """Name the weights as the reference does."""
-    ours, theirs = "stack/layer_{i}", "wav2vec2.encoder.layers.{i}"
-    start, count = "wav2vec2.feature_extractor.conv_layers", len(config["conv_dim"])
+def names(config: Config, start: str = "wav2vec2.") -> Names:
+    """Name the weights as the reference does; `start` is what its names begin with."""
+    ours, theirs = "stack/layer_{i}", f"{start}encoder.layers.{{i}}"
+    layers, count = f"{start}feature_extractor.conv_layers", len(config["conv_dim"])
     norm = "embed/embedding_norm" if not config.get("do_stable_layer_norm", False) else "norm"
-    position = "wav2vec2.encoder.pos_conv_embed.conv"
+    position = f"{start}encoder.pos_conv_embed.conv"
     attention = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "out": "out_proj"}
     found: dict[str, Any] = {}
     for i in range(count):
-        found |= convolution_names(f"embed/step_{i}", f"{start}.{i}.conv")
-        found[f"embed/step_{i}/norm"] = f"{start}.{i}.layer_norm"
+        found |= convolution_names(f"embed/step_{i}", f"{layers}.{i}.conv")
+        found[f"embed/step_{i}/norm"] = f"{layers}.{i}.layer_norm"
     return {
         **found,
-        f"embed/step_{count}": "wav2vec2.feature_projection.layer_norm",
-        f"embed/step_{count + 1}": "wav2vec2.feature_projection.projection",
+        f"embed/step_{count}": f"{start}feature_projection.layer_norm",
+        f"embed/step_{count + 1}": f"{start}feature_projection.projection",
         "embed/position/kernel": Tensor(f"{position}.parametrizations.weight.original1", (2, 1, 0)),
         "embed/position/scale": Tensor(
             f"{position}.parametrizations.weight.original0",
             shape=(1, 1, config.get("num_conv_pos_embeddings", 128)),
         ),
         "embed/position/bias": f"{position}.bias",
-        norm: "wav2vec2.encoder.layer_norm",
+        norm: f"{start}encoder.layer_norm",
         **{f"{ours}/attention/{part}": f"{theirs}.attention.{n}" for part, n in attention.items()},
         f"{ours}/attention_norm": f"{theirs}.layer_norm",
         f"{ours}/mlp/up": f"{theirs}.feed_forward.intermediate_dense",
@@ -113,5 +103,10 @@ def names(config: Config) -> Names:
 
 
 # What masks spans in training stays out.
-FAMILY = Family(build=build, names=names, inputs=samples, buffers=("wav2vec2.masked_spec_embed",))
+FAMILY = Family(build=build, names=names, inputs=samples, buffers=("*masked_spec_embed",))
 register("Wav2Vec2ForCTC", FAMILY)
+ALONE = {
+    "build": lambda config: override(build(config), Encoder, head=None),
+    "names": functools.partial(names, start=""),
+}
+register("Wav2Vec2Model", dataclasses.replace(FAMILY, **ALONE))

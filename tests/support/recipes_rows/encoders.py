@@ -2,7 +2,7 @@
 
 from reference_rows import Row
 
-from recipes_rows.senses import IMAGE
+from recipes_rows.senses import IMAGE, WAV2VEC2
 
 BERT = {
     "vocab_size": 64,
@@ -91,6 +91,19 @@ ROWS = (
             **PAIR,
             "encoder": {**IMAGE, "model_type": "vit"},
             "decoder": {**GPT2, **READS},
+        },
+    ),
+    Row(
+        name="wav2vec2_to_bert", number=51, reference="SpeechEncoderDecoderModel", kind="speech",
+        config={
+            **PAIR,
+            "encoder": {
+                **WAV2VEC2, "model_type": "wav2vec2", "num_conv_pos_embeddings": 6,
+            },
+            "decoder": {
+                **BERT, **READS, "model_type": "bert", "max_position_embeddings": 80,
+                "eos_token_id": None,
+            },
         },
     ),
     Row(
