@@ -35,7 +35,6 @@ KINDS = {
     "sound": Encoder,
     "seq2seq": EncoderDecoder,
     "captions": EncoderDecoder,
-    "sound": Encoder,
     "speech": EncoderDecoder,
     "towers": TwoTowers,
 }
