@@ -40,7 +40,7 @@ def build(config: Config) -> Encoder:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    config.ignore("tie_word_embeddings")
+    config.only("tie_word_embeddings", True)
     several = config.get("inner_group_num", 1) > 1
     ours = "stack/layer_{g}/layers" + ("_{i}" if several else "")
     theirs = "albert.encoder.albert_layer_groups.{g}.albert_layers." + ("{i}" if several else "0")

@@ -84,7 +84,7 @@ def encoder_names(ours: str, theirs: str) -> Names:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    config.ignore("tie_word_embeddings")
+    config.only("tie_word_embeddings", True)
     return {
         **encoder_names("", "bert"),
         "head/dense": "cls.predictions.transform.dense",

@@ -144,31 +144,52 @@ def windowed(config: Config, kinds: Sequence[str], model: CausalLM) -> CausalLM:
     return override(model, CausalLM, stack=layers(kinds, make))
 
 
-def rotary(config: Config, *, kind: str | None = None, **options: Any) -> RoPE:
+def rotary(
+    config: Config, *, kind: str | None = None, fraction: float | None = None, **options: Any
+) -> RoPE:
     """Build the rotary positions: `rope_parameters`, or `rope_theta` and `rope_scaling` before it.
 
     Args:
         config: The configuration.
         kind: Kind of layer, where `rope_parameters` holds one entry for each kind.
-        **options: Fields of `RoPE`: `theta` and `fraction` where the configuration has none.
+        fraction: Share of a head that is turned in a configuration without the field; None where
+            the family turns whole heads, which then refuses the field.
+        **options: Fields of `RoPE`: `theta` where the configuration has none.
     """
     # Bounds, which rotary positions do not have where they are not scaled.
     config.ignore("max_position_embeddings", "original_max_position_embeddings")
-    old = config.get("rope_scaling", {})
-    rope = config.get("rope_parameters", old)
-    if kind is not None and kind in rope:
-        rope = rope[kind]
+    rope = rotary_fields(config, kind)
     theta = config.get("rope_theta", options.pop("theta", 10_000.0))
-    fraction = config.get("partial_rotary_factor", options.pop("fraction", 1.0))
+    turned = 1.0
+    if fraction is not None:
+        outer = config.get("partial_rotary_factor", fraction)
+        turned = rope.get("partial_rotary_factor", outer)
+    elif rope.fields.get("partial_rotary_factor") == turned:
+        rope.ignore("partial_rotary_factor")
     return RoPE(
         theta=float(rope.get("rope_theta", theta)),
-        fraction=rope.get("partial_rotary_factor", fraction),
+        fraction=turned,
         scaling=scaling(rope, config),
         **options,
     )
 
 
-def scaling(rope: dict[str, Any], config: Config) -> RoPEScaling | None:
+def rotary_fields(config: Config, kind: str | None = None) -> Config:
+    """Read the fields of rotary positions, of one kind of layer where each has its own."""
+    config.ignore("rope_scaling")
+    name = "rope_parameters" if "rope_parameters" in config else "rope_scaling"
+    rope = config.part(name) if name in config else Config({})
+    if kind is not None and kind in rope:
+        rope.ignore("full_attention", "sliding_attention")  # There may be no such layer.
+        rope = rope.part(kind)
+    # Fields of a scaling that another one, or none, has no use for.
+    rope.ignore("rope_type", "type", "factor", "original_max_position_embeddings", "truncate")
+    rope.ignore("attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim")
+    rope.ignore("low_freq_factor", "high_freq_factor", "short_factor", "long_factor")
+    return rope
+
+
+def scaling(rope: Config, config: Config) -> RoPEScaling | None:
     """Build the scaling of the frequencies; None for the default.
 
     Raises:
@@ -205,7 +226,7 @@ def scaling(rope: dict[str, Any], config: Config) -> RoPEScaling | None:
     )
 
 
-def yarn(rope: dict[str, Any], trained: int) -> YaRN:
+def yarn(rope: Config, trained: int) -> YaRN:
     """Build YaRN, with the factor on rotated features that the fields amount to."""
     factor = rope.get("factor", 1.0)
     growth = rope.get("attention_factor")

@@ -18,7 +18,7 @@ from blocks import (
     replace,
 )
 from recipes.architectures import llama
-from recipes.architectures.common import causal, mscale, rotary
+from recipes.architectures.common import causal, mscale, rotary, rotary_fields
 from recipes.architectures.experts import expert_names, gated, number_of_experts, with_mixtures
 from recipes.weights.config import Config
 from recipes.weights.families import register
@@ -43,7 +43,11 @@ def build(config: Config) -> CausalLM:
                 top_groups=top_groups if groups else 1,
             ),
             expert=gated(config, config["moe_intermediate_size"]),
-            shared=gated(config, config["moe_intermediate_size"] * config["n_shared_experts"]),
+            shared=gated(
+                config,
+                config["moe_intermediate_size"] * config["n_shared_experts"],
+                use_bias=config.get("mlp_bias", False),
+            ),
         )
 
     model, attention = llama.build(config), latent_attention(config)
@@ -62,7 +66,7 @@ def latent_attention(config: Config, **options: Any) -> LatentAttention:
     content, turned = config["qk_nope_head_dim"], config["qk_rope_head_dim"]
     config.ignore("num_key_value_heads", "head_dim", "qk_head_dim")
     position = rotary(config, interleaved=True)
-    rope = config.get("rope_parameters", config.get("rope_scaling", {}))
+    rope = rotary_fields(config)
     stretch = mscale(rope.get("factor", 1.0), rope.get("mscale_all_dim") or 0.0)
     fields = {
         "num_heads": config["num_attention_heads"],

@@ -38,6 +38,7 @@ def encoder_names(config: Config) -> Names:
 
 def names(config: Config) -> Names:
     """Name the generator's weights as the reference does."""
+    config.only("tie_word_embeddings", True)
     return {
         **encoder_names(config),
         "head/dense": "generator_predictions.dense",

@@ -9,9 +9,10 @@ from recipes.weights.config import Config
 from recipes.weights.rules import Each, Names, Tensor
 
 
-def gated(config: Config, hidden: int) -> GatedMLP:
+def gated(config: Config, hidden: int, *, use_bias: bool = False) -> GatedMLP:
     """Build a gated MLP of a width."""
-    return GatedMLP(hidden=hidden, activation=activation(config.get("hidden_act", "silu")))
+    used = activation(config.get("hidden_act", "silu"))
+    return GatedMLP(hidden=hidden, activation=used, use_bias=use_bias)
 
 
 def number_of_experts(config: Config) -> int:

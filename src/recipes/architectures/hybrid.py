@@ -23,6 +23,7 @@ from recipes.weights.rules import Names, Part, Tensor
 
 def hybrid(config: Config) -> CausalLM:
     """Build the model of both kinds of layers, with dense MLPs."""
+    config.only("hidden_act", "silu", "swish")  # Convolutions have it too.
     epsilon, bias = config.get("rms_norm_eps", 1e-6), config.get("attention_bias", False)
     norm = RMSNorm(epsilon=epsilon, unit_offset=True)
     model = override(

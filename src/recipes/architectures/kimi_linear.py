@@ -26,6 +26,8 @@ from recipes.weights.rules import Each, Names, Tensor
 
 def build(config: Config) -> CausalLM:
     """Build the model as a value."""
+    config.only("tie_word_embeddings", False)  # The reference never ties them.
+    config.only("hidden_act", "silu", "swish")  # Convolutions have it too.
     config.ignore("model_max_length", "num_key_value_heads", "head_dim")
     model = llama.build(config)
     hidden, block = config["moe_intermediate_size"], model.stack.block

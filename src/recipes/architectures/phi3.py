@@ -8,7 +8,7 @@ import dataclasses
 
 from blocks import CausalLM, MultiHeadAttention, TokenEmbedding, TransformerBlock, override
 from recipes.architectures import llama
-from recipes.architectures.common import causal, fused_qkv, gate_up
+from recipes.architectures.common import causal, fused_qkv, gate_up, rotary
 from recipes.weights.config import Config
 from recipes.weights.families import register
 from recipes.weights.rules import Names
@@ -17,7 +17,8 @@ from recipes.weights.rules import Names
 def build(config: Config) -> CausalLM:
     """Build the model as a value."""
     mask = causal(config.get("sliding_window"))
-    model = override(llama.build(config), MultiHeadAttention, mask=mask)
+    position = rotary(config, fraction=1.0)
+    model = override(llama.build(config), MultiHeadAttention, mask=mask, position=position)
     model = override(model, TransformerBlock, dropout_rate=config.get("resid_pdrop", 0.0))
     return override(model, TokenEmbedding, dropout_rate=config.get("embd_pdrop", 0.0))
 

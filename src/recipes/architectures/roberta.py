@@ -28,7 +28,7 @@ def build(config: Config) -> Encoder:
 
 def names(config: Config, model: str = "roberta") -> Names:
     """Name the weights as the reference does; `model` is its name of the encoder."""
-    config.ignore("tie_word_embeddings")
+    config.only("tie_word_embeddings", True)
     return {
         **bert.encoder_names("", model),
         "head/dense": "lm_head.dense",

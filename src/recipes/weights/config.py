@@ -65,18 +65,18 @@ class Config:
     def changed(self, fields: Mapping[str, Any]) -> "Config":
         """Make a configuration of other fields; what is read of it counts as read of this one."""
         other = Config(fields, self.path)
-        other._read = self._read
+        other._read, other._parts = self._read, self._parts
         return other
 
     def part(self, name: str) -> "Config":
         """Read a field that holds fields, such as `text_config`."""
-        if name not in self._parts:
-            fields = self[name]
-            if not isinstance(fields, Mapping):
-                raise RecipeError(
-                    f"config.json has `{self.path}{name}`={fields!r}, which must hold fields.",
-                    "Get the file again.",
-                )
+        fields = self[name]
+        if not isinstance(fields, Mapping):
+            raise RecipeError(
+                f"config.json has `{self.path}{name}`={fields!r}, which must hold fields.",
+                "Get the file again.",
+            )
+        if name not in self._parts or self._parts[name].fields != fields:
             self._parts[name] = Config(fields, f"{self.path}{name}.")
         return self._parts[name]
 

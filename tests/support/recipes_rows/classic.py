@@ -13,6 +13,7 @@ SIZES = {
     "layer_norm_eps": 1e-3,
     "max_position_embeddings": 80,
 }
+# Falcon's eager attention adds ALiBi twice: its rows have the other one.
 FALCON = {
     **TOKENS,
     "hidden_size": 24,
@@ -54,15 +55,16 @@ ROWS = (
             "max_seq_len": 80, "attn_config": {"clip_qkv": 0.8, "softmax_scale": 0.3},
         },
     ),
-    row("falcon_7b", 7, "FalconForCausalLM", FALCON),
+    row("falcon_7b", 7, "FalconForCausalLM", FALCON, attention="sdpa"),
     row(
         "falcon_40b", 7, "FalconForCausalLM",
         {**FALCON, "new_decoder_architecture": True, "num_kv_heads": 2},
+        attention="sdpa",
     ),
     row(
         "falcon_rw", 7, "FalconForCausalLM",
         {**FALCON, "alibi": True, "bias": True, "multi_query": False, "parallel_attn": False},
-        attention="sdpa",  # The eager one adds ALiBi twice.
+        attention="sdpa",
     ),
     row(
         "phi_2", 17, "PhiForCausalLM",

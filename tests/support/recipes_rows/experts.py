@@ -51,7 +51,7 @@ ROWS = (
     ),
     row(
         "deepseek_v2", 23, "DeepseekV2ForCausalLM",
-        {**DEEPSEEK, "topk_method": "group_limited_greedy"},
+        {**DEEPSEEK, "topk_method": "group_limited_greedy", "mlp_bias": True},
     ),
     row(
         "deepseek_v2_lite", 23, "DeepseekV2ForCausalLM",
