@@ -109,6 +109,7 @@ def _rotary(value: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Any]:
         return [
             {**value, kind: other}
             for kind, part in value.items()
+            if isinstance(part, Mapping)
             for other in _rotary(part, fields)
             if other["rope_type"] != "longrope"
         ]

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from reference_rows import GOLDEN, Row, inputs_of, prompts_of, random_tensor
+import optax
+from reference_rows import GOLDEN, Row, inputs_of, prompts_of, random_tensor, real, real_steps
 
 from blocks import Context
 from recipes.generation.generate import generate
@@ -29,34 +30,45 @@ def write_folder(row: Row, folder: Path) -> dict[str, np.ndarray]:
 
 def our_outputs(row: Row, model: Any, params: Any, vocab: int) -> np.ndarray:
     """The model's output on the row's inputs."""
+    return np.asarray(jax.jit(model.apply)({"params": params}, *arguments_of(row, vocab)))
+
+
+def our_gradients(row: Row, model: Any, params: Any, vocab: int) -> Any:
+    """Gradients of the row's loss, by the parameters."""
+
+    def loss(params: Any) -> jax.Array:
+        output = model.apply({"params": params}, *arguments_of(row, vocab))
+        if row.kind == "causal":
+            labels = jnp.asarray(inputs_of(row, vocab)["input_ids"])[:, 1:]
+            return optax.softmax_cross_entropy_with_integer_labels(output[:, :-1], labels).mean()
+        return jnp.square(output[real(row, output.shape)]).mean()
+
+    return jax.jit(jax.grad(loss))(params)
+
+
+def arguments_of(row: Row, vocab: int) -> tuple[Any, ...]:
+    """Arguments of a call of our model with the row's inputs."""
     inputs = {name: jnp.asarray(array) for name, array in inputs_of(row, vocab).items()}
-    variables = {"params": params}
     valid = inputs.get("attention_mask", jnp.ones((1, 1))) == 1
     if row.kind == "causal":
-        return np.asarray(jax.jit(model.apply)(variables, inputs["input_ids"]))
+        return (inputs["input_ids"],)
     if row.kind == "encoder":
         context = Context(valid=valid, token_type_ids=inputs.get("token_type_ids"))
-        return np.asarray(jax.jit(model.apply)(variables, inputs["input_ids"], context))
+        return inputs["input_ids"], context
     if row.kind == "seq2seq":
-        context = Context(memory_valid=valid)
-        target = inputs["decoder_input_ids"]
-        return np.asarray(jax.jit(model.apply)(variables, target, inputs["input_ids"], context))
-    if row.kind == "vision":  # channels last, where the reference has them first
-        images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
-        return np.asarray(jax.jit(model.apply)(variables, images))
-    if row.kind == "towers":
-        images = jnp.moveaxis(inputs["pixel_values"], 1, -1)
-        ids = inputs["input_ids"]
-        return np.asarray(jax.jit(model.apply)(variables, ids, images, Context(valid=valid)))
-    if row.kind == "captions":
-        images, target = jnp.moveaxis(inputs["pixel_values"], 1, -1), inputs["decoder_input_ids"]
-        return np.asarray(jax.jit(model.apply)(variables, target, images))
+        return inputs["decoder_input_ids"], inputs["input_ids"], Context(memory_valid=valid)
     if row.kind == "sound":
-        context = Context(valid=jnp.asarray(real_steps(row))) if row.masked else None
-        return np.asarray(jax.jit(model.apply)(variables, sound_of(row, vocab), context))
+        masked = Context(valid=jnp.asarray(real_steps(row))) if row.masked else None
+        return sound_of(row, vocab), masked
     if row.kind == "speech":
-        sound, target = sound_of(row, vocab), inputs["decoder_input_ids"]
-        return np.asarray(jax.jit(model.apply)(variables, target, sound))
+        return inputs["decoder_input_ids"], sound_of(row, vocab)
+    images = jnp.moveaxis(inputs["pixel_values"], 1, -1)  # the reference has channels first
+    if row.kind == "vision":
+        return (images,)
+    if row.kind == "towers":
+        return inputs["input_ids"], images, Context(valid=valid)
+    if row.kind == "captions":
+        return inputs["decoder_input_ids"], images
     raise NotImplementedError(row.kind)
 
 
@@ -68,26 +80,12 @@ def sound_of(row: Row, vocab: int) -> jax.Array:
     return jnp.swapaxes(jnp.asarray(inputs["input_features"]), 1, 2)
 
 
-def real_steps(row: Row) -> np.ndarray:
-    """Which steps of convolutions are of real samples alone."""
-    mask = inputs_of(row, 64)["attention_mask"].astype(bool)
-    for width, stride in zip(row.config["conv_kernel"], row.config["conv_stride"], strict=True):
-        windows = np.lib.stride_tricks.sliding_window_view(mask, width, 1)
-        mask = np.asarray(windows.all(axis=2))[:, ::stride]
-    return mask
-
-
 def difference(
     row: Row, ours: np.ndarray, theirs: np.ndarray, reduce: Callable[..., Any] = np.max
 ) -> float:
     """Largest difference where tokens are real, or another summary of all of them."""
-    if row.kind == "encoder" and ours.shape[:2] == inputs_of(row, 64)["attention_mask"].shape:
-        real = inputs_of(row, 64)["attention_mask"] == 1
-        ours, theirs = ours[real], theirs[real]
-    if row.kind == "sound" and row.masked:
-        ours, theirs = ours[real_steps(row)], theirs[real_steps(row)]
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    return float(reduce(np.abs(ours - theirs)))
+    return float(reduce(np.abs(ours - theirs)[real(row, ours.shape)]))
 
 
 def our_continuation(row: Row, model: Any, params: Any, vocab: int, tokens: int) -> np.ndarray:

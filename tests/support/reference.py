@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reference_rows import Row, inputs_of, prompts_of, random_tensor
+from reference_rows import Row, inputs_of, prompts_of, random_tensor, real
 
 # Tensors that are kept in files and are no parameters: what they hold is part of the computation.
 GENERATING = ("causal", "seq2seq", "captions", "speech")
@@ -102,13 +102,22 @@ def logits_of(kind: str, folder: Path, tokens: np.ndarray) -> np.ndarray:
         return model.eval()(input_ids=_torch().tensor(tokens)).logits.numpy()
 
 
-def gradient_of(row: Row, model: Any) -> np.ndarray:
-    """Gradient of the mean loss of the next token, by the table of embeddings."""
-    ids = _torch().tensor(inputs_of(row, model.config.vocab_size)["input_ids"])
-    logits = model(input_ids=ids[:, :-1]).logits.float()
-    loss = _torch().nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+def reference_gradients(row: Row, model: Any) -> dict[str, np.ndarray]:
+    """Gradients of a loss by all that is learned: of the next token, or the mean of squares."""
+    inputs = inputs_of(row, getattr(model.config, "vocab_size", 0))
+    inputs = {name: _torch().tensor(array) for name, array in inputs.items()}
+    output = getattr(model(**inputs), row.output)
+    if row.kind == "causal":
+        labels = inputs["input_ids"][:, 1:].flatten()
+        loss = _torch().nn.functional.cross_entropy(output[:, :-1].flatten(0, 1), labels)
+    else:
+        loss = output[real(row, tuple(output.shape))].square().mean()
     loss.backward()
-    return model.get_input_embeddings().weight.grad.numpy()
+    return {
+        name: value.grad.numpy()
+        for name, value in model.named_parameters()
+        if value.grad is not None and value.numel()
+    }
 
 
 def _torch() -> Any:

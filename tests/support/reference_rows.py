@@ -129,6 +129,23 @@ def inputs_of(row: Row, vocab_size: int) -> dict[str, np.ndarray]:
     raise NotImplementedError(row.kind)
 
 
+def real(row: Row, shape: tuple[int, ...]) -> Any:
+    """Index of what is real in an output: an encoder has padding where it has one for a token."""
+    if row.kind == "sound" and row.masked:
+        return np.nonzero(real_steps(row))
+    mask = inputs_of(row, 64)["attention_mask"] == 1 if row.kind == "encoder" else np.empty(0)
+    return np.nonzero(mask) if shape[:2] == mask.shape else ...
+
+
+def real_steps(row: Row) -> np.ndarray:
+    """Which steps of convolutions are of real samples alone."""
+    mask = inputs_of(row, 64)["attention_mask"].astype(bool)
+    for width, stride in zip(row.config["conv_kernel"], row.config["conv_stride"], strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(mask, width, 1)
+        mask = np.asarray(windows.all(axis=2))[:, ::stride]
+    return mask
+
+
 def prompts_of(row: Row, vocab_size: int) -> list[list[int]]:
     """Prompts of two lengths to continue."""
     draw = np.random.default_rng(zlib.crc32(row.name.encode()) + 1)

@@ -1,4 +1,4 @@
-"""Tables at the end: largest differences from the reference, of rows and of drawn configurations."""
+"""Tables at the end: largest differences of rows and of drawn configurations."""
 
 import pytest
 

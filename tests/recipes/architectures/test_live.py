@@ -1,19 +1,28 @@
 """Rows of published architectures beside the reference library, where it is installed."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-from our_rows import difference, our_continuation, our_outputs
-from reference_rows import LIVE_TOKENS, all_rows, inputs_of
+from our_rows import difference, our_continuation, our_gradients, our_outputs
+from reference_rows import LIVE_TOKENS, all_rows
 
 from blocks import override
 from recipes.config import GPTConfig
 from recipes.nanogpt import build_gpt
 from recipes.runs.published import gpt2_config, with_biases
 from recipes.weights import load, save
-from reference import gradient_of, in_bfloat16, logits_of, open_reference, reference_outputs
+from recipes.weights.folder import WEIGHTS
+from recipes.weights.safetensors import read_header
+from reference import (
+    in_bfloat16,
+    logits_of,
+    open_reference,
+    reference_gradients,
+    reference_outputs,
+)
 
 ROWS = all_rows()
 pytestmark = pytest.mark.reference
@@ -53,22 +62,28 @@ def test_bfloat16_is_as_close_as_the_reference_s_own(name, tmp_path):
     assert error <= max(0.02 * np.abs(exact).mean(), 2 * own)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.kind == "causal"])
-def test_the_gradient_of_a_step_is_the_reference_s(name, tmp_path):
+@pytest.mark.parametrize("name", ROWS)
+def test_the_gradients_of_a_step_are_the_reference_s(name, tmp_path):
+    """Relative to each tensor's largest, or to a hundredth of all where theirs all but cancel.
+
+    Tensors that the reference holds in another form than its files, such as stacked experts, are
+    left out; the gradients by the embeddings went through them.
+    """
     row = ROWS[name]
     theirs, _ = open_reference(row, tmp_path)
+    expected = reference_gradients(row, theirs)
     model, params, _ = load(tmp_path, tokenizer=False)
-    tokens = jnp.asarray(inputs_of(row, row.config["vocab_size"])["input_ids"])
-
-    def loss(params):
-        logits = model.apply({"params": params}, tokens[:, :-1])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]).mean()
-
-    embed = jax.jit(jax.grad(loss))(params)["embed"]
-    ours = embed.get("embed", embed)["embedding"]  # a narrow one stands inside
-    expected = gradient_of(row, theirs)
-    error = np.abs(np.asarray(ours) - expected).max() / np.abs(expected).max()
-    assert error <= 1e-3
+    gradients = our_gradients(row, model, params, row.config.get("vocab_size", 0))
+    save(tmp_path / "gradients", gradients, config=tmp_path)
+    ours = read_header(tmp_path / "gradients" / WEIGHTS)
+    least = 1e-2 * max(np.abs(array).max() for array in expected.values())
+    errors = {
+        tensor: np.abs(ours[tensor].read() - array).max() / max(least, np.abs(array).max())
+        for tensor, array in expected.items()
+        if tensor in ours
+    }
+    assert any(re.search(r"embed|\bwte\b|\bshared\b", tensor) for tensor in errors)
+    assert max(errors.values()) <= 1e-3
 
 
 @pytest.mark.parametrize("use_bias", [False, True])
