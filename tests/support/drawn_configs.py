@@ -26,6 +26,7 @@ KNOWN: dict[str, Sequence[Any]] = {
     "num_hidden_groups": (1, 3),
     "num_ln_in_parallel_attn": (1, 2),
     "pad_token_id": (0, 1, 2),
+    "patch_size": (3, 6),
     "pooler_act": ("relu", "gelu"),
     "q_lora_rank": (None, 16),
     "sliding_window": (3, 6, None),

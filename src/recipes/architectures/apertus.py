@@ -42,5 +42,7 @@ def names(config: Config) -> Names:
 
 
 BUFFERS = ("*.act_fn.beta", "*.act_fn.eps")
-FAMILY = dataclasses.replace(qwen3.FAMILY, build=build, names=names, buffers=BUFFERS)
+FAMILY = dataclasses.replace(
+    qwen3.FAMILY, build=build, names=names, buffers=BUFFERS, defaults={"rms_norm_eps": 1e-5}
+)
 register("apertus", FAMILY)

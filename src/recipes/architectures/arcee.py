@@ -24,5 +24,5 @@ def build(config: Config) -> CausalLM:
     return replace(llama.build(config), GatedMLP, plain)
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, defaults={"rms_norm_eps": 1e-5})
 register("arcee", FAMILY)

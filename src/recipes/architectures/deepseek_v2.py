@@ -115,5 +115,5 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names, defaults={"q_lora_rank": 1536})
 register("deepseek_v2", FAMILY)

@@ -44,6 +44,9 @@ def sigmoid_mixture(config: Config) -> MixtureOfExperts:
 
 
 FAMILY = dataclasses.replace(
-    deepseek_v2.FAMILY, build=build, buffers=("*.rotary_emb.inv_freq", "model.layers.61.*")
+    deepseek_v2.FAMILY,
+    build=build,
+    buffers=("*.rotary_emb.inv_freq", "model.layers.61.*"),
+    defaults={"q_lora_rank": 1536, "routed_scaling_factor": 2.5, "n_group": 8, "topk_group": 4},
 )
 register("deepseek_v3", FAMILY)

@@ -37,5 +37,7 @@ def names(config: Config) -> Names:
     return {**olmo2.names(config), **heads}
 
 
-FAMILY = dataclasses.replace(olmo2.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    olmo2.FAMILY, build=build, names=names, defaults={"rms_norm_eps": 1e-5, "sliding_window": 4096}
+)
 register("exaone4", FAMILY)

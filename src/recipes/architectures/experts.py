@@ -18,7 +18,7 @@ def gated(config: Config, hidden: int, *, use_bias: bool = False) -> GatedMLP:
 def number_of_experts(config: Config) -> int:
     """Number of experts, under any of the names that it has had."""
     names = ("num_experts", "num_local_experts", "n_routed_experts")
-    return next(config[name] for name in names if name in config)
+    return config[next((name for name in names if name in config), names[0])]
 
 
 def softmax_mixture(config: Config) -> MixtureOfExperts:

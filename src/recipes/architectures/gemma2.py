@@ -47,5 +47,15 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(gemma.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    gemma.FAMILY,
+    build=build,
+    names=names,
+    defaults={
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+        "sliding_window": 4096,
+        "num_key_value_heads": 4,
+    },
+)
 register("gemma2", FAMILY)

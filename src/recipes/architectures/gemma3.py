@@ -41,5 +41,7 @@ def names(config: Config) -> Names:
     return {**qwen3.names(config), **gemma2.names(config)}
 
 
-FAMILY = dataclasses.replace(gemma2.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    gemma2.FAMILY, build=build, names=names, defaults={"num_key_value_heads": 4}
+)
 register("gemma3_text", FAMILY)

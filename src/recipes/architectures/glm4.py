@@ -38,5 +38,10 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY,
+    build=build,
+    names=names,
+    defaults={"rms_norm_eps": 1.5625e-7, "num_key_value_heads": 2},
+)
 register("glm4", FAMILY)

@@ -100,5 +100,7 @@ def names(config: Config) -> Names:
     return {**llama.names(config), **named}
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=build, names=names, defaults={"routed_scaling_factor": 2.446}
+)
 register("kimi_linear", FAMILY)

@@ -22,5 +22,10 @@ def build(config: Config) -> EncoderDecoder:
 
 
 BUFFERS = ("model.encoder.embed_positions.weights", "model.decoder.embed_positions.weights")
-FAMILY = dataclasses.replace(bart.FAMILY, build=build, buffers=BUFFERS)
+FAMILY = dataclasses.replace(
+    bart.FAMILY,
+    build=build,
+    buffers=BUFFERS,
+    defaults={"activation_function": "relu", "scale_embedding": True, "attention_dropout": 0.1},
+)
 register("m2m_100", FAMILY)

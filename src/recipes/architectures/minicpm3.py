@@ -44,5 +44,7 @@ def names(config: Config) -> Names:
     return {**llama.names(config), **latent_names(config, ours, theirs)}
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=build, names=names, defaults={"rms_norm_eps": 1e-5, "q_lora_rank": 768}
+)
 register("minicpm3", FAMILY)

@@ -19,5 +19,5 @@ def build(config: Config) -> CausalLM:
     return override(llama.build(config), MultiHeadAttention, mask=mask)
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, defaults={"sliding_window": 4096})
 register("mistral", FAMILY)

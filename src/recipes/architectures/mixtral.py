@@ -36,5 +36,7 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(mistral.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    mistral.FAMILY, build=build, names=names, defaults={"rms_norm_eps": 1e-5}
+)
 register("mixtral", FAMILY)

@@ -19,5 +19,5 @@ def build(config: Config) -> EncoderDecoder:
     return t5.model_of(config, tied=False)
 
 
-FAMILY = dataclasses.replace(t5.FAMILY, build=build)
+FAMILY = dataclasses.replace(t5.FAMILY, build=build, defaults={"feed_forward_proj": "gated-gelu"})
 register("mt5", FAMILY)

@@ -40,5 +40,7 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=build, names=names, defaults={"rms_norm_eps": 1e-5}
+)
 register("olmo2", FAMILY)

@@ -51,7 +51,9 @@ def side(config: Config, name: str, kinds: dict[str, str]) -> tuple[Config, Fami
     part = config.part(name)
     kind = kinds.get(part["model_type"])
     read = part.changed({**part.fields, "architectures": [kind] if kind else []})
-    return read, family_of(read)
+    family = family_of(read)
+    read.fill(family.defaults)
+    return read, family
 
 
 def encoder_of(config: Config, name: str, head: nn.Module | None) -> Encoder:

@@ -35,5 +35,7 @@ def names(config: Config) -> Names:
     return {**llama.names(config), **fused, **gated}
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=build, names=names, defaults={"rms_norm_eps": 1e-5}
+)
 register("phi3", FAMILY)

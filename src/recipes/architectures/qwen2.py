@@ -28,5 +28,5 @@ def kinds(config: Config) -> list[str]:
     return config.get("layer_types", usual)
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, defaults={"sliding_window": 4096})
 register("qwen2", FAMILY)

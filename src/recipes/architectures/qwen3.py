@@ -38,5 +38,7 @@ def names(config: Config) -> Names:
     }
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=build, names=names, defaults={"sliding_window": 4096}
+)
 register("qwen3", FAMILY)

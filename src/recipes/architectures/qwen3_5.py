@@ -36,5 +36,7 @@ def names(config: Config) -> Names:
     return {**llama.names(config), **named}
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=hybrid, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY, build=hybrid, names=names, defaults={"num_key_value_heads": 4}
+)
 register("qwen3_5_text", FAMILY)

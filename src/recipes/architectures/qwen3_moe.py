@@ -32,5 +32,10 @@ def names(config: Config) -> Names:
     return {**qwen3.names(config), **experts}
 
 
-FAMILY = dataclasses.replace(qwen3.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    qwen3.FAMILY,
+    build=build,
+    names=names,
+    defaults={"num_key_value_heads": 4, "sliding_window": 4096},
+)
 register("qwen3_moe", FAMILY)

@@ -57,5 +57,10 @@ def names(config: Config) -> Names:
     return {**llama.names(config), **named, **experts}
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    llama.FAMILY,
+    build=build,
+    names=names,
+    defaults={"norm_topk_prob": True, "shared_expert_intermediate_size": 512},
+)
 register("qwen3_next", FAMILY)

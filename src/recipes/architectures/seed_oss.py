@@ -21,5 +21,5 @@ def build(config: Config) -> CausalLM:
     return override(model, TransformerBlock, dropout_rate=config.get("residual_dropout", 0.1))
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, defaults={"attention_dropout": 0.1})
 register("seed_oss", FAMILY)

@@ -36,5 +36,5 @@ def build(config: Config) -> CausalLM:
     return override(model, CausalLM, stack=layers(pairs, make), head=head(config, tied=True))
 
 
-FAMILY = dataclasses.replace(llama.FAMILY, build=build)
+FAMILY = dataclasses.replace(llama.FAMILY, build=build, defaults={"num_key_value_heads": 4})
 register("smollm3", FAMILY)

@@ -32,5 +32,7 @@ def names(config: Config) -> Names:
     return {ours.replace("shared_relative_bias", "relative_bias"): table[ours] for ours in table}
 
 
-FAMILY = dataclasses.replace(t5.FAMILY, build=build, names=names)
+FAMILY = dataclasses.replace(
+    t5.FAMILY, build=build, names=names, defaults={"feed_forward_proj": "gated-gelu"}
+)
 register("umt5", FAMILY)

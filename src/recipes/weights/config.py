@@ -62,6 +62,11 @@ class Config:
         """Mark fields that change nothing in this family."""
         self._read.update(names)
 
+    def fill(self, defaults: Mapping[str, Any]) -> None:
+        """Add fields that are missing; one that is null stays so."""
+        self.ignore(*(name for name in defaults if name not in self.fields))
+        self.fields = {**defaults, **self.fields}
+
     def changed(self, fields: Mapping[str, Any]) -> "Config":
         """Make a configuration of other fields; what is read of it counts as read of this one."""
         other = Config(fields, self.path)

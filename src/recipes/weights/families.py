@@ -40,6 +40,8 @@ class Family:
         buffers: Patterns of tensors that are no parameters, such as `*.rotary_emb.inv_freq`.
         aside: Patterns of parameters of other heads, which published files hold besides and the
             model has no use for; a warning names them.
+        defaults: Fields that a configuration may omit, with the reference's values, where `build`
+            has others.
     """
 
     build: Callable[[Config], nn.Module]
@@ -48,6 +50,7 @@ class Family:
     tied: Mapping[str, str] = field(default_factory=dict)
     buffers: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 _FAMILIES: dict[str, Family] = {}

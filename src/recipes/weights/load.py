@@ -98,6 +98,7 @@ def model_of(fields: dict[str, Any], *, scan: bool = False) -> tuple[nn.Module, 
     """
     config = Config(fields)
     family = family_of(config)
+    config.fill(family.defaults)
     model = family.build(config)
     family.names(config)
     config.finish()

@@ -1,4 +1,4 @@
-"""Fields that a family has no part for are refused by name, not ignored."""
+"""What families read of a configuration: all that counts, and defaults that are the reference's."""
 
 import json
 
@@ -10,10 +10,13 @@ from recipes.errors import RecipeError
 from recipes.weights.load import model_of
 
 
-def model_with(row, changes):
+def fields_of(row):
     with np.load(GOLDEN / f"{row}.npz") as stored:
-        fields = json.loads(str(stored["config"]))
-    return model_of({**fields, **changes})
+        return json.loads(str(stored["config"]))
+
+
+def model_with(row, changes):
+    return model_of({**fields_of(row), **changes})[0]
 
 
 @pytest.mark.parametrize("row", ["llama_2", "mistral", "minicpm3", "nomic_bert", "deepseek_v3"])
@@ -59,3 +62,26 @@ def test_the_head_of_kimi_is_never_tied():
 
 def test_a_classifier_has_nothing_to_tie():
     model_with("bert_classifier", {"tie_word_embeddings": False})
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "default"),
+    [
+        ("gemma2", "attn_logit_softcapping", 50.0),
+        ("gemma2", "sliding_window", 4096),
+        ("olmo2", "rms_norm_eps", 1e-5),
+        ("qwen3_next", "norm_topk_prob", True),
+        ("m2m_100", "scale_embedding", True),
+        ("deepseek_v3", "routed_scaling_factor", 2.5),
+    ],
+)
+def test_a_field_that_is_missing_has_the_default_of_its_family(row, field, default):
+    fields = fields_of(row)
+    del fields[field]
+    assert model_of(fields)[0] == model_with(row, {field: default})
+
+
+def test_a_window_that_is_null_is_none():
+    assert model_with("mistral", {"sliding_window": None}) != model_with(
+        "mistral", {"sliding_window": 4096}
+    )
