@@ -29,6 +29,7 @@ KNOWN: dict[str, Sequence[Any]] = {
     "patch_size": (3, 6),
     "pooler_act": ("relu", "gelu"),
     "q_lora_rank": (None, 16),
+    "relative_attention_max_distance": (20,),
     "sliding_window": (3, 6, None),
     "topk_group": (1, 2),
     "use_bidirectional_attention": (True, False),

@@ -16,6 +16,7 @@ from recipes.weights.families import register
 
 def build(config: Config) -> EncoderDecoder:
     """Build the model as a value."""
+    config.only("pad_token_id", 1)  # Positions begin after it.
     config.ignore("max_position_embeddings")  # waves have no end
     model = bart.model_of(config, PreNorm(), norm=LayerNorm(), position=WAVES)
     return override(model, LMHead, use_bias=False)

@@ -26,6 +26,7 @@ WAVES = SinusoidalPositions(interleaved=False, endpoint=True, offset=2)
 
 def build(config: Config) -> CausalLM:
     """Build the model as a value."""
+    config.only("pad_token_id", 1, 0)  # Its row in the table of positions is zero.
     config.only("add_cross_attention", False)
     config.ignore("max_position_embeddings")  # waves have no end
     features, rate = config["d_model"], config.get("dropout", 0.1)

@@ -60,6 +60,12 @@ def test_the_head_of_kimi_is_never_tied():
         model_with("kimi_linear", {"tie_word_embeddings": True})
 
 
+@pytest.mark.parametrize("row", ["m2m_100", "xglm"])
+def test_sinusoids_begin_after_the_usual_padding(row):
+    with pytest.raises(RecipeError, match="`pad_token_id`=2"):
+        model_with(row, {"pad_token_id": 2})
+
+
 def test_a_classifier_has_nothing_to_tie():
     model_with("bert_classifier", {"tie_word_embeddings": False})
 
