@@ -123,3 +123,36 @@ def test_an_untrained_model_guesses_uniformly() -> None:
     batch = {"inputs": tokens[:, :-1], "targets": tokens[:, 1:]}
     loss, _ = next_token_loss(model.apply, initial_state(recipe, model).params, batch, None)
     np.testing.assert_allclose(loss, math.log(65), atol=0.1)
+
+
+def test_the_lecture_s_gpt_computes_what_its_file_says() -> None:
+    """In numpy and float64, head by head, as gpt.py has it: heads side by side, then a map."""
+    sizes = {"num_layers": 2, "num_heads": 2, "features": 8, "context": 6, "vocab_size": 11}
+    model, tokens = build_gpt(replace(PRESETS["lecture"].model, **sizes)), jnp.array([[1, 7, 7, 3]])
+    draw = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
+    params = jax.tree.map(lambda leaf: draw.normal(size=leaf.shape), shapes)
+
+    def layer_norm(x: np.ndarray, p: Any) -> np.ndarray:
+        centred = x - x.mean(-1, keepdims=True)
+        return (
+            centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * p["scale"] + p["bias"]
+        )
+
+    def head(x: np.ndarray, p: Any, index: int) -> np.ndarray:
+        q, k, v = (x @ p[name]["kernel"][:, index] for name in ("query", "key", "value"))
+        scores = np.where(np.tri(len(x)) == 0, -np.inf, q @ k.T * 4**-0.5)
+        odds = np.exp(scores - scores.max(-1, keepdims=True))
+        return odds / odds.sum(-1, keepdims=True) @ v
+
+    x = params["embed"]["embedding"][tokens[0]] + params["embed"]["position"]["embedding"][:4]
+    for layer in range(2):
+        p = params["stack"][f"layer_{layer}"]
+        attention, mlp, h = p["attention"], p["mlp"], layer_norm(x, p["attention_norm"])
+        heads = np.concatenate([head(h, attention, index) for index in range(2)], axis=-1)
+        x = x + heads @ attention["out"]["kernel"].reshape(8, 8) + attention["out"]["bias"]
+        h = np.maximum(layer_norm(x, p["mlp_norm"]) @ mlp["up"]["kernel"] + mlp["up"]["bias"], 0.0)
+        x = x + h @ mlp["down"]["kernel"] + mlp["down"]["bias"]
+    want = layer_norm(x, params["norm"]) @ params["head"]["kernel"] + params["head"]["bias"]
+    got = model.apply({"params": jax.tree.map(jnp.float32, params)}, tokens)
+    np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-4)
