@@ -108,7 +108,10 @@ def source(thing: Any, root: Path) -> str:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    path = Path(inspect.getsourcefile(inspect.unwrap(thing)) or "")
+    module = inspect.getmodule(inspect.unwrap(thing))
+    assert module is not None, thing
+    # By its name: the package may be installed elsewhere.
+    path = (root / "src").joinpath(*module.__name__.split(".")).with_suffix(".py")
     text = path.read_text(encoding="utf-8")
     lines = text.count("\n")
     shown = highlight(text, PythonLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
