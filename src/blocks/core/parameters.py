@@ -76,7 +76,7 @@ def parameter_shapes(model: nn.Module, *inputs: Any) -> Any:
         arrays = tuple((tuple(leaf.shape), leaf.dtype) for leaf in leaves)
         key = model, tree, arrays, jax.config.read("jax_enable_x64")
         hash(key)
-    except (AttributeError, TypeError):  # an input that is no array, or a field without a hash
+    except (AttributeError, TypeError):  # an input that is not an array, or a field without a hash
         return _traced(model, inputs)
     return jax.tree.map(lambda shape: shape, _kept(*key))  # the caller's own
 

@@ -8,6 +8,7 @@ from blocks import ClassifierHead, Encoder, LayerScale, MeanPool, PreNorm, overr
 from blocks.attention.multi_head import Biases, MultiHeadAttention
 from blocks.heads import FirstToken
 from blocks.positions import GridBias, SharedGridBias
+from recipes.architectures.tasks import labels
 from recipes.architectures.vision import (
     grid,
     images,
@@ -66,7 +67,7 @@ def build(config: Config) -> Encoder:
 def classes(config: Config, means: bool) -> ClassifierHead:
     """Build the head, on the norm of the mean of patches or on the class token."""
     return ClassifierHead(
-        num_classes=len(config.get("id2label", (0, 1))),
+        num_classes=labels(config),
         pool=MeanPool(skip=1) if means else FirstToken(),
         norm=norm(config, 1e-12) if means else None,
     )

@@ -7,7 +7,7 @@ References:
 
 from blocks import Causal, Encoder, LearnedPositions, MultiHeadAttention, TokenEmbedding, override
 from blocks.heads import MarkedToken, PooledHead
-from recipes.architectures.vision import layers, norm
+from recipes.architectures.vision import layers, norm, tower_names
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
 from recipes.weights.rules import Names
@@ -39,17 +39,11 @@ def build(config: Config) -> Encoder:
 
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
-    start, ours = "text_model", "stack/layer_{i}"
-    layer = f"{start}.encoder.layers.{{i}}"
-    parts = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "out": "out_proj"}
+    start = "text_model"
     return {
         "embed/embedding": f"{start}.embeddings.token_embedding.weight",
         "embed/position": f"{start}.embeddings.position_embedding",
-        f"{ours}/attention_norm": f"{layer}.layer_norm1",
-        **{f"{ours}/attention/{name}": f"{layer}.self_attn.{one}" for name, one in parts.items()},
-        f"{ours}/mlp_norm": f"{layer}.layer_norm2",
-        f"{ours}/mlp/up": f"{layer}.mlp.fc1",
-        f"{ours}/mlp/down": f"{layer}.mlp.fc2",
+        **tower_names(f"{start}.encoder.layers.{{i}}"),
         "norm": f"{start}.final_layer_norm",
         "head/projection": "text_projection",
     }

@@ -14,6 +14,7 @@ from recipes.architectures.vision import (
     patch_names,
     patches,
     position_names,
+    tower_names,
 )
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
@@ -40,21 +41,14 @@ def build(config: Config) -> Encoder:
 def names(config: Config) -> Names:
     """Name the weights as the reference does."""
     start = "vision_model"
-    theirs, ours, layer = f"{start}.embeddings", "stack/layer_{i}", f"{start}.encoder.layers.{{i}}"
+    theirs = f"{start}.embeddings"
     table = f"{theirs}.position_embedding.weight"
     return {
         "embed/tokens": Tensor(f"{theirs}.class_embedding", shape=(config["hidden_size"],)),
         **position_names(config, table, 1, lead=False),
         **patch_names(config, f"{theirs}.patch_embedding"),
         "embed/embedding_norm": f"{start}.pre_layrnorm",
-        f"{ours}/attention_norm": f"{layer}.layer_norm1",
-        f"{ours}/attention/query": f"{layer}.self_attn.q_proj",
-        f"{ours}/attention/key": f"{layer}.self_attn.k_proj",
-        f"{ours}/attention/value": f"{layer}.self_attn.v_proj",
-        f"{ours}/attention/out": f"{layer}.self_attn.out_proj",
-        f"{ours}/mlp_norm": f"{layer}.layer_norm2",
-        f"{ours}/mlp/up": f"{layer}.mlp.fc1",
-        f"{ours}/mlp/down": f"{layer}.mlp.fc2",
+        **tower_names(f"{start}.encoder.layers.{{i}}"),
         "norm": f"{start}.post_layernorm",
         "head/projection": "visual_projection",
     }

@@ -60,13 +60,13 @@ def encoder_of(config: Config, name: str, head: nn.Module | None) -> Encoder:
     """Build the encoder of one side, with another head.
 
     Raises:
-        RecipeError: A model that is no encoder.
+        RecipeError: A model that is not an encoder.
     """
     part, family = side(config, name, BODIES)
     model = family.build(part)
     if not isinstance(model, Encoder):
         raise RecipeError(
-            f"config.json has `{name}.model_type`={part['model_type']!r}, which is no encoder.",
+            f"config.json has `{name}.model_type`={part['model_type']!r}, which is not an encoder.",
             f"Give an encoder, such as {', '.join(BODIES)} or vit.",
         )
     return Encoder(embed=model.embed, stack=model.stack, norm=model.norm, head=head)

@@ -14,6 +14,7 @@ from recipes.architectures.vision import (
     patch_names,
     patches,
     position_names,
+    tower_names,
 )
 from recipes.weights.config import Config
 from recipes.weights.families import Family, register
@@ -55,21 +56,6 @@ def text(config: Config) -> Encoder:
     )
 
 
-def layer_names() -> Names:
-    """Name the weights of the layers of a tower."""
-    ours, theirs = "stack/layer_{i}", "encoder.layers.{i}"
-    return {
-        f"{ours}/attention_norm": f"{theirs}.layer_norm1",
-        f"{ours}/attention/query": f"{theirs}.self_attn.q_proj",
-        f"{ours}/attention/key": f"{theirs}.self_attn.k_proj",
-        f"{ours}/attention/value": f"{theirs}.self_attn.v_proj",
-        f"{ours}/attention/out": f"{theirs}.self_attn.out_proj",
-        f"{ours}/mlp_norm": f"{theirs}.layer_norm2",
-        f"{ours}/mlp/up": f"{theirs}.mlp.fc1",
-        f"{ours}/mlp/down": f"{theirs}.mlp.fc2",
-    }
-
-
 def vision_names(config: Config) -> Names:
     """Name the weights of the tower of images."""
     width, theirs, pool = config["hidden_size"], "head", "head/pool"
@@ -77,7 +63,7 @@ def vision_names(config: Config) -> Names:
     return {
         **position_names(config, "embeddings.position_embedding.weight", 0, lead=False),
         **patch_names(config, "embeddings.patch_embedding"),
-        **layer_names(),
+        **tower_names("encoder.layers.{i}"),
         "norm": "post_layernorm",
         f"{pool}/query": Tensor(f"{theirs}.probe", shape=(1, 1, width)),
         **{
@@ -99,7 +85,7 @@ def text_names(config: Config) -> Names:
     return {
         "embed": "embeddings.token_embedding",
         "embed/position": "embeddings.position_embedding",
-        **layer_names(),
+        **tower_names("encoder.layers.{i}"),
         "norm": "final_layer_norm",
         "head/projection": "head",
     }

@@ -124,3 +124,16 @@ def position_names(config: Config, table: str, tokens: int, *, lead: bool = True
         "embed/token_positions": Rows(table, shape=shape),
         "embed/position/embedding": Rows(table, shape=shape, start=tokens),
     }
+
+
+def tower_names(theirs: str) -> Names:
+    """Name the weights of a layer of CLIP's towers and their relatives, which they call so."""
+    ours = "stack/layer_{i}"
+    parts = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "out": "out_proj"}
+    return {
+        f"{ours}/attention_norm": f"{theirs}.layer_norm1",
+        **{f"{ours}/attention/{part}": f"{theirs}.self_attn.{one}" for part, one in parts.items()},
+        f"{ours}/mlp_norm": f"{theirs}.layer_norm2",
+        f"{ours}/mlp/up": f"{theirs}.mlp.fc1",
+        f"{ours}/mlp/down": f"{theirs}.mlp.fc2",
+    }

@@ -7,6 +7,7 @@ References:
 from blocks import ClassifierHead, Encoder
 from blocks.heads import DensePool, PooledHead
 from recipes.architectures.common import activation
+from recipes.architectures.tasks import labels
 from recipes.architectures.vision import (
     images,
     layers,
@@ -47,7 +48,7 @@ def classifies(config: Config) -> bool:
 
 def classes(config: Config) -> ClassifierHead:
     """Build the head on the class token; a configuration without labels has two classes."""
-    return ClassifierHead(num_classes=len(config.get("id2label", (0, 1))))
+    return ClassifierHead(num_classes=labels(config))
 
 
 def layer_names(ours: str, theirs: str) -> Names:

@@ -69,7 +69,7 @@ def load(
 
 
 def model_in(
-    folder: Path, fields: dict[str, Any], *, scan: bool = False
+    folder: Path | None, fields: dict[str, Any], *, scan: bool = False
 ) -> tuple[nn.Module, Family, Config]:
     """Build the model of a folder: that of its configuration, which may be a sentence encoder.
 
@@ -77,7 +77,7 @@ def model_in(
         RecipeError: A family or a field that is not known, or a pooling.
     """
     model, family, config = model_of(fields, scan=scan)
-    head = sentence_head(folder)
+    head = None if folder is None else sentence_head(folder)
     if head is None:
         return model, family, config
     if not isinstance(model, Encoder | CausalLM):

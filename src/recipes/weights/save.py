@@ -5,17 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import numpy as np
 from flax.traverse_util import flatten_dict
 
 from blocks import check_parameters
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
-from recipes.weights.config import Config
-from recipes.weights.families import Family
 from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
-from recipes.weights.load import model_in, model_of
+from recipes.weights.load import model_in
 from recipes.weights.parameters import write_tensors
 from recipes.weights.rules import sources_of
 from recipes.weights.safetensors import write
@@ -50,18 +47,12 @@ def save(
     if taken:
         raise RecipeError(f"{str(folder)!r} has {taken[0]} already.", "Give another folder.")
     source = None if isinstance(config, dict) else Path(config)
-
-    def described(*, scan: bool) -> tuple[nn.Module, Family, Config]:
-        if source is None:
-            return model_of(fields, scan=scan)
-        return model_in(source, fields, scan=scan)
-
-    model, family, read = described(scan=False)
+    model, family, read = model_in(source, fields)
     names = family.names(read)
     flat: dict[str, Any] = flatten_dict(params, sep="/")
     # A model that shares layers calls them so too, and its table has those names.
     if any(_SCANNED.search(p) and not sources_of(names, p, np.shape(x)) for p, x in flat.items()):
-        model, _, _ = described(scan=True)
+        model, _, _ = model_in(source, fields, scan=True)
     try:
         check_parameters(model, params, *family.inputs(read))
     except (TypeError, ValueError) as error:

@@ -20,7 +20,9 @@ def pair(**sides):
 
 
 def test_a_decoder_is_no_encoder():
-    with pytest.raises(RecipeError, match=r"`encoder\.model_type`='llama', which is no encoder"):
+    with pytest.raises(
+        RecipeError, match=r"`encoder\.model_type`='llama', which is not an encoder"
+    ):
         model_of(pair(encoder=LLAMA))
 
 
