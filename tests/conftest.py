@@ -8,7 +8,13 @@ import chex
 import jax
 import pytest
 
-from _build.compiler import forget_programs_if_many, kept_programs, quick_flags
+from _build.compiler import (
+    HALF_KEPT,
+    forget_programs_if_many,
+    kept_programs,
+    kept_programs_variables,
+    quick_flags,
+)
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -19,7 +25,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 # Workers, runs and pages compile the same programs: what one has compiled the next one loads.
 for name, value in kept_programs().items():
     jax.config.update(name, value)
-    os.environ[name.upper()] = str(value)  # for processes that tests start
+os.environ.update(kept_programs_variables())  # for processes that tests start
 
 # Laws that are tested on heavy cases too, whose other laws are slow tests.
 ALWAYS = {
@@ -33,8 +39,9 @@ ALWAYS = {
 }
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Sets the flags before JAX reads them, for this process and those that it starts."""
+    config.addinivalue_line("filterwarnings", f"ignore:{HALF_KEPT}")
     os.environ["XLA_FLAGS"] = quick_flags()
     gc.set_threshold(20_000, 10, 10)  # traces make many objects, and searches read them all
     if "PYTEST_XDIST_WORKER" not in os.environ:

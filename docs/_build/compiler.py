@@ -14,6 +14,10 @@ FLAG = "--xla_cpu_use_fusion_emitters"
 PROGRAMS = Path(__file__).parents[2] / ".cache" / "programs"
 PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
 
+# How JAX begins to say that half a program was kept, by a process that ended or still writes; it
+# compiles that one anew.
+HALF_KEPT = "Error reading persistent compilation cache entry"
+
 
 def kept_programs() -> dict[str, str | float]:
     """Options of JAX by which it keeps every program that it compiles, in `PROGRAMS`.
@@ -25,6 +29,15 @@ def kept_programs() -> dict[str, str | float]:
         "jax_compilation_cache_dir": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS)),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+
+
+def kept_programs_variables() -> dict[str, str]:
+    """Variables by which processes share `PROGRAMS` too, silent about programs half kept."""
+    filters = [os.environ.get("PYTHONWARNINGS"), f"ignore:{HALF_KEPT}"]
+    return {
+        **{name.upper(): str(value) for name, value in kept_programs().items()},
+        "PYTHONWARNINGS": ",".join(filter(None, filters)),
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from _build.compiler import forget_programs_if_many, kept_programs, quick_flags
+from _build.compiler import forget_programs_if_many, kept_programs_variables, quick_flags
 from _build.fences import RUNNABLE, Item, PageError, read
 
 # Macros that read other pages.
@@ -105,7 +105,7 @@ def _work(names: list[str], root: Path) -> Iterable[dict]:
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])]),
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": quick_flags(),
-        **{name.upper(): str(value) for name, value in kept_programs().items()},
+        **kept_programs_variables(),
         "MPLBACKEND": "svg",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",

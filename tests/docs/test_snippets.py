@@ -1,6 +1,8 @@
 """The code of the README and of every page runs, by the executor that builds the site."""
 
 import ast
+import os
+import subprocess
 import sys
 
 import pytest
@@ -122,6 +124,23 @@ def test_a_flag_that_xla_does_not_know_is_left_out(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(compiler, "FLAG", "--xla_no_such_flag")
     assert compiler.quick_flags() == ""
+
+
+def test_a_program_that_was_half_kept_is_compiled_anew_and_nothing_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+    variables = {**os.environ, **compiler.kept_programs_variables()}
+    command = [sys.executable, "-c", "import jax; print(jax.numpy.arange(3.0) * 2)"]
+
+    def run() -> str:
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    assert run() == "[0. 2. 4.]\n"
+    kept = list(tmp_path.glob("*-cache"))
+    assert kept
+    for program in kept:
+        program.write_bytes(program.read_bytes()[:-9])
+    assert run() == "[0. 2. 4.]\n"
 
 
 def test_shell_and_python_share_the_folder_of_the_page(run_text):
