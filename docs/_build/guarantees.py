@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import subprocess
 import sys
@@ -53,18 +54,48 @@ def alone(root: Path) -> str:
 
 
 def fault_table(root: Path) -> str:
-    """What is survived, and the test that says so, from `faults.toml`."""
-    lines, group = [], None
+    """What is survived, from `faults.toml`, and the tests that are marked with its row."""
+    tests, lines, group = fault_tests(root), [], None
     for fault in _read(root, "faults.toml")["fault"]:
         if fault["group"] != group:
             group = fault["group"]
             lines += [
                 f"\n## {group}\n",
-                "| what happens | what comes of it | test |",
-                "| --- | --- | --- |",
+                "| row | what happens | what comes of it | tests |",
+                "| ---: | --- | --- | --- |",
             ]
-        lines.append(f"| {fault['fault']} | {fault['result']} | `{fault['test']}` |")
+        row = fault["row"]
+        marked = "<br>".join(f"`{name}`" for name in tests.get(row, [])) or "none yet"
+        lines.append(f"| {row} | {fault['fault']} | {fault['result']} | {marked} |")
     return "\n".join(lines)
+
+
+def fault_tests(root: Path) -> dict[int, list[str]]:
+    """The tests of each row: a file that is marked as a whole, or single functions."""
+    found: dict[int, list[str]] = {}
+    for path in sorted((root / "tests/faults").glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            match node:
+                case ast.FunctionDef(name=name) if name.startswith("test_"):
+                    marked, name = node.decorator_list, f"{path.name}::{name}"
+                case ast.Assign(targets=[ast.Name(id="pytestmark")], value=value):
+                    marked, name = [value], path.name
+                case _:
+                    continue
+            for row in sorted({row for part in marked for row in _marked_rows(part)}):
+                found.setdefault(row, []).append(name)
+    return found
+
+
+def _marked_rows(node: ast.AST) -> list[int]:
+    """The numbers in every `pytest.mark.fault(...)` below a node."""
+    return [
+        ast.literal_eval(argument)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault"
+        for argument in call.args
+    ]
 
 
 def law_table(root: Path) -> str:
