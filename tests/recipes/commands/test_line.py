@@ -244,12 +244,3 @@ def test_a_changed_text_is_refused(
     assert main(["eval", str(tmp_path / "a")]) == 2
     assert "is not the text that the run was trained on" in capsys.readouterr().err
     assert main(["eval", str(tmp_path / "a"), "--data", str(corpus)]) == 0
-
-
-def test_another_vocabulary_is_refused(
-    train: Callable[..., int], corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train("a", "--max-steps", "10") == 0
-    corpus.write_text(TEXT.replace("cat", "fox"))
-    assert train("a", "--max-steps", "20", "--resume", "auto") == 2
-    assert "The vocabulary of the run lacks 'f', 'x'" in capsys.readouterr().err

@@ -105,15 +105,6 @@ def test_shakespeare_with_another_hash_is_refused_and_not_kept(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_file_is_read_without_mark_and_carriage_returns(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\nthr\ree\r\n")
-
-    corpus = load_corpus(str(path))
-
-    assert (corpus.name, corpus.text) == (str(path), "one\ntwo\nthr\ree\n")
-
-
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -128,24 +119,6 @@ def test_a_name_wins_over_a_file_of_that_name(tmp_path, monkeypatch):
 
     assert load_corpus("manual").text != "mine"
     assert load_corpus("./manual").text == "mine"
-
-
-@pytest.mark.parametrize(
-    ("data", "cause"),
-    [
-        (b"", "is empty"),
-        (b"\xef\xbb\xbf", "is empty"),
-        (b"abc\xffdef", "is not UTF-8: byte 0xff at offset 3"),
-        (b"\xef\xbb\xbfabc\xc3", "is not UTF-8: byte 0xc3 at offset 6"),
-        (b"\x7fELF\x00\x01", "has a NUL byte at offset 4"),
-        ("text".encode("utf-16"), "has a NUL byte at offset 3"),
-    ],
-)
-def test_what_is_no_text_is_refused_with_the_offset(tmp_path, data, cause):
-    path = tmp_path / "data.txt"
-    path.write_bytes(data)
-
-    assert refusal(path).cause.startswith(f"{str(path)!r} {cause}")
 
 
 def test_a_folder_is_refused(tmp_path):

@@ -57,17 +57,3 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_equal_tokenizers_are_the_same():
     check_same_tokenizer(CharTokenizer("abc"), CharTokenizer("abc"))
     check_same_tokenizer(ByteTokenizer(), ByteTokenizer())
-
-
-@pytest.mark.parametrize(
-    ("trained", "given", "cause"),
-    [
-        (ByteTokenizer(), CharTokenizer("a"), "with the tokenizer 'bytes', not 'characters'"),
-        (CharTokenizer("ab"), CharTokenizer("abc"), "of the run lacks 'c'."),
-        (CharTokenizer("abc"), CharTokenizer("ab"), "of the run alone has 'c'."),
-        (CharTokenizer("ab"), CharTokenizer("bc"), "of the run lacks 'c' and alone has 'a'."),
-    ],
-)
-def test_another_tokenizer_is_refused_with_the_difference(trained, given, cause):
-    with pytest.raises(RecipeError, match=cause):
-        check_same_tokenizer(trained, given)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recipes.errors import RecipeError
-from recipes.generation.prompts import check_count, check_key, check_vocabulary, pad_left
+from recipes.generation.prompts import check_count, check_key, pad_left
 
 
 def test_rows_of_different_lengths_are_padded_on_the_left():
@@ -30,12 +30,6 @@ def test_rows_of_different_lengths_are_padded_on_the_left():
 def test_what_is_no_batch_of_token_ids_is_refused(rows, message):
     with pytest.raises(RecipeError, match=message):
         pad_left(rows)
-
-
-@pytest.mark.parametrize("token", [-1, 5])
-def test_an_id_outside_the_vocabulary_is_refused_with_its_row(token):
-    with pytest.raises(RecipeError, match=f"id {token} in row 1 of prompt is outside.* 0 to 4"):
-        check_vocabulary(np.array([[1, 2], [3, token]]), 5)
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])

@@ -1,8 +1,6 @@
 import json
-import os
 import re
 from pathlib import Path
-from typing import Any
 
 import chex
 import jax
@@ -11,7 +9,6 @@ import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_arrays
 from recipes.trainer.checkpoints import DROPPED, HALF, RECORD, Checkpoints, DamagedError
 from recipes.trainer.digests import write_digests
 from recipes.trainer.loop import Trainer
@@ -43,39 +40,6 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     chex.assert_trees_all_equal(restored.state.params, state.params)
     params = Checkpoints(str(tmp_path)).restore_params(make_state(seed=3).params)
     chex.assert_trees_all_equal(params, state.params)
-
-
-NAMES = {
-    "brackets": b"Model [v2]",
-    "pattern": b"star*?{a,b}",
-    "backslash": b"back\\slash",
-    "newline": b"new\nline",
-    "no UTF-8": b"no-\xff\xfe",
-    "255 bytes": b"x" * 255,
-    "3 kB": b"/".join([b"y" * 200] * 15),
-}
-
-
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_any_name_of_a_folder_will_do(tmp_path: Path, name: bytes) -> None:
-    folder, state = tmp_path / os.fsdecode(name), make_state()
-    Checkpoints(folder).save(state, {"val_loss": None})
-    restored = Checkpoints(folder).restore(make_state(seed=3))
-    chex.assert_trees_all_equal(restored.state.params, state.params)
-    params = Checkpoints(folder).restore_params(make_state(seed=3).params)
-    chex.assert_trees_all_equal(params, state.params)
-
-
-def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypatch) -> None:
-    def flipped(folder: Path, like: Any) -> Any:
-        arrays = read_arrays(folder, like)
-        return {**arrays, "skipped": arrays["skipped"] + 1}
-
-    saved(tmp_path, {1: None})
-    monkeypatch.setattr("recipes.trainer.checkpoints.read_arrays", flipped)
-    with pytest.raises(RecipeError, match=r"step 2 could not .* reads back as something"):
-        saved(tmp_path, {2: None})
-    assert Checkpoints(tmp_path).steps() == [1]
 
 
 def damage_record(checkpoints: Checkpoints, step: int, old: bytes, new: bytes) -> None:

@@ -1,3 +1,5 @@
+"""Downloads that are wrong, cut short or endless: nothing of them is kept."""
+
 import hashlib
 import os
 import re
@@ -10,6 +12,8 @@ import pytest
 
 from recipes.data.files import download, write_atomically
 from recipes.errors import RecipeError
+
+pytestmark = pytest.mark.fault(39)
 
 CONTENT = b"To be, or not to be.\n" * 50
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
