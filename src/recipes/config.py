@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
 from recipes.errors import RecipeError
+from recipes.trainer.mesh import MeshShape
 from recipes.trainer.settings import AdamWSettings, TrainerSettings
 
 
@@ -117,6 +118,9 @@ class Recipe:
                 f"batch_size={self.batch_size}.",
                 "Choose a divisor of the batch.",
             )
+        if self.trainer.mesh is not None:
+            shape = MeshShape.parse(self.trainer.mesh)
+            shape.check_batch(self.batch_size, self.trainer.accumulate)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as `config.json` holds them."""

@@ -27,6 +27,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
 from blocks import (
     MLP,
@@ -57,6 +58,7 @@ from recipes.runs.starting import keep_model, start_from
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import adamw
+from recipes.trainer.sharding import create_on, make_mesh
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
 
@@ -143,15 +145,21 @@ def parameter_shapes(model: nn.Module) -> Any:
     return jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
 
 
-def initial_state(recipe: Recipe, model: nn.Module, params: Any = None) -> TrainState:
+def initial_state(
+    recipe: Recipe, model: nn.Module, params: Any = None, mesh: Mesh | None = None
+) -> TrainState:
     """Create parameters unless they are given, optimiser and key before the first step."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
-    if params is None:
-        params = jax.jit(model.init)(initial, jnp.zeros((1, 1), jnp.int32))["params"]
     tx = adamw(recipe.optimizer, recipe.trainer.max_steps)
     if recipe.lora is not None:
         tx = optax.multi_transform({"lora": tx, "base": optax.set_to_zero()}, label_lora)
-    return TrainState.create(apply_fn=model.apply, params=params, tx=tx, key=training)
+
+    def create(params: Any) -> TrainState:
+        if params is None:
+            params = jax.jit(model.init)(initial, jnp.zeros((1, 1), jnp.int32))["params"]
+        return TrainState.create(apply_fn=model.apply, params=params, tx=tx, key=training)
+
+    return create_on(mesh, create, params)
 
 
 def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume = None) -> int:
@@ -180,7 +188,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
 
     # The model becomes a state: new, as it was published, or as it was saved.
     model = start.model if start else build_gpt(recipe.model)
-    state = initial_state(recipe, model, start.params if start else None)
+    mesh = make_mesh(recipe.trainer.mesh)
+    state = initial_state(recipe, model, start.params if start else None, mesh)
     saved = restore(state, batches, folder, resume)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"loss": next_token_loss, "settings": recipe.trainer, **counted}

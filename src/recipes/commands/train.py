@@ -25,12 +25,14 @@ class Train(Recipe):
         run_dir: Folder of the run; a new one below runs/ if left out.
         resume: never; auto goes on from the last checkpoint, if there is one; or a step.
         max_steps: Short for trainer.max_steps.
+        mesh: Short for trainer.mesh.
     """
 
     preset: tyro.conf.Positional[str] = "quick"
     run_dir: Path | None = None
     resume: str = "never"
     max_steps: int | None = None
+    mesh: str | None = None
 
     def __call__(self) -> int:
         """Train, after the checks that do not need JAX."""
@@ -43,8 +45,9 @@ class Train(Recipe):
             recipe = replace(recipe, data=_absolute(self.data))
         if self.init_from is not None and Path(self.init_from).expanduser().is_dir():
             recipe = replace(recipe, init_from=_absolute(self.init_from))
-        if self.max_steps is not None:
-            recipe = replace(recipe, trainer=replace(recipe.trainer, max_steps=self.max_steps))
+        short = {"max_steps": self.max_steps, "mesh": self.mesh}
+        given = {name: value for name, value in short.items() if value is not None}
+        recipe = replace(recipe, trainer=replace(recipe.trainer, **given))
         path = self.run_dir or _new_folder(self.preset)
         if isinstance(resume, int):
             # A step to resume at exists only where there is a run.

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from recipes.trainer.sharding import mesh_of, place_batch
 from recipes.trainer.step import LossFunction
 
 
@@ -27,12 +28,16 @@ def evaluate(
 ) -> dict[str, float]:
     """Compute means over all batches, weighted, in float64.
 
+    Batches are split over the mesh that the parameters lie on, if they do on one.
+
     Returns:
         `loss` and the loss' own metrics; `weight` is the number of targets counted.
 
     Raises:
         ValueError: No batch has a target that counts.
     """
+    if (mesh := mesh_of(params)) is not None:
+        batches = (place_batch(batch, mesh) for batch in batches)
     # All batches are dispatched before the first result is waited for.
     results = [evaluation_step(params, batch, apply_fn=apply_fn, loss=loss) for batch in batches]
     # The mean of a batch without weight is NaN.

@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.settings import TrainerSettings
+from recipes.trainer.sharding import mesh_of, place_batch, split_loss
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import LossFunction, StepFunction, train_step, train_steps
 
@@ -33,6 +35,8 @@ class Batches(Protocol):
 
 class Trainer:
     """Training of a state on batches, with everything that a checkpoint needs after every row.
+
+    Batches are split over the mesh that the state lies on, if `create_on` put it on one.
 
     Attributes:
         state: State after the last row; its buffers are donated to the next one, so keep copies.
@@ -57,7 +61,8 @@ class Trainer:
         self.tokens = tokens
         self.seconds = seconds
         self.compile_seconds = 0.0
-        self._loss = loss
+        self._mesh = mesh = mesh_of(state)
+        self._loss = loss if mesh is None else split_loss(loss, mesh)
         self._step = step
         self._settings = settings
 
@@ -110,7 +115,8 @@ class Trainer:
         for before, batch in itertools.pairwise(taken):
             _check_alike(before, batch)
         taken += [taken[-1]] * (settings.log_every - count)
-        return {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}, count
+        group = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+        return (group if self._mesh is None else place_batch(group, self._mesh, axis=1)), count
 
     def _compile(self, group: Batch) -> Any:
         """Compile one program for all groups, ahead of time, to measure the time it takes."""
@@ -123,7 +129,9 @@ class Trainer:
         )
         # Otherwise the compiler may shard the new state differently, which it then refuses.
         shardings = jax.tree.map(placed, self.state)
-        jitted = jax.jit(steps, donate_argnums=0, out_shardings=(shardings, None))
+        # Metrics are whole on every device, for each process reads its own.
+        whole = None if self._mesh is None else NamedSharding(self._mesh, PartitionSpec())
+        jitted = jax.jit(steps, donate_argnums=0, out_shardings=(shardings, whole))
         compiled = jitted.lower(self.state, group, np.int32(0)).compile()
         self.compile_seconds += time.perf_counter() - started
         return compiled

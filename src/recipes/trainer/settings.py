@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from recipes.errors import RecipeError
+from recipes.trainer.mesh import MeshShape
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class TrainerSettings:
         eval_every: Steps between evaluations, samples and checkpoints.
         accumulate: Parts that a batch is split into, to save memory; gradients are averaged.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
+        mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
 
     Raises:
         RecipeError: A number that cannot be.
@@ -25,6 +27,7 @@ class TrainerSettings:
     eval_every: int = 250
     accumulate: int = 1
     max_skipped: int = 20
+    mesh: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_steps", "log_every", "eval_every", "accumulate", "max_skipped"):
@@ -32,6 +35,8 @@ class TrainerSettings:
                 raise RecipeError(
                     f"{name}={getattr(self, name)} must be at least 1.", f"Give {name} a count."
                 )
+        if self.mesh is not None:
+            MeshShape.parse(self.mesh)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
+
+from recipes.trainer.sharding import spec_of
 
 
 def place_on(mesh: Mesh | None) -> Callable[[np.ndarray], jax.Array]:
@@ -21,18 +23,3 @@ def place_on(mesh: Mesh | None) -> Callable[[np.ndarray], jax.Array]:
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
     return place
-
-
-def spec_of(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    """Choose the axis that is split over all devices.
-
-    Example:
-        >>> mesh = jax.make_mesh((1,), ("fsdp",), axis_types=(jax.sharding.AxisType.Auto,))
-        >>> spec_of((3, 5), mesh)
-        PartitionSpec(None, ('fsdp',))
-    """
-    fitting = [axis for axis, size in enumerate(shape) if size and size % mesh.size == 0]
-    if not fitting:
-        return PartitionSpec()
-    split = max(fitting, key=lambda axis: shape[axis])
-    return PartitionSpec(*(mesh.axis_names if axis == split else None for axis in range(split + 1)))
