@@ -13,6 +13,8 @@ import tyro
 
 from recipes.commands.evaluate import Eval
 from recipes.commands.export import Export
+from recipes.commands.failures import explained, unwritable
+from recipes.commands.output import guarded_outputs
 from recipes.commands.sample import Sample
 from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
@@ -39,30 +41,37 @@ class _Where:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code.
 
-    A `RecipeError` becomes two lines on the standard error and exit code 2.
+    A `RecipeError`, or a failure of the machine such as a full disk, becomes two lines on the
+    standard error and exit code 2.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"] or ["train", "quick"]
-    if words == ["--version"]:
-        print(f"linen-blocks {version('linen-blocks')}")
-        return 0
-    try:
-        return parse(words)()
-    except RecipeError as error:
-        if debug:
-            raise
-        print(f"error: {error.cause}\nfix:   {error.fix}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("\nStopped at once.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader has closed the pipe, as `head` does; Python would report it at exit.
-        sys.stdout = None
-        return 0
+    with guarded_outputs() as out:
+        try:
+            command = _version if words == ["--version"] else parse(words)
+            out.vital = not isinstance(command, Train)
+            code = command()
+            out.flush()
+            return code
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            print("\nStopped at once.", file=sys.stderr)
+            return 130
+        except Exception as error:
+            out.vital = False
+            if error is out.failure:
+                # A reader that has enough closes the pipe, as `head` does.
+                if isinstance(error, BrokenPipeError):
+                    return 0
+                known = unwritable(error)
+            else:
+                known = explained(error)
+            if debug or known is None:
+                raise
+            print(f"error: {known.cause}\nfix:   {known.fix}", file=sys.stderr)
+            return 2
 
 
 def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Export:
@@ -95,6 +104,11 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Expo
                 "Leave it out.",
             )
     return command
+
+
+def _version() -> int:
+    print(f"linen-blocks {version('linen-blocks')}")
+    return 0
 
 
 def _starting_point(words: Sequence[str]) -> tuple[str, Recipe]:

@@ -3,11 +3,17 @@
 import signal
 from types import FrameType, TracebackType
 
+from recipes.interrupts import allow_presses
+
+# SIGHUP says that the terminal is gone; not every system has it.
+NOTED = ("SIGINT", "SIGTERM", "SIGHUP")
+
 
 class Interrupt:
-    """Context in which SIGINT and SIGTERM are recorded instead of ending the process.
+    """Context in which SIGINT, SIGTERM and SIGHUP are recorded instead of ending the process.
 
-    A second SIGINT does what it would outside: it raises `KeyboardInterrupt`, or ends the process.
+    SIGHUP stays ignored where it is, as under `nohup`. A second SIGINT does what it would outside:
+    it raises `KeyboardInterrupt`, or ends the process.
 
     Attributes:
         received: The signal, or None.
@@ -18,8 +24,12 @@ class Interrupt:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "Interrupt":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+        for name in NOTED:
+            number = getattr(signal, name, None)
+            ignored = name == "SIGHUP" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            if number is not None and not ignored:
+                self._before[number] = signal.signal(number, self._note)
+        allow_presses(1)
         return self
 
     def __exit__(
@@ -30,6 +40,7 @@ class Interrupt:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  # as it was
+        allow_presses(0)
 
     @property
     def exit_code(self) -> int:
