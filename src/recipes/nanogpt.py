@@ -197,7 +197,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
     key = jax.random.key(recipe.seed)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
-    with Session(recipe, folder, trainer) as session:
+    with Session(recipe, folder, trainer, saved) as session:
         session.say(opening(recipe, corpus, folder, saved))
         for row in session.rows(batches):
             params = trainer.state.params

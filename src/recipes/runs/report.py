@@ -7,6 +7,8 @@ import shlex
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from recipes.trainer.metrics import find_lost_rows, rows_after
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,17 +42,31 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
 
     model, start, end = recipe.model, int(saved.state.step), recipe.trainer.max_steps
     count = sum(leaf.size for leaf in jax.tree.leaves(saved.state.params))
-    damaged = "".join(f"{sentence} The one before it is used.\n" for sentence in saved.damaged)
+    notes = [f"{sentence} The one before it is used." for sentence in saved.damaged]
+    if lost := find_lost_rows(folder.metrics, saved.metrics):
+        notes.append(lost)
+    if start < end and (later := _later(folder, saved)):
+        notes.append(f"{later}: kept until this course saves a step, then deleted.")
+    said = "".join(f"{note}\n" for note in notes)
     if start >= end:
-        return f"{damaged}The run in {folder.path} is done: it has {start} of {end} steps."
+        return f"{said}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
     return (
-        f"{damaged}model   {model.num_layers} layers, {model.num_heads} heads, "
+        f"{said}model   {model.num_layers} layers, {model.num_heads} heads, "
         f"{model.features} features, context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {len(corpus.text):,} characters, {model.vocab_size} kinds of "
         "tokens\n"
         f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"
     )
+
+
+def _later(folder: RunFolder, saved: Restored) -> str:
+    """What a run has after the step that it is resumed at; empty if there is nothing."""
+    rows = rows_after(folder.metrics, saved.metrics)
+    later = [f"checkpoints of steps {', '.join(map(str, saved.later))}"] if saved.later else []
+    later += [f"{rows} rows of metrics"] if rows else []
+    step = int(saved.state.step)
+    return f"After step {step} the run has {' and '.join(later)}" if later else ""
 
 
 def stopped(signal: Signals, step: int, folder: RunFolder) -> str:

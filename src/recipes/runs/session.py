@@ -53,8 +53,9 @@ class Session:
         exit_code: Exit code: 0, or 128 plus the number of the signal that ended training.
     """
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, trainer: Trainer):
+    def __init__(self, recipe: Recipe, folder: RunFolder, trainer: Trainer, saved: Restored):
         self.exit_code = 0
+        self._rows = saved.metrics
         self._trainer = trainer
         self._folder = folder
         self._end = recipe.trainer.max_steps
@@ -87,9 +88,9 @@ class Session:
     def rows(self, batches: Batches) -> Iterator[Row]:
         """Train, and yield rows of metrics until the last step or an interrupt."""
         start = int(self._trainer.state.step)
+        self._metrics = MetricsFile(self._folder.metrics, rows=self._rows)
         if start >= self._end:
             return
-        self._metrics = MetricsFile(self._folder.metrics, after_step=start)
         for row in self._trainer.train(batches):
             # Read once: a signal that comes later belongs to the next row.
             signal = self._interrupt.received
@@ -106,11 +107,12 @@ class Session:
         Raises:
             RecipeError: The write fails.
         """
-        # Metrics before the checkpoint: resuming from it must find its row.
         self._metrics.append(row)
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
-            self._checkpoints.save(self._trainer.state, self._record(row))
+            record, rows = self._record(row), self._metrics.rows
+            self._checkpoints.save(self._trainer.state, record, metrics=rows)
+            self._metrics.settle()
 
     def show(self, step: int, text: str) -> None:
         """Write a sample to the folder and print its beginning; the last one whole.

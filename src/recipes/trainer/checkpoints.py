@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 import re
 import shutil
@@ -13,20 +12,24 @@ from typing import Any
 import jax
 
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import (
-    differing_leaves,
-    read_arrays,
-    same_bits,
-    stored_leaves,
-    write_arrays,
+from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
+from recipes.trainer.digests import leaf_digests, write_digests
+from recipes.trainer.saved import (
+    ARRAYS,
+    FORMAT,
+    METRICS,
+    RECORD,
+    DamagedError,
+    check_digests,
+    not_permitted,
+    read_record,
+    record_damage,
+    val_loss,
 )
-from recipes.trainer.digests import find_damage, write_digests
 from recipes.trainer.state import TrainState
 
-FORMAT = 1
-ARRAYS, RECORD = "arrays", "record.json"
 # Hidden, so that an incomplete folder is never listed.
-HALF, DROPPED = ".half", ".dropped"
+HALF, DROPPED, REPLACED = ".half", ".dropped", ".replaced_"
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +42,15 @@ class Restored:
         state: The training state, equal to the one that was saved.
         record: The record saved with it: `step`, `val_loss`, and the caller's entries.
         damaged: Descriptions of later checkpoints that are damaged, and were skipped.
+        later: Steps of all later checkpoints, which the next save deletes.
+        metrics: Rows of metrics up to this step.
     """
 
     state: TrainState
     record: dict[str, Any]
     damaged: tuple[str, ...] = ()
-
-
-class DamagedError(RecipeError):
-    """Error for a checkpoint whose files differ from what was written."""
+    later: tuple[int, ...] = ()
+    metrics: bytes = b""
 
 
 class Checkpoints:
@@ -71,8 +74,18 @@ class Checkpoints:
         self.keep = keep
 
     def steps(self) -> list[int]:
-        """The steps of all checkpoints, in order."""
-        names = (re.fullmatch(r"step_(\d+)", path.name) for path in self.directory.glob("step_*"))
+        """The steps of all checkpoints, in order.
+
+        Raises:
+            RecipeError: The folder may not be read.
+        """
+        try:
+            found = os.listdir(self.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise not_permitted(self.directory, error) from error
+        names = (re.fullmatch(r"step_(\d+)", name) for name in found)
         return sorted(int(name[1]) for name in names if name)
 
     def best(self) -> int | None:
@@ -80,11 +93,9 @@ class Checkpoints:
 
         Steps whose records are damaged are passed over, and named in a warning.
         """
-        steps = [step for step in self.steps() if self._has_record(step)]
-        measured = [(loss, step) for step in steps if (loss := self._val_loss(step)) is not None]
-        return min(measured)[1] if measured else (steps or self.steps() or [None])[-1]
+        return next(iter(self._ranked()), None)
 
-    def save(self, state: TrainState, record: dict[str, Any]) -> Path:
+    def save(self, state: TrainState, record: dict[str, Any], *, metrics: bytes = b"") -> Path:
         """Write the checkpoint of `state.step`, then delete those that need not be kept.
 
         Later steps are deleted too: they belong to a run that was resumed before them.
@@ -92,27 +103,32 @@ class Checkpoints:
         Args:
             state: The state to save.
             record: Values for JSON, with `val_loss` where it was measured.
+            metrics: Rows of metrics up to this step.
 
         Raises:
             RecipeError: The write fails; earlier checkpoints stay.
         """
         step = int(state.step)
-        content = json.dumps({**record, "step": step, "format": FORMAT}, indent=1)
         place, half = self._path(step), self.directory / HALF
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            self._recover()
             if half.exists():
                 shutil.rmtree(half)
             half.mkdir()
             arrays = _arrays(state)
+            digests = leaf_digests(arrays)
             write_arrays(half / ARRAYS, arrays)
-            if not same_bits(read_arrays(half / ARRAYS, arrays), arrays):
+            if leaf_digests(read_arrays(half / ARRAYS, arrays)) != digests:
                 raise OSError("what was written reads back as something else")
-            (half / RECORD).write_text(content, encoding="utf-8")
+            content = {**record, "step": step, "format": FORMAT, "arrays": digests}
+            (half / RECORD).write_text(json.dumps(content, indent=1), encoding="utf-8")
+            (half / METRICS).write_bytes(metrics)
             write_digests(half)
             if place.exists():
-                self._drop(step)
+                os.replace(place, self.directory / f"{REPLACED}{step:06d}")
             os.replace(half, place)
+            self._recover()
         # Orbax raises errors of the disk as ValueError.
         except (OSError, ValueError) as error:
             shutil.rmtree(half, ignore_errors=True)
@@ -136,6 +152,7 @@ class Checkpoints:
             RecipeError: There is none, its format or its arrays are not the template's, or its
                 files are damaged.
         """
+        self._recover()
         steps = self.steps()
         if not steps:
             raise self._none()
@@ -151,24 +168,36 @@ class Checkpoints:
             except DamagedError as error:
                 passed.append(error)
             else:
-                return Restored(state, record, tuple(error.cause for error in passed))
+                causes = tuple(error.cause for error in passed)
+                later = tuple(found for found in steps if found > candidate)
+                metrics = (self._path(candidate) / METRICS).read_bytes()
+                return Restored(state, record, causes, later, metrics)
         raise passed[0]
 
     def restore_params(self, like: Any) -> Any:
         """Restore the parameters with the lowest validation loss, whatever the optimiser.
+
+        Damaged checkpoints are passed over, and named in a warning.
 
         Args:
             like: Parameters of the model, or their shapes. `apply` would silently ignore those
                 that a model does not have.
 
         Raises:
-            RecipeError: There is no checkpoint, its files are damaged, or its parameters are not
-                exactly those of the model.
+            RecipeError: There is no checkpoint, all are damaged, or the parameters are not exactly
+                those of the model.
         """
-        step = self.best()
-        if step is None:
-            raise self._none()
-        self._checked_record(step)
+        damage = self._none()
+        for step in self._ranked():
+            try:
+                return self._restore_params(step, like)
+            except DamagedError as error:
+                log.warning("%s Another step is used.", error.cause)
+                damage = error
+        raise damage
+
+    def _restore_params(self, step: int, like: Any) -> Any:
+        record = read_record(self._path(step), step)
         arrays = self._path(step) / ARRAYS
         stored = stored_leaves(arrays)["params"]
         if differing := differing_leaves(stored, like):
@@ -176,10 +205,12 @@ class Checkpoints:
                 f"The checkpoint of step {step} is of another model: {differing}.",
                 "Build the model from the config.json that the run was started with.",
             )
-        return read_arrays(arrays, {"params": stored})["params"]
+        tree = read_arrays(arrays, {"params": stored})
+        check_digests(step, record["arrays"], leaf_digests(tree))
+        return tree["params"]
 
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        record = self._checked_record(step)
+        record = read_record(self._path(step), step)
         arrays, like = self._path(step) / ARRAYS, _arrays(template)
         if differing := differing_leaves(stored_leaves(arrays), like):
             raise RecipeError(
@@ -187,49 +218,43 @@ class Checkpoints:
                 "Resume with the settings that the run was started with.",
             )
         tree = read_arrays(arrays, like)
+        check_digests(step, record.pop("arrays"), leaf_digests(tree))
         key = jax.random.wrap_key_data(tree["key"], impl=jax.random.key_impl(template.key))
         return template.replace(**{**tree, "key": key}), record
 
-    def _checked_record(self, step: int) -> dict[str, Any]:
-        """Read the record of a checkpoint, after checking its files and format."""
-        if damage := find_damage(self._path(step)):
-            raise DamagedError(
-                f"The checkpoint of step {step} is damaged: {damage}.",
-                "Use --resume auto, which passes over damaged ones, or delete its folder.",
-            )
-        record = json.loads((self._path(step) / RECORD).read_bytes())
-        if (found := record.pop("format", None)) != FORMAT:
-            raise RecipeError(
-                f"The checkpoint of step {step} has format {found}, and this version reads "
-                f"{FORMAT}.",
-                "Use the version of linen-blocks that wrote it; env.json names it.",
-            )
-        return record
+    def _ranked(self) -> list[int]:
+        """Steps by validation loss, then those without one, the last first.
 
-    def _has_record(self, step: int) -> bool:
-        """Whether the record of a checkpoint is what was written."""
-        damage = find_damage(self._path(step), RECORD)
-        if damage is not None:
-            log.warning("The checkpoint of step %d is passed over: %s.", step, damage)
-        return damage is None
-
-    def _val_loss(self, step: int) -> float | None:
-        """The validation loss of a checkpoint; None if there is none to compare."""
-        try:
-            loss = json.loads((self._path(step) / RECORD).read_bytes()).get("val_loss")
-        except (OSError, ValueError, AttributeError):
-            return None
-        return loss if isinstance(loss, float | int) and math.isfinite(loss) else None
+        Steps whose records are damaged come only where all are, as no record can say which is best.
+        """
+        steps = self.steps()
+        damage = {step: record_damage(self._path(step)) for step in steps}
+        for step in filter(damage.get, steps):
+            log.warning("The checkpoint of step %d is passed over: %s.", step, damage[step])
+        intact = [step for step in steps if damage[step] is None]
+        losses = {step: val_loss(self._path(step)) for step in intact}
+        measured = sorted((loss, step) for step, loss in losses.items() if loss is not None)
+        rest = [step for step in intact if losses[step] is None]
+        return [step for _, step in measured] + rest[::-1] or steps[::-1]
 
     def _prune(self, last: int) -> None:
         for later in [step for step in self.steps() if step > last]:
             self._drop(later)
         steps = self.steps()
         # What a damaged record says of its step is not a reason to delete it.
-        damaged = [step for step in steps if find_damage(self._path(step), RECORD)]
+        damaged = [step for step in steps if record_damage(self._path(step))]
         kept = {*steps[-self.keep :], self.best(), *damaged}
         for step in [step for step in steps if step not in kept]:
             self._drop(step)
+
+    def _recover(self) -> None:
+        """Put back a step that was about to be replaced, or delete it if it was."""
+        for aside in self.directory.glob(f"{REPLACED}*"):
+            place = self._path(int(aside.name.removeprefix(REPLACED)))
+            if place.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                os.replace(aside, place)
 
     def _drop(self, step: int) -> None:
         """Delete a checkpoint; a failure does not stop the run."""

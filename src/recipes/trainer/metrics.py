@@ -6,28 +6,33 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
 
 
 class MetricsFile:
     """Writer that appends rows to a file, each complete before training continues.
 
-    Resuming at a step removes the rows after it, and an incomplete line of a killed process, so
-    that the file of an interrupted and resumed run equals that of an uninterrupted one.
+    A checkpoint has a copy of the rows up to its step. Resuming restores from it what the file
+    lacks, so that the file of an interrupted and resumed run equals that of an uninterrupted one.
+    Rows after that step stay in the file until `settle`.
+
+    Attributes:
+        rows: The rows so far, as the file holds them.
 
     Raises:
-        RecipeError: A line that is not a row, or a file that cannot be written.
+        RecipeError: The file cannot be read or written.
     """
 
-    def __init__(self, path: Path, *, after_step: int = 0):
+    def __init__(self, path: Path, *, rows: bytes = b""):
+        self.rows = rows
         self._path = path
-        kept = sum(len(line) for line, row in _rows(path) if row["step"] <= after_step)
-        try:
-            path.touch()
-            # Truncated in place, so that earlier rows are never missing.
-            os.truncate(path, kept)
-        except OSError as error:
-            raise self._refused(error) from error
+        found = _content(path)
+        self._has_later = found.startswith(rows) and found != rows
+        if not found.startswith(rows):
+            if not rows.startswith(found):
+                self._write(_aside(path), found)
+            self._write(path, rows)
 
     def append(self, row: dict[str, Any]) -> None:
         """Write one row; a number that is not finite becomes null, as JSON has no such number.
@@ -36,47 +41,105 @@ class MetricsFile:
             RecipeError: The file cannot be written.
         """
         plain = {name: value if _is_plain(value) else None for name, value in row.items()}
+        line = (json.dumps(plain, allow_nan=False) + "\n").encode()
+        self.rows += line
+        if self._has_later:
+            return
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(plain, allow_nan=False) + "\n")
+            with self._path.open("ab") as file:
+                file.write(line)
         except OSError as error:
-            raise self._refused(error) from error
+            raise _refused(self._path, error) from error
 
-    def _refused(self, error: OSError) -> RecipeError:
-        return RecipeError(
-            f"{str(self._path)!r} cannot be written: {error.strerror}.",
-            "Make room or mend the permissions, then resume the run.",
-        )
+    def settle(self) -> None:
+        """Replace the rows of the course that was left, now that the new one has saved a step.
+
+        Raises:
+            RecipeError: The file cannot be written.
+        """
+        if self._has_later:
+            self._write(self._path, self.rows)
+            self._has_later = False
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise _refused(path, error) from error
+
+
+def rows_after(path: Path, rows: bytes) -> int:
+    """Count the rows of a file after those that a checkpoint has."""
+    found = _content(path)
+    return len(found[len(rows) :].splitlines()) if found.startswith(rows) else 0
+
+
+def find_lost_rows(path: Path, rows: bytes) -> str | None:
+    """Say how a file differs from the rows that a checkpoint has of it; None if it does not."""
+    found = _content(path)
+    if found.startswith(rows):
+        return None
+    if not os.path.lexists(path):
+        reason = "is missing"
+    elif rows.startswith(found):
+        reason = "is cut short"
+    elif found.replace(b"\r\n", b"\n").startswith(rows):
+        reason = "has other line ends, as version control may set them"
+    else:
+        reason = "is not what was written"
+    aside = "" if rows.startswith(found) else f"; what it held is kept in {_aside(path).name}"
+    return f"{path.name} {reason}: its rows are restored from the checkpoint{aside}."
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a metrics file, without an incomplete last line.
 
     Raises:
-        RecipeError: A line that is not a row.
+        RecipeError: A line that is not a row, or a file that cannot be read.
     """
-    return [row for _, row in _rows(path)]
-
-
-def _rows(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
-    """Yield each line with its row."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
     rows = []
+    lines = _content(path).splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
-        # A killed process may leave an incomplete line, without a line break.
-        if not line.endswith(b"\n"):
-            break
         try:
             row = json.loads(line)
-            int(row["step"])
-        except (ValueError, KeyError, TypeError) as error:
+            if type(row["step"]) is not int:
+                raise TypeError("a step is an integer")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            # A killed process may leave an incomplete line, without a line break.
+            if number == len(lines) and not line.endswith(b"\n"):
+                break
             raise RecipeError(
                 f"Line {number} of {str(path)!r} is no row of metrics.", "Delete that line."
             ) from error
-        rows.append((line, row))
+        rows.append(row)
     return rows
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise RecipeError(
+            f"{str(path)!r} cannot be read: {error.strerror}.",
+            "Mend its permissions, or move it away to have its rows restored.",
+        ) from error
+
+
+def _aside(path: Path) -> Path:
+    """A name beside a file that is not taken."""
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.stem}.found-{number}{path.suffix}")):
+        number += 1
+    return aside
+
+
+def _refused(path: Path, error: OSError) -> RecipeError:
+    return RecipeError(
+        f"{str(path)!r} cannot be written: {error.strerror}.",
+        "Make room or mend the permissions, then resume the run.",
+    )
 
 
 def _is_plain(value: Any) -> bool:

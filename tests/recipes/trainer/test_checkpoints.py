@@ -269,7 +269,7 @@ def test_an_unknown_format_and_an_absent_step_are_refused(tmp_path: Path) -> Non
     record = tmp_path / "step_000001" / RECORD
     record.write_text(json.dumps({**json.loads(record.read_text()), "format": 99}))
     write_digests(record.parent)
-    with pytest.raises(RecipeError, match="step 1 has format 99, and this version reads 1"):
+    with pytest.raises(RecipeError, match="step 1 has format 99, and this version reads 2"):
         checkpoints.restore(make_state())
     with pytest.raises(RecipeError, match="no checkpoint"):
         Checkpoints(tmp_path / "empty").restore(make_state())

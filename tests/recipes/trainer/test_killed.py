@@ -26,17 +26,19 @@ from recipes.trainer.settings import TrainerSettings
 
 print("ready", flush=True)
 folder = Path(sys.argv[1])
-checkpoints, state, saved = Checkpoints(folder / "checkpoints"), make_state(), {}
+checkpoints, state, saved, rows = Checkpoints(folder / "checkpoints"), make_state(), {}, b""
 if checkpoints.steps():
     restored = checkpoints.restore(state)
     assert restored.damaged == ()
-    state, saved = restored.state, restored.record
-metrics = MetricsFile(folder / "metrics.jsonl", after_step=int(state.step))
+    state, saved, rows = restored.state, restored.record, restored.metrics
+metrics = MetricsFile(folder / "metrics.jsonl", rows=rows)
 settings = TrainerSettings(max_steps=200, log_every=10, eval_every=15)
 trainer = Trainer(state, loss=loss, settings=settings, tokens=saved.get("tokens", 0))
 for row in trainer.train(Batches(saved.get("position", 0))):
     metrics.append(row)
-    checkpoints.save(trainer.state, {"tokens": trainer.tokens, **trainer.position})
+    counted = {"tokens": trainer.tokens, **trainer.position}
+    checkpoints.save(trainer.state, counted, metrics=metrics.rows)
+    metrics.settle()
 leaves = jax.tree.leaves((trainer.state.params, trainer.state.opt_state))
 print(hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest())
 """
@@ -44,10 +46,10 @@ print(hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).he
 
 def start(folder: Path) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    support = str(Path(recipes_tiny.__file__).parent)
+    places = [str(Path(recipes_tiny.__file__).parent), os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(folder)],
-        env={**os.environ, "PYTHONPATH": support},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
         stdout=subprocess.PIPE,
         text=True,
     )

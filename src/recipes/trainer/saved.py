@@ -1,0 +1,93 @@
+"""One checkpoint on disk: its files, and its record, which is read after they were verified."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from recipes.errors import RecipeError
+from recipes.trainer.digests import find_damage
+
+FORMAT = 2
+ARRAYS, RECORD, METRICS = "arrays", "record.json", "metrics.jsonl"
+
+
+class DamagedError(RecipeError):
+    """Error for a checkpoint whose files differ from what was written."""
+
+
+def damaged(step: int, damage: str) -> DamagedError:
+    """The error for the checkpoint of a step."""
+    return DamagedError(
+        f"The checkpoint of step {step} is damaged: {damage}.",
+        "Use --resume auto, which passes over damaged ones, or delete its folder.",
+    )
+
+
+def not_permitted(path: Path | str, error: OSError) -> RecipeError:
+    """The error for files of another user."""
+    return RecipeError(
+        f"{str(error.filename or path)!r} cannot be read: {error.strerror}.",
+        "Have its owner give you the right to read the run, with chmod -R a+rX.",
+    )
+
+
+def read_record(place: Path, step: int) -> dict[str, Any]:
+    """Read the record of a checkpoint, after checking its files, format and step.
+
+    Raises:
+        RecipeError: They are damaged, of another format, or may not be read.
+    """
+    try:
+        # The record and the metrics by name, as digests that list nothing would find nothing.
+        damage = find_damage(place) or find_damage(place, RECORD) or find_damage(place, METRICS)
+    except PermissionError as error:
+        raise not_permitted(place, error) from error
+    if damage:
+        raise damaged(step, damage)
+    try:
+        record = json.loads((place / RECORD).read_bytes())
+        found = record.pop("format", None)
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        raise damaged(step, f"{RECORD} holds no record") from error
+    if found != FORMAT:
+        raise RecipeError(
+            f"The checkpoint of step {step} has format {found}, and this version reads {FORMAT}.",
+            "Use the version of linen-blocks that wrote it; env.json names it.",
+        )
+    if record.get("step") != step or not isinstance(record.get("arrays"), dict):
+        raise damaged(step, f"{RECORD} is not of that step")
+    return record
+
+
+def check_digests(step: int, recorded: dict[str, Any], found: dict[str, str]) -> None:
+    """Refuse arrays that are read as something else than was saved.
+
+    Args:
+        step: Step of the checkpoint.
+        recorded: Digests of all arrays of its record.
+        found: Digests of arrays that were read.
+
+    Raises:
+        DamagedError: Names the first of them.
+    """
+    for name, digest in found.items():
+        if recorded.get(name) != digest:
+            raise damaged(step, f"{name} is not what {RECORD} says")
+
+
+def record_damage(place: Path) -> str | None:
+    """Say in what the record of a checkpoint is not what was written; None if it is."""
+    try:
+        return find_damage(place, RECORD)
+    except PermissionError as error:
+        return f"{RECORD} cannot be read: {error.strerror}"
+
+
+def val_loss(place: Path) -> float | None:
+    """The validation loss of a checkpoint; None if there is none to compare."""
+    try:
+        loss = json.loads((place / RECORD).read_bytes()).get("val_loss")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return loss if isinstance(loss, float | int) and math.isfinite(loss) else None
