@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class Handler(BaseHTTPRequestHandler):
             self._head(404)
         elif name == "silent":
             self.server.stopping.wait(10)
+        elif name == "dripping":
+            self._head(200)
+            self._drip(CONTENT)
+        elif name == "dripping-head":
+            self._drip(b"HTTP/1.0 200 OK\r\nX-Long: " + CONTENT)
         elif name == "cut":
             self._head(200, **{"Content-Length": str(len(CONTENT))})
             self.wfile.write(CONTENT[:100])
@@ -46,6 +52,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._head(200)
             self.wfile.write(CONTENT)
+
+    def _drip(self, content):
+        """Sends a byte every tenth of a second, until the test ends."""
+        for byte in content:
+            if self.server.stopping.wait(0.1):
+                return
+            self.wfile.write(bytes([byte]))
 
     def log_message(self, format, *args):
         pass
@@ -130,6 +143,18 @@ def test_a_download_larger_than_expected_is_refused(server, kept):
 def test_a_silent_server_is_given_up(server, kept):
     with pytest.raises(RecipeError, match=r"silent failed: .*timed out"):
         fetch(f"{server.url}/silent", kept, timeout=0.2)
+
+
+@pytest.mark.fault(56)
+@pytest.mark.parametrize("page", ["dripping", "dripping-head"])
+def test_a_server_that_sends_a_byte_at_a_time_is_given_up(server, kept, page):
+    """The whole would take a hundred seconds; no single read times out."""
+    began = time.monotonic()
+    with pytest.raises(RecipeError, match=rf"{page} failed: it took more than 0.5 seconds"):
+        download(f"{server.url}/{page}", kept, sha256=SHA256, max_bytes=10_000, patience=0.5)
+
+    assert time.monotonic() - began < 60
+    assert not kept.parent.exists()
 
 
 def test_an_unreachable_server_is_named(monkeypatch, kept):

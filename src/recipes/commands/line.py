@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         except Exception as error:
             out.vital = False
-            if error is out.failure:
+            if isinstance(error, OSError) and error is out.failure:
                 # A reader that has enough closes the pipe, as `head` does.
                 if isinstance(error, BrokenPipeError):
                     return 0

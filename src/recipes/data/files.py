@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+import queue
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -35,7 +37,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def download(url: str, path: Path, *, sha256: str, max_bytes: int, timeout: float = 30.0) -> bytes:
+def download(
+    url: str,
+    path: Path,
+    *,
+    sha256: str,
+    max_bytes: int,
+    timeout: float = 30.0,
+    patience: float = 600.0,
+) -> bytes:
     """Download the bytes at `url` to `path` after verifying their SHA-256.
 
     A file that is already there and has the right hash is read instead; one that was damaged is
@@ -47,16 +57,17 @@ def download(url: str, path: Path, *, sha256: str, max_bytes: int, timeout: floa
         sha256: Their digest in hexadecimal.
         max_bytes: Maximum size; more is refused.
         timeout: Seconds to wait for the server to connect or to send something.
+        patience: Seconds that the whole may take.
 
     Raises:
-        RecipeError: No connection, a loop of redirects, too many bytes, another hash, or a cache
-            that cannot be written.
+        RecipeError: No connection, a loop of redirects, too many bytes, too long a wait, another
+            hash, or a cache that cannot be written.
     """
     with contextlib.suppress(OSError):
         kept = path.read_bytes()
         if hashlib.sha256(kept).hexdigest() == sha256:
             return kept
-    data = _fetch(url, max_bytes, timeout)
+    data = _fetch(url, max_bytes, timeout, patience)
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise RecipeError(
@@ -73,22 +84,39 @@ def download(url: str, path: Path, *, sha256: str, max_bytes: int, timeout: floa
     return data
 
 
-def _fetch(url: str, max_bytes: int, timeout: float) -> bytes:
+def _fetch(url: str, max_bytes: int, timeout: float, patience: float) -> bytes:
+    """Read the bytes at an address, in a thread that is left alone when it takes too long.
+
+    A server that sends one byte a second never lets a read time out, nor the reading of headers.
+    """
+    results: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as response:
+                results.put(response.read(max_bytes + 1))
+        except Exception as error:  # raised where it is waited for
+            results.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:
-            data = response.read(max_bytes + 1)
-    except (OSError, HTTPException, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        said = error.reason if type(error) is urllib.error.URLError else error
+        found = results.get(timeout=patience)
+    except queue.Empty:
+        found = TimeoutError(f"it took more than {patience:g} seconds")
+    if isinstance(found, OSError | HTTPException | ValueError):
+        if isinstance(found, urllib.error.HTTPError):
+            found.close()
+        said = found.reason if type(found) is urllib.error.URLError else found
         reason = " ".join(str(said).split()).rstrip(".")
         raise RecipeError(
             f"Downloading {url} failed: {reason}.",
             "Check the connection, or download the file by other means and give its path.",
-        ) from error
-    if len(data) > max_bytes:
+        ) from found
+    if isinstance(found, Exception):
+        raise found
+    if len(found) > max_bytes:
         raise RecipeError(
             f"{url} sends more than the {max_bytes} bytes that were expected.",
             "Download the file by other means and give its path.",
         )
-    return data
+    return found
