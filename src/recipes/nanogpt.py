@@ -56,6 +56,7 @@ from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
 from recipes.runs.starting import keep_model, start_from
 from recipes.trainer.evaluation import evaluate
+from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import adamw
 from recipes.trainer.sharding import create_on, make_mesh
@@ -192,8 +193,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
     state = initial_state(recipe, model, start.params if start else None, mesh)
     saved = restore(state, batches, folder, resume)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
-    options = {"loss": next_token_loss, "settings": recipe.trainer, **counted}
-    trainer = Trainer(saved.state, step=train_step, **options)
+    options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
+    trainer = Trainer(saved.state, step=train_step, loss=next_token_loss, **options)
     key = jax.random.key(recipe.seed)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.

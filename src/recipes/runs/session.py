@@ -1,6 +1,6 @@
 """One session of a run, from its start or a checkpoint to its last step or an interrupt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from recipes.config import Recipe
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.report import stopped
 from recipes.trainer.checkpoints import Checkpoints, Restored
-from recipes.trainer.loop import Batches, Row, Trainer
+from recipes.trainer.loop import Batch, Row, Trainer
 from recipes.trainer.metrics import MetricsFile
 from recipes.trainer.progress import TrainingProgress
 from recipes.trainer.signals import Interrupt
@@ -85,7 +85,7 @@ class Session:
         """Print text above the progress bar."""
         self._progress.say(text, style=style)
 
-    def rows(self, batches: Batches) -> Iterator[Row]:
+    def rows(self, batches: Iterable[Batch]) -> Iterator[Row]:
         """Train, and yield rows of metrics until the last step or an interrupt."""
         start = int(self._trainer.state.step)
         self._metrics = MetricsFile(self._folder.metrics, rows=self._rows)

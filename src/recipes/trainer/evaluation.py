@@ -8,22 +8,22 @@ import jax
 import numpy as np
 
 from recipes.trainer.sharding import mesh_of, place_batch
-from recipes.trainer.step import LossFunction
+from recipes.trainer.step import Batch, LossFunction, loss_and_metrics
 
 
 @functools.partial(jax.jit, static_argnames=("apply_fn", "loss"))
 def evaluation_step(
-    params: Any, batch: dict[str, jax.Array], *, apply_fn: Callable[..., Any], loss: LossFunction
+    params: Any, batch: Batch, *, apply_fn: Callable[..., Any], loss: LossFunction
 ) -> dict[str, jax.Array]:
     """Compute the loss' metrics of one batch, without dropout."""
-    value, metrics = loss(apply_fn, params, batch, None)
+    value, metrics = loss_and_metrics(loss, apply_fn, params, batch, None)
     return {**metrics, "loss": value}
 
 
 def evaluate(
     apply_fn: Callable[..., Any],
     params: Any,
-    batches: Iterable[dict[str, np.ndarray]],
+    batches: Iterable[Batch],
     loss: LossFunction,
 ) -> dict[str, float]:
     """Compute means over all batches, weighted, in float64.

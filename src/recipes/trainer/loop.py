@@ -3,8 +3,8 @@
 import functools
 import itertools
 import time
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,25 +12,16 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
+from recipes.trainer.hooks import Hook
+from recipes.trainer.resumable import ResumableBatches
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.sharding import mesh_of, place_batch, split_loss
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import LossFunction, StepFunction, train_step, train_steps
 
 Row = dict[str, Any]
-Batch = dict[str, np.ndarray]
-
-
-class Batches(Protocol):
-    """Protocol of endless iterators over batches, with a position that can be saved."""
-
-    def __next__(self) -> Batch:
-        """Return the next batch; all have the same shapes."""
-        ...
-
-    def get_state(self) -> dict[str, int]:
-        """Return the position, fit for JSON."""
-        ...
+# A tree of arrays: a dictionary or a tuple of them.
+Batch = Any
 
 
 class Trainer:
@@ -40,7 +31,7 @@ class Trainer:
 
     Attributes:
         state: State after the last row; its buffers are donated to the next one, so keep copies.
-        position: Position of the batches after the last row.
+        position: Position of the batches after the last row, fit for JSON.
         tokens: Number of targets in all steps so far.
         seconds: Time spent on all steps so far, without compiling.
         compile_seconds: Time spent compiling in this session.
@@ -53,25 +44,28 @@ class Trainer:
         loss: LossFunction,
         settings: TrainerSettings,
         step: StepFunction = train_step,
+        hooks: Sequence[Hook] = (),
         tokens: int = 0,
         seconds: float = 0.0,
     ):
         self.state = state
-        self.position: dict[str, int] = {}
+        self.position: Any = {}
         self.tokens = tokens
         self.seconds = seconds
         self.compile_seconds = 0.0
         self._mesh = mesh = mesh_of(state)
         self._loss = loss if mesh is None else split_loss(loss, mesh)
         self._step = step
+        self._hooks = tuple(hooks)
         self._settings = settings
 
-    def train(self, batches: Batches) -> Iterator[Row]:
-        """Yield a row per `log_every` steps, or earlier at an evaluation or the end.
+    def train(self, batches: Iterable[Batch]) -> Iterator[Row]:
+        """Yield a row per `log_every` steps, and at the steps of the hooks and the end.
 
         A row holds `step`, means of the loss' metrics over its steps, `tokens` and `seconds`.
-        While the device works on one group of steps the host prepares the next. A state that is
-        committed to devices keeps its sharding.
+        Batches are trees of arrays, all of the same shapes; `ResumableBatches` says how their
+        position is counted. While the device works on one group of steps the host prepares the
+        next. A state that is committed to devices keeps its sharding.
 
         Raises:
             RecipeError: The gradient was not finite too many times in a row, and the state keeps
@@ -81,6 +75,7 @@ class Trainer:
         step, last = int(self.state.step), self._settings.max_steps
         if step >= last:
             return
+        batches = ResumableBatches(batches)
         run = None
         group, count = self._group(batches, step)
         while step < last:
@@ -95,27 +90,27 @@ class Trainer:
                 _check_alike(before, group)
             rows = jax.device_get(metrics)
             self.seconds += time.perf_counter() - started
-            yield self._row(step, {name: values[:done] for name, values in rows.items()})
+            row = self._row(step, {name: values[:done] for name, values in rows.items()})
+            for hook in self._hooks:
+                row = hook(self, row, is_last=step == last)
+            yield row
 
-    def _group(self, batches: Batches, step: int) -> tuple[Batch, int]:
+    def _group(self, batches: Iterator[Batch], step: int) -> tuple[Batch, int]:
         """Stack the batches up to the next row; also return their number."""
         settings = self._settings
-        ends = (
-            settings.max_steps,
-            *(_after(step, n) for n in (settings.log_every, settings.eval_every)),
-        )
-        count = min(ends) - step
+        intervals = settings.log_every, *(hook.steps for hook in self._hooks)
+        count = min(settings.max_steps, *(_after(step, every) for every in intervals)) - step
         try:
             taken = [next(batches) for _ in range(count)]
         except StopIteration:
             raise RecipeError(
                 f"The batches end before step {step + count} of {settings.max_steps}.",
-                "Repeat the data, or set max_steps lower.",
+                "Repeat the data, as itertools.cycle does, or set max_steps lower.",
             ) from None
         for before, batch in itertools.pairwise(taken):
             _check_alike(before, batch)
         taken += [taken[-1]] * (settings.log_every - count)
-        group = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+        group = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
         return (group if self._mesh is None else place_batch(group, self._mesh, axis=1)), count
 
     def _compile(self, group: Batch) -> Any:
@@ -162,7 +157,12 @@ def _check_alike(before: Batch, after: Batch) -> None:
     """Refuse a batch whose arrays differ from those that the program was compiled for."""
 
     def described(batch: Batch) -> dict[str, str]:
-        return {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in batch.items()}
+        found = {}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(batch):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+            found[name] = f"{dtype}{list(np.shape(leaf))}"
+        return found
 
     if described(before) != described(after):
         raise ValueError(

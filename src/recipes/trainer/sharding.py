@@ -159,7 +159,7 @@ def mesh_of(tree: Any) -> Mesh | None:
     return None
 
 
-def place_batch(batch: dict[str, np.ndarray], mesh: Mesh, axis: int = 0) -> dict[str, Any]:
+def place_batch(batch: Batch, mesh: Mesh, axis: int = 0) -> Batch:
     """Split a batch over the devices; every process has the whole of it and keeps its own rows.
 
     Args:
@@ -173,7 +173,7 @@ def place_batch(batch: dict[str, np.ndarray], mesh: Mesh, axis: int = 0) -> dict
         sharding = NamedSharding(mesh, PartitionSpec(*[None] * axis, axes))
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
-    return {name: place(array) for name, array in batch.items()}
+    return jax.tree.map(place, batch)
 
 
 def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:

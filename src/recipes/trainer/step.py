@@ -10,12 +10,13 @@ import optax
 
 from recipes.trainer.state import TrainState
 
-Batch: TypeAlias = dict[str, jax.Array]
+# A tree of arrays: a dictionary or a tuple of them.
+Batch: TypeAlias = Any
 Metrics: TypeAlias = dict[str, jax.Array]
-# loss(apply_fn, params, batch, key) -> mean loss, {"weight": targets counted, ...}; without a key
-# the call is deterministic.
+# loss(apply_fn, params, batch, key) -> mean loss, alone or with {"weight": targets counted, ...};
+# without a key the call is deterministic.
 LossFunction: TypeAlias = Callable[
-    [Callable[..., Any], Any, Batch, jax.Array | None], tuple[jax.Array, Metrics]
+    [Callable[..., Any], Any, Batch, jax.Array | None], jax.Array | tuple[jax.Array, Metrics]
 ]
 # step(state, batch, loss=..., accumulate=...) -> state after it, metrics.
 StepFunction: TypeAlias = Callable[..., tuple[TrainState, Metrics]]
@@ -29,7 +30,8 @@ def train_step(
     Args:
         state: State before the step.
         batch: Arrays whose first axis is the batch.
-        loss: Function that returns the mean loss of a batch and the weight of that mean.
+        loss: Function that returns the mean loss of a batch, and the weight of that mean where it
+            is not the number of examples.
         accumulate: Number of parts that the batch is split into, computed one after the other and
             averaged by weight; each has its own dropout.
 
@@ -41,9 +43,8 @@ def train_step(
     """
 
     def differentiated(params: Any, batch: Batch, key: jax.Array) -> tuple[Metrics, Any]:
-        gradient = jax.value_and_grad(partial(loss, state.apply_fn), has_aux=True)
+        gradient = jax.value_and_grad(partial(loss_and_metrics, loss, state.apply_fn), has_aux=True)
         (value, metrics), gradients = gradient(params, batch, key)
-        _check_weight(metrics)
         return {**metrics, "train_loss": value}, gradients
 
     key = jax.random.fold_in(state.key, state.step)
@@ -66,6 +67,33 @@ def train_step(
         skipped=jnp.where(finite, 0, state.skipped + 1),
     )
     return state, {**metrics, "grad_norm": norm, "skipped": state.skipped}
+
+
+def loss_and_metrics(
+    loss: LossFunction, apply_fn: Callable[..., Any], params: Any, batch: Batch, key: Any
+) -> tuple[jax.Array, Metrics]:
+    """Compute the mean loss of a batch and its metrics, of which `weight` is one.
+
+    A loss that gives a number alone has the number of examples as its weight.
+
+    Raises:
+        ValueError: What is no number, or metrics without a weight.
+    """
+    result = loss(apply_fn, params, batch, key)
+    if isinstance(result, tuple):
+        value, metrics = result
+    else:
+        value, metrics = result, {"weight": jnp.float32(jax.tree.leaves(batch)[0].shape[0])}
+    if jnp.shape(value) != ():
+        raise ValueError(
+            f"The loss has shape {jnp.shape(value)} and must be one number; take its mean."
+        )
+    if "weight" not in metrics:
+        raise ValueError(
+            f"The metrics of the loss hold {sorted(metrics)}, and `weight` must be among them; "
+            "add the number of targets that the mean is of."
+        )
+    return value, metrics
 
 
 def train_steps(
@@ -140,11 +168,3 @@ def _in_parts(
     metrics, gradients = jax.tree.map(lambda leaf: leaf / weight, sums)
     gradients = jax.tree.map(lambda new, old: new.astype(old.dtype), gradients, params)
     return {**metrics, "weight": weight}, gradients
-
-
-def _check_weight(metrics: Metrics) -> None:
-    if "weight" not in metrics:
-        raise ValueError(
-            f"The metrics of the loss hold {sorted(metrics)}, and `weight` must be among them; "
-            "add the number of targets that the mean is of."
-        )

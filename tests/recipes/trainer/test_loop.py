@@ -1,10 +1,13 @@
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import chex
+import grain
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
@@ -12,6 +15,7 @@ from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 from recipes.data.batches import TrainingBatches, training_batches
 from recipes.errors import RecipeError
 from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.hooks import every
 from recipes.trainer.loop import Row, Trainer
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.state import TrainState
@@ -22,9 +26,11 @@ def without_time(rows: list[Row]) -> list[Row]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-def trained(state: TrainState, position: int = 0, **options: object) -> tuple[Trainer, list[Row]]:
+def trained(
+    state: TrainState, position: int = 0, batches: Iterable | None = None, **options: object
+) -> tuple[Trainer, list[Row]]:
     trainer = Trainer(state, loss=loss, settings=SETTINGS, **options)
-    return trainer, list(trainer.train(Batches(position)))
+    return trainer, list(trainer.train(Batches(position) if batches is None else batches))
 
 
 def test_rows_come_at_multiples_at_evaluations_and_at_the_end() -> None:
@@ -32,6 +38,75 @@ def test_rows_come_at_multiples_at_evaluations_and_at_the_end() -> None:
     assert [row["step"] for row in rows] == [5, 10, 15, 20, 23]
     assert rows[-1]["tokens"] == 23 * 8
     assert trainer.position == {"position": 23}
+
+
+def test_no_rows_come_but_those_that_were_asked_for() -> None:
+    settings = TrainerSettings(max_steps=20, log_every=8)
+    trainer = Trainer(make_state(), loss=loss, settings=settings)
+    assert [row["step"] for row in trainer.train(Batches())] == [8, 16, 20]
+
+
+def test_a_hook_is_called_at_its_steps_and_the_last_and_adds_to_their_rows() -> None:
+    called = []
+
+    def doubled(trainer: Trainer, row: Row) -> Row:
+        called.append((int(trainer.state.step), row["step"]))
+        return {"twice": 2 * row["step"]}
+
+    hooks = [every(10, doubled), every(7, lambda trainer, row: None)]
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS, hooks=hooks)
+    rows = list(trainer.train(Batches()))
+    assert [row["step"] for row in rows] == [5, 7, 10, 14, 15, 20, 21, 23]
+    assert called == [(10, 10), (20, 20), (23, 23)]
+    assert [row.get("twice") for row in rows] == [None, None, 20, None, None, 40, None, 46]
+
+
+def test_a_hook_needs_a_step() -> None:
+    with pytest.raises(RecipeError, match=r"every\(0\) must be at least 1 step"):
+        every(0)
+
+
+BATCH = next(Batches())
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [BATCH] * 23,
+        (BATCH for _ in range(99)),
+        grain.MapDataset.source([BATCH]).repeat(23),
+        grain.MapDataset.source([BATCH]).repeat(23).to_iter_dataset(),
+    ],
+    ids=["list", "generator", "grain map", "grain iter"],
+)
+def test_batches_of_any_iterable(batches: Iterable[dict]) -> None:
+    expected = without_time(trained(make_state(), batches=itertools.repeat(BATCH))[1])
+    assert without_time(trained(make_state(), batches=batches)[1]) == expected
+
+
+def test_batches_that_are_tuples_and_a_loss_that_is_a_number() -> None:
+    def plain(apply_fn, params, batch, key):
+        x, y = batch
+        return loss(apply_fn, params, {"x": x, "y": y}, key)[0]
+
+    trainer = Trainer(make_state(), loss=plain, settings=SETTINGS)
+    pairs = map(itemgetter("x", "y"), itertools.repeat(BATCH))
+    expected = trained(make_state(), batches=itertools.repeat(BATCH))[1]
+    assert without_time(list(trainer.train(pairs))) == without_time(expected)
+
+
+def test_numbers_in_a_batch_are_arrays_too() -> None:
+    def scaled(apply_fn, params, batch, key):
+        return loss(apply_fn, params, BATCH, key)[0] * batch[1]
+
+    trainer = Trainer(make_state(), loss=scaled, settings=SETTINGS)
+    assert next(trainer.train([(BATCH["x"], 2.0)] * 23))["tokens"] == 5 * 8
+
+
+def test_a_loss_for_each_example_is_no_number() -> None:
+    trainer = Trainer(make_state(), loss=lambda *_: jnp.ones(8), settings=SETTINGS)
+    with pytest.raises(ValueError, match=r"loss has shape \(8,\) and must be one number; take its"):
+        next(trainer.train(Batches()))
 
 
 def test_a_step_of_ones_own_takes_the_place_of_the_trainers() -> None:
@@ -176,9 +251,12 @@ def test_single_bad_gradients_are_counted_and_left_out_of_the_mean() -> None:
 
 SPLIT = """
 import chex
+import grain
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from recipes_tiny import SETTINGS, Batches, loss, make_state
+from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
 
 mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
