@@ -195,7 +195,6 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
     trainer = Trainer(saved.state, step=train_step, loss=next_token_loss, **options)
-    key = jax.random.key(recipe.seed)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:
@@ -207,7 +206,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
             session.keep(row)
             if "val_loss" in row:
                 # A sample starts as the corpus does, with the same key at every evaluation.
-                options = {"context": context, "key": key}
+                options = {"context": context, "key": jax.random.key(recipe.seed)}
                 pieces = sample(model, params, tokenizer, corpus.text[:1], **options)
                 session.show(row["step"], "".join(pieces))
             if row["step"] == end:

@@ -181,7 +181,7 @@ def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
 
     def with_split(
         apply_fn: Callable[..., Any], params: Any, batch: Batch, key: jax.Array | None
-    ) -> tuple[jax.Array, Metrics]:
+    ) -> jax.Array | tuple[jax.Array, Metrics]:
         split = jax.tree.map(
             lambda leaf: NamedSharding(mesh, PartitionSpec(_batch_axes(mesh, leaf.shape[0]))), batch
         )
