@@ -30,6 +30,9 @@ class GPTConfig:
             start at GPT-2's 0.02.
         scaled_residual_init: Whether projections back to the residual stream start smaller with
             depth, so that the sum of all layers has the variance of one.
+        dtype: Precision of the computation; parameters, norms, softmax and loss are float32.
+        remat: Whether to compute activations again in the backward pass instead of keeping them.
+        scan: Whether to compile one layer and loop over it, where many take long to compile.
 
     Raises:
         RecipeError: A size or rate out of range.
@@ -48,6 +51,9 @@ class GPTConfig:
     tied_head: bool = True
     init_stddev: float = 0.02
     scaled_residual_init: bool = True
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+    scan: bool = False
 
     def __post_init__(self) -> None:
         for name in ("num_layers", "num_heads", "features", "context", "vocab_size"):

@@ -43,6 +43,7 @@ from blocks import (
     TokenEmbedding,
     TransformerBlock,
     gelu,
+    override,
 )
 from blocks.adapters import label_lora
 from recipes.config import GPTConfig, Recipe
@@ -84,7 +85,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
     depth = 2 * config.num_layers if config.scaled_residual_init else 1
     residual_init = Normal(stddev=config.init_stddev / math.sqrt(depth))
 
-    return CausalLM(
+    model = CausalLM(
         embed=TokenEmbedding(
             vocab_size=config.vocab_size,
             features=config.features,
@@ -113,12 +114,15 @@ def build_gpt(config: GPTConfig) -> CausalLM:
                 dropout_rate=config.dropout_rate,
             ),
             depth=config.num_layers,
+            remat=config.remat,
+            scan=config.scan,
         ),
         norm=LayerNorm(use_bias=bias),
         head=LMHead(tied=True)
         if config.tied_head
         else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=embedding_init),
     )
+    return model if config.dtype == "float32" else override(model, dtype=jnp.bfloat16)
 
 
 def next_token_loss(

@@ -69,12 +69,12 @@ PRESETS = {
         optimizer=AdamWSettings(decay_steps=2000),
         trainer=TrainerSettings(max_steps=2000, log_every=10, eval_every=250),
     ),
-    # Radford et al., GPT-2, 2019; optimiser of nanoGPT's config/train_gpt2.py.
+    # Radford et al., GPT-2, 2019; optimiser and bfloat16 of nanoGPT's config/train_gpt2.py.
     "gpt2-124m": Recipe(
         data="stdlib",
         tokenizer="byte-pairs",
         batch_size=480,
-        model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True),
+        model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True, dtype="bfloat16"),
         optimizer=AdamWSettings(
             learning_rate=6e-4,
             min_learning_rate=6e-5,

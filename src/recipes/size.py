@@ -32,8 +32,8 @@ class Size:
         forward_flops: Multiplications and additions to predict one token at the full context:
             two per weight of a matrix, and $4 \cdot \mathrm{layers} \cdot \mathrm{features} \cdot
             \mathrm{context}$ for scores and their products with values, masked ones included.
-        cache_bytes: The cache of one sequence of full context: keys and values in float32, and
-            coordinates of their tokens.
+        cache_bytes: The cache of one sequence of full context: keys and values in the
+            precision of the model, and coordinates of their tokens.
 
     References:
         Kaplan et al., Scaling Laws for Neural Language Models, 2020, arXiv:2001.08361, table 1.

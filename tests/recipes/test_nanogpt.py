@@ -1,7 +1,9 @@
 """The recipe's model and loss against what they are defined to be."""
 
 import math
+import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from blocks.layers import stack_layers
 from recipes.config import GPTConfig
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt, initial_state, next_token_loss
@@ -70,6 +73,44 @@ def test_weights_start_as_the_settings_say(stddev: float, scaled: bool) -> None:
     np.testing.assert_allclose(np.std(inward), stddev, rtol=0.02)
     np.testing.assert_allclose(np.std(back), smaller, rtol=0.02)
     np.testing.assert_allclose(np.std(out), smaller, rtol=0.02)
+
+
+def logits_of(**fields: Any) -> tuple[jax.Array, Any]:
+    """Logits and gradient of a small GPT whose parameters are those of the plain one."""
+    sizes = {"num_layers": 2, "num_heads": 2, "features": 16, "context": 8, "vocab_size": 31}
+    tokens = jnp.arange(8)[None]
+    params = build_gpt(GPTConfig(**sizes)).init(jax.random.key(0), tokens)["params"]
+    model = build_gpt(GPTConfig(**sizes, **fields))
+    if fields.get("scan"):
+        params = {**params, "stack": stack_layers(params["stack"])}
+    batch = {"inputs": tokens, "targets": tokens}
+    loss = partial(next_token_loss, model.apply, batch=batch, key=None)
+    gradient = jax.grad(loss, has_aux=True)(params)[0]
+    return model.apply({"params": params}, tokens), gradient["embed"]["embedding"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "tolerance"),
+    [({"remat": True}, 1e-6), ({"scan": True}, 1e-5), ({"dtype": "bfloat16"}, 0.03)],
+)
+def test_remat_scan_and_precision_compute_the_same_model(
+    fields: dict[str, Any], tolerance: float
+) -> None:
+    for here, plain in zip(logits_of(**fields), logits_of(), strict=True):
+        assert here.dtype == jnp.float32
+        np.testing.assert_allclose(here, plain, rtol=0, atol=tolerance)
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_parameters_in_float32() -> None:
+    config = GPTConfig(
+        num_layers=1, num_heads=2, features=16, context=8, vocab_size=31, dtype="bfloat16"
+    )
+    tokens = jnp.zeros((1, 8), jnp.int32)
+    params = jax.eval_shape(build_gpt(config).init, jax.random.key(0), tokens)["params"]
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    traced = jax.make_jaxpr(build_gpt(config).apply)({"params": params}, tokens)
+    products = re.findall(r":(\w+)\[[\d,]*\] = dot_general", str(traced))
+    assert products.count("bf16") >= 6
 
 
 def test_building_without_a_vocabulary_is_refused() -> None:

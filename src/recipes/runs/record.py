@@ -46,7 +46,9 @@ def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corp
     else:
         check_same_tokenizer(load_tokenizer(folder.tokenizer), tokenizer)
         check_same_corpus(folder, corpus)
-        if found := differences(_fixed(recorded), _fixed(recipe.as_json())):
+        # A run of an older version has the defaults of settings that are new.
+        before = type(recipe).from_json(recorded).as_json()
+        if found := differences(_fixed(before), _fixed(recipe.as_json())):
             raise RecipeError(
                 f"The settings differ from those of the run: {'; '.join(found)}.",
                 "Leave out the preset and the options to go on with the run's own settings, or "

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def test_how_long_to_train_may_change(folder: RunFolder) -> None:
     assert record(longer, folder, TOKENIZER, CORPUS).trainer.max_steps == 10_000
     assert folder.read_config()["trainer"]["max_steps"] == 10_000
     assert folder.read_config()["optimizer"]["decay_steps"] == QUICK.trainer.max_steps
+
+
+def test_a_run_from_before_a_setting_existed_has_its_default(folder: RunFolder) -> None:
+    settings = folder.read_config()
+    del settings["model"]["remat"]
+    folder.config.write_text(json.dumps(settings))
+    record(QUICK, folder, TOKENIZER, CORPUS)
+    assert folder.read_config()["model"]["remat"] is False
 
 
 def test_other_settings_are_refused_and_change_nothing(folder: RunFolder) -> None:
