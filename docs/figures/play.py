@@ -183,15 +183,15 @@ def trained(text: str, pieces: Pieces, steps: int = STEPS) -> tuple[CausalLM, An
     from recipes.data.batches import training_batches
     from recipes.nanogpt import next_token_loss
     from recipes.trainer.loop import Trainer
-    from recipes.trainer.optimizers import adamw
-    from recipes.trainer.settings import AdamWSettings, TrainerSettings
+    from recipes.trainer.optimizers import build_optimizer
+    from recipes.trainer.settings import OptimizerSettings, TrainerSettings
     from recipes.trainer.state import TrainState
 
     model = tiny(len(pieces.vocabulary))
     state = TrainState.create(
         apply_fn=model.apply,
         params=jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))["params"],
-        tx=adamw(AdamWSettings(learning_rate=5e-3, warmup_steps=20), steps),
+        tx=build_optimizer(OptimizerSettings(learning_rate=5e-3, warmup_steps=20), steps),
         key=jax.random.key(1),
     )
     trainer = Trainer(

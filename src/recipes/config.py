@@ -7,7 +7,7 @@ from typing import Any, Literal, get_type_hints
 
 from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
-from recipes.trainer.settings import AdamWSettings, TrainerSettings
+from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Recipe:
     init_from: str | None = None
     lora: int | None = None
     model: GPTConfig = field(default_factory=GPTConfig)
-    optimizer: AdamWSettings = field(default_factory=AdamWSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
@@ -139,7 +139,7 @@ class Recipe:
         Raises:
             RecipeError: A name that this version does not know, or a value out of range.
         """
-        parts = {"model": GPTConfig, "optimizer": AdamWSettings, "trainer": TrainerSettings}
+        parts = {"model": GPTConfig, "optimizer": OptimizerSettings, "trainer": TrainerSettings}
         try:
             made = {name: _checked(kind, content[name]) for name, kind in parts.items()}
             return _checked(cls, {**content, **made})

@@ -59,7 +59,7 @@ from recipes.runs.starting import keep_model, start_from
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
-from recipes.trainer.optimizers import adamw
+from recipes.trainer.optimizers import build_optimizer
 from recipes.trainer.sharding import create_on, make_mesh
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
@@ -155,7 +155,7 @@ def initial_state(
 ) -> TrainState:
     """Create parameters unless they are given, optimiser and key before the first step."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
-    tx = adamw(recipe.optimizer, recipe.trainer.max_steps)
+    tx = build_optimizer(recipe.optimizer, recipe.trainer.max_steps)
     if recipe.lora is not None:
         tx = optax.multi_transform({"lora": tx, "base": optax.set_to_zero()}, label_lora)
 

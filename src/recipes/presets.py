@@ -2,7 +2,7 @@
 
 from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError, nearest_of
-from recipes.trainer.settings import AdamWSettings, TrainerSettings
+from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
 # Purpose of each preset, in one line for the command `presets`.
 ABOUT = {
@@ -17,7 +17,7 @@ PRESETS = {
     "quick": Recipe(
         batch_size=16,
         model=GPTConfig(num_layers=3, num_heads=4, features=128, context=64),
-        optimizer=AdamWSettings(learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
+        optimizer=OptimizerSettings(learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
         trainer=TrainerSettings(max_steps=1200, log_every=10, eval_every=300),
     ),
     # Karpathy, Let's build GPT, 2023, gpt.py: torch.optim.AdamW with its defaults, biases but in
@@ -38,7 +38,7 @@ PRESETS = {
             tied_head=False,
             scaled_residual_init=False,
         ),
-        optimizer=AdamWSettings(
+        optimizer=OptimizerSettings(
             learning_rate=3e-4,
             min_learning_rate=None,
             warmup_steps=0,
@@ -55,7 +55,7 @@ PRESETS = {
         model=GPTConfig(
             num_layers=6, num_heads=6, features=384, context=256, vocab_size=65, dropout_rate=0.2
         ),
-        optimizer=AdamWSettings(decay_steps=5000),
+        optimizer=OptimizerSettings(decay_steps=5000),
         trainer=TrainerSettings(max_steps=5000, log_every=10, eval_every=250),
     ),
     # The same with the arguments that its README gives for a CPU, except for the initial weights:
@@ -66,7 +66,7 @@ PRESETS = {
         model=GPTConfig(
             num_layers=4, num_heads=4, features=128, context=64, vocab_size=65, init_stddev=0.05
         ),
-        optimizer=AdamWSettings(decay_steps=2000),
+        optimizer=OptimizerSettings(decay_steps=2000),
         trainer=TrainerSettings(max_steps=2000, log_every=10, eval_every=250),
     ),
     # Radford et al., GPT-2, 2019; optimiser and bfloat16 of nanoGPT's config/train_gpt2.py.
@@ -75,7 +75,7 @@ PRESETS = {
         tokenizer="byte-pairs",
         batch_size=480,
         model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True, dtype="bfloat16"),
-        optimizer=AdamWSettings(
+        optimizer=OptimizerSettings(
             learning_rate=6e-4,
             min_learning_rate=6e-5,
             warmup_steps=2000,

@@ -11,7 +11,7 @@ from recipes.config import GPTConfig, Recipe
 from recipes.data.batches import training_batches
 from recipes.nanogpt import build_gpt, initial_state, next_token_loss
 from recipes.trainer.loop import Trainer
-from recipes.trainer.settings import AdamWSettings, TrainerSettings
+from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 from recipes.trainer.sharding import make_mesh
 from recipes.trainer.state import TrainState
 
@@ -22,7 +22,7 @@ MODEL = GPTConfig(
 RECIPE = Recipe(
     batch_size=16,
     model=MODEL,
-    optimizer=AdamWSettings(warmup_steps=2),
+    optimizer=OptimizerSettings(warmup_steps=2),
     trainer=TrainerSettings(max_steps=4, log_every=2, eval_every=4),
 )
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recipes.trainer.optimizers import adamw
-from recipes.trainer.settings import AdamWSettings, TrainerSettings
+from recipes.trainer.optimizers import build_optimizer
+from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 from recipes.trainer.state import TrainState
 
 SETTINGS = TrainerSettings(max_steps=23, log_every=5, eval_every=10)
@@ -59,7 +59,7 @@ def make_state(seed: int = 0, **changes: object) -> TrainState:
     return TrainState.create(
         apply_fn=NET.apply,
         params=NET.init(jax.random.key(seed), jnp.zeros((1, 4)))["params"],
-        tx=adamw(AdamWSettings(warmup_steps=5, **changes), SETTINGS.max_steps),
+        tx=build_optimizer(OptimizerSettings(warmup_steps=5, **changes), SETTINGS.max_steps),
         key=jax.random.key(seed + 1),
     )
 

@@ -5,32 +5,55 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from optax.contrib import MuonDimensionNumbers, muon
 
-from recipes.trainer.settings import AdamWSettings
+from recipes.trainer.settings import OptimizerSettings
+from recipes.trainer.sharding import logical_axes
 
 # Weights that multiply activations decay; biases and scales of norms do not. They are told apart
 # by name, not rank: a bias of attention heads is a matrix, and a scanned stack adds an axis.
 DECAYED = ("kernel", "embedding")
 
 
-def schedule(settings: AdamWSettings, max_steps: int) -> optax.Schedule:
-    r"""Learning rate schedule of nanoGPT: linear warm-up, then cosine decay.
+# Before the final fall of a schedule that is stable; a fifth is enough, says the paper.
+STABLE_SHARE = 0.8
 
-    Linear up to `warmup_steps`, then $\eta_{min} + \frac{1 + \cos \pi r}{2} (\eta - \eta_{min})$
-    with $r$ from 0 to 1 at `decay_steps`, then $\eta_{min}$.
+
+def schedule(
+    settings: OptimizerSettings, max_steps: int, peak: float | None = None
+) -> optax.Schedule:
+    r"""Learning rate schedule: linear warm-up, then a fall to the minimum at `decay_steps`.
+
+    With $r$ from 0 at the end of the warm-up to 1 at `decay_steps` the rate is
+    $\eta_{min} + f(r) (\eta - \eta_{min})$, where $f$ is $\frac{1 + \cos \pi r}{2}$ (cosine),
+    $1 - r$ (linear) or $\min(1, 5 (1 - r))$ (stable), and $\eta_{min}$ after it.
+
+    Args:
+        settings: The settings.
+        max_steps: Length of the training, where the settings do not say when the decay ends.
+        peak: Highest rate, which also scales the lowest; None for `learning_rate`.
 
     References:
-        Karpathy, nanoGPT, 2022, train.py.
+        Karpathy, nanoGPT, 2022, train.py (warm-up and cosine).
+        Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations,
+        2024, arXiv:2405.18392 (stable).
     """
-    peak, warmup = settings.learning_rate, settings.warmup_steps
-    low = peak if settings.min_learning_rate is None else settings.min_learning_rate
-    end = settings.decay_steps or max_steps
+    warmup, end = settings.warmup_steps, settings.decay_steps or max_steps
+    scale = 1.0 if peak is None else peak / settings.learning_rate
+    high, low = settings.learning_rate * scale, settings.learning_rate * scale
+    if settings.min_learning_rate is not None:
+        low = settings.min_learning_rate * scale
+    fall = {
+        "cosine": lambda ratio: 0.5 * (1.0 + jnp.cos(jnp.pi * ratio)),
+        "linear": lambda ratio: 1.0 - ratio,
+        "stable": lambda ratio: jnp.minimum(1.0, (1.0 - ratio) / (1.0 - STABLE_SHARE)),
+    }[settings.schedule]
 
     def rate(step: jax.typing.ArrayLike) -> jax.Array:
         step = jnp.asarray(step)
         ratio = jnp.clip((step - warmup) / max(end - warmup, 1), 0.0, 1.0)
-        decayed = low + 0.5 * (1.0 + jnp.cos(jnp.pi * ratio)) * (peak - low)
-        return jnp.where(step < warmup, peak * (step + 1) / (warmup + 1), decayed)
+        decayed = low + fall(ratio) * (high - low)
+        return jnp.where(step < warmup, high * (step + 1) / (warmup + 1), decayed)
 
     return rate
 
@@ -42,23 +65,58 @@ def decays(params: Any) -> Any:
     )
 
 
-def adamw(settings: AdamWSettings, max_steps: int) -> optax.GradientTransformation:
-    """Build AdamW from settings.
+def layer_matrices(params: Any) -> Any:
+    """Return the input and output axes of the matrices of layers, which Muon trains; None for all.
+
+    They are told by the names of parameters: of `query.kernel`, for instance, `embed` is the input
+    and `heads x head_dim` the output. Layers and experts are batches of matrices. Embeddings, the
+    head, vectors and kernels whose names are not known are None.
+    """
+
+    def axes(path: Any, leaf: Any) -> MuonDimensionNumbers | None:
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        logical = logical_axes(name, leaf.ndim)
+        named = [axis for axis, word in enumerate(logical) if word not in ("layers", "experts", "")]
+        if not name.endswith("kernel") or "vocab" in logical or not named:
+            return None
+        split = 1 if logical[named[0]] == "embed" else len(named) - 1
+        return MuonDimensionNumbers(tuple(named[:split]), tuple(named[split:]))
+
+    return jax.tree_util.tree_map_with_path(axes, params)
+
+
+def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.GradientTransformation:
+    """Build the optimiser that the settings name.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
+        Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, arXiv:2302.06675 (Lion).
+        Shazeer and Stern, Adafactor, 2018, arXiv:1804.04235.
+        Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
     """
-    clip = optax.identity()
-    if settings.clip_norm is not None:
-        clip = optax.clip_by_global_norm(settings.clip_norm)
+    b1, b2, decay = settings.beta1, settings.beta2, settings.weight_decay
+    rate = schedule(settings, max_steps)
+    if settings.name == "muon":
+        update = muon(
+            schedule(settings, max_steps, settings.muon_learning_rate),
+            weight_decay=decay,
+            adam_b1=b1,
+            adam_b2=b2,
+            adam_learning_rate=rate,
+            muon_weight_dimension_numbers=layer_matrices,
+        )
+    else:
+        scale = {
+            "adamw": lambda: optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon),
+            "lion": lambda: optax.scale_by_lion(b1=b1, b2=b2),
+            "adafactor": lambda: optax.chain(
+                optax.scale_by_factored_rms(), optax.clip_by_block_rms(1.0)
+            ),
+        }[settings.name]()
+        update = optax.chain(
+            scale, optax.add_decayed_weights(decay, decays), optax.scale_by_learning_rate(rate)
+        )
+    clip = settings.clip_norm
     return optax.chain(
-        clip,
-        optax.adamw(
-            schedule(settings, max_steps),
-            b1=settings.beta1,
-            b2=settings.beta2,
-            eps=settings.epsilon,
-            weight_decay=settings.weight_decay,
-            mask=decays,
-        ),
+        optax.identity() if clip is None else optax.clip_by_global_norm(clip), update
     )

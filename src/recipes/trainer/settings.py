@@ -1,6 +1,7 @@
 """The trainer's settings as plain values, without JAX, so that a command line can read them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
@@ -40,16 +41,20 @@ class TrainerSettings:
 
 
 @dataclass(frozen=True)
-class AdamWSettings:
-    """AdamW with linear warm-up, cosine decay, clipping, and weight decay on matrices only.
+class OptimizerSettings:
+    """An optimiser with linear warm-up, decay, clipping, and weight decay on matrices only.
 
     Attributes:
+        name: adamw, lion, adafactor, or muon for the matrices of layers beside adamw for the rest.
+        schedule: How the rate falls after the warm-up: as a cosine, in a straight line, or stable
+            until a straight line in the last fifth.
         learning_rate: At the end of the warm-up.
         min_learning_rate: At the end of the decay and after it; None keeps `learning_rate`.
         warmup_steps: Steps in which the rate grows from 0.
         decay_steps: Step at which the decay ends; None takes the length of the training.
-        beta1: Decay of the mean of gradients.
-        beta2: Decay of the mean of their squares.
+        muon_learning_rate: Of the matrices that muon trains, in the same schedule.
+        beta1: Decay of the mean of gradients; adafactor has none, muon's is 0.95.
+        beta2: Decay of the mean of their squares; lion's second decay of the mean.
         epsilon: Added to the root of that mean.
         weight_decay: Share of each weight taken away per unit of learning rate.
         clip_norm: Norm that the gradient is scaled down to; None leaves it.
@@ -58,10 +63,13 @@ class AdamWSettings:
         RecipeError: A number that cannot be.
     """
 
+    name: Literal["adamw", "lion", "adafactor", "muon"] = "adamw"
+    schedule: Literal["cosine", "linear", "stable"] = "cosine"
     learning_rate: float = 1e-3
     min_learning_rate: float | None = 1e-4
     warmup_steps: int = 100
     decay_steps: int | None = None
+    muon_learning_rate: float = 0.02
     beta1: float = 0.9
     beta2: float = 0.99
     epsilon: float = 1e-8
@@ -80,6 +88,10 @@ class AdamWSettings:
                 f"min_learning_rate={self.min_learning_rate} must be from 0 to "
                 f"learning_rate={self.learning_rate}.",
                 "A tenth of learning_rate is usual.",
+            )
+        if not self.muon_learning_rate > 0.0:
+            raise RecipeError(
+                f"muon_learning_rate={self.muon_learning_rate} must be above 0.", "0.02 is usual."
             )
         for name in ("beta1", "beta2"):
             if not 0.0 <= getattr(self, name) < 1.0:

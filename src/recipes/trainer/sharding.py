@@ -107,7 +107,7 @@ def parameter_spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSp
         shape: Its shape; a stack that is scanned has an axis of layers before the others.
         mesh: A mesh of `make_mesh`.
     """
-    logical = _logical_axes(name, len(shape))
+    logical = logical_axes(name, len(shape))
     # Each step of a scan would have to gather a layer that lies on other devices.
     layers = logical.count("layers")
     sizes, taken = mesh.shape, list[tuple[str, ...]]()
@@ -196,8 +196,8 @@ def _batch_axes(mesh: Mesh, rows: int) -> tuple[str, ...]:
     return () if rows % math.prod(mesh.shape[name] for name in axes) else axes
 
 
-def _logical_axes(name: str, rank: int) -> tuple[str, ...]:
-    """A word for each axis of a parameter: empty where its name is not known."""
+def logical_axes(name: str, rank: int) -> tuple[str, ...]:
+    """A word for each axis of a parameter, such as `("embed", "hidden")`; empty where not known."""
     known = next((axes for end, axes in LOGICAL_AXES.items() if f".{name}".endswith(f".{end}")), ())
     if known and ".experts." in f".{name}":
         known = ("experts", *known)
