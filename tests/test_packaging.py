@@ -144,12 +144,12 @@ def test_the_lock_file_pins_extras_by_name(python):
 
 
 def test_what_is_required_is_imported_and_what_is_imported_is_required():
-    """Of the two packages, with `hf` for the hub; what tests and docs import is in extras."""
+    """Of the two packages, with what `hf` and `data` are for; tests and docs have extras."""
     imported = set().union(*map(distributions_imported_by, python_files(SOURCES)))
     owners = importlib.metadata.packages_distributions()
     others = imported - {"blocks", "recipes"}
     used = {canonicalize_name(owner) for name in others for owner in owners.get(name, [name])}
-    required = {canonicalize_name(requirement.name) for requirement in requirements("hf")}
+    required = {canonicalize_name(requirement.name) for requirement in requirements("hf", "data")}
     assert required == used
 
 

@@ -80,7 +80,9 @@ class Recipe:
     """All settings that a run depends on.
 
     Attributes:
-        data: Name or path of the corpus.
+        data: The text: a corpus, files (text, .jsonl, .parquet), a folder, a pattern, - for the
+            standard input, or hf:NAME[:CONFIG[:SPLIT]].
+        text_column: Column of .jsonl, .parquet and hf: that holds the text.
         tokenizer: What a token is; byte pairs can be counted, not trained on yet.
         batch_size: Sequences of `model.context` tokens per step.
         seed: Seed of parameters, dropout, the order of batches and samples.
@@ -95,7 +97,8 @@ class Recipe:
         RecipeError: A number out of range.
     """
 
-    data: str = "manual"
+    data: tuple[str, ...] = ("manual",)
+    text_column: str = "text"
     tokenizer: Literal["characters", "bytes", "byte-pairs"] = "characters"
     batch_size: int = 12
     seed: int = 1337
@@ -106,6 +109,8 @@ class Recipe:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
+        if not self.data:
+            raise RecipeError("data is empty.", "Give --data a corpus, or the path of a text file.")
         if self.batch_size < 1:
             raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
         if self.lora is not None and (self.lora < 1 or self.init_from is None):
@@ -156,6 +161,7 @@ def _checked(kind: Any, fields: dict[str, Any]) -> Any:
     from beartype.door import is_bearable
 
     hints = get_type_hints(kind)
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
     for name, value in fields.items():
         if name in hints and not is_bearable(value, hints[name]):
             raise TypeError(f"{name}={value!r} is not {hints[name]}")

@@ -211,7 +211,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
             if "val_loss" in row:
                 # A sample starts as the corpus does, with the same key at every evaluation.
                 options = {"context": context, "key": jax.random.key(recipe.seed)}
-                pieces = sample(model, params, tokenizer, corpus.text[:1], **options)
+                pieces = sample(model, params, tokenizer, corpus.start, **options)
                 session.show(row["step"], "".join(pieces))
             if row["step"] == end:
                 session.say(closing(trainer, row, tokenizer, held_out, folder))

@@ -23,7 +23,7 @@ PRESETS = {
     # Karpathy, Let's build GPT, 2023, gpt.py: torch.optim.AdamW with its defaults, biases but in
     # queries, keys and values, no dropout of embeddings.
     "lecture": Recipe(
-        data="shakespeare",
+        data=("shakespeare",),
         batch_size=64,
         model=GPTConfig(
             num_layers=6,
@@ -50,7 +50,7 @@ PRESETS = {
     ),
     # Karpathy, nanoGPT, 2022, config/train_shakespeare_char.py.
     "shakespeare-char": Recipe(
-        data="shakespeare",
+        data=("shakespeare",),
         batch_size=64,
         model=GPTConfig(
             num_layers=6, num_heads=6, features=384, context=256, vocab_size=65, dropout_rate=0.2
@@ -61,7 +61,7 @@ PRESETS = {
     # The same with the arguments that its README gives for a CPU, except for the initial weights:
     # 0.02 is GPT-2's for a width of 768, and inputs six times as narrow need sqrt(6) as much.
     "shakespeare-char-cpu": Recipe(
-        data="shakespeare",
+        data=("shakespeare",),
         batch_size=12,
         model=GPTConfig(
             num_layers=4, num_heads=4, features=128, context=64, vocab_size=65, init_stddev=0.05
@@ -71,7 +71,7 @@ PRESETS = {
     ),
     # Radford et al., GPT-2, 2019; optimiser and bfloat16 of nanoGPT's config/train_gpt2.py.
     "gpt2-124m": Recipe(
-        data="stdlib",
+        data=("stdlib",),
         tokenizer="byte-pairs",
         batch_size=480,
         model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True, dtype="bfloat16"),

@@ -19,18 +19,18 @@ class Eval:
 
     Attributes:
         run: Folder of the run.
-        data: Another text, by name or path, of which the last tenth is read; the run's own if left
-            out.
+        data: Another text, as `train` takes it, of which the last tenth is read; the run's own if
+            left out.
     """
 
     run: tyro.conf.Positional[Path]
-    data: str | None = None
+    data: tuple[str, ...] = ()
 
     def __call__(self) -> int:
         """Run the evaluation and print a table."""
         folder = RunFolder(self.run)
         recipe = Recipe.from_json(folder.read_config())
-        corpus = load_corpus(self.data or recipe.data)
+        corpus = load_corpus(*(self.data or recipe.data), text_column=recipe.text_column)
         tokenizer = load_tokenizer(folder.tokenizer)
         ids = tokenizer.encode(corpus.text)
 
@@ -41,7 +41,7 @@ class Eval:
         from recipes.runs.report import bits_per_byte
         from recipes.trainer.evaluation import evaluate
 
-        if self.data is None:
+        if not self.data:
             check_same_corpus(folder, corpus)
         _, held_out = split_tokens(ids, recipe.model.context)
         batches = evaluation_batches(

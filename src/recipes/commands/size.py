@@ -32,7 +32,7 @@ class Size:
         recipe = preset(self.preset)
         model = recipe.model
         if model.vocab_size is None:
-            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(recipe.data).text)
+            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data).text)
             model = replace(model, vocab_size=tokenizer.vocab_size)
 
         from recipes.size import size_of
@@ -65,7 +65,8 @@ class Presets:
             print(
                 f"{'':<22}{model.num_layers} layers, {model.num_heads} heads, "
                 f"{model.features} features, context {model.context}; "
-                f"{recipe.trainer.max_steps} steps of {recipe.batch_size} on {recipe.data}"
+                f"{recipe.trainer.max_steps} steps of {recipe.batch_size} on "
+                f"{', '.join(recipe.data)}"
             )
         return 0
 

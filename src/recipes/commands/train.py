@@ -10,7 +10,7 @@ import tyro
 
 from recipes.config import Recipe
 from recipes.data import load_corpus, tokenizer_of
-from recipes.data.corpora import NAMES
+from recipes.data.corpora import anywhere, with_input
 from recipes.errors import RecipeError
 from recipes.runs.folder import Resume, RunFolder, claimed
 
@@ -38,11 +38,11 @@ class Train(Recipe):
         """Train, after the checks that do not need JAX."""
         resume = self._resume()
         tokenizer_of(self.tokenizer)  # Refused before a large text is read.
-        corpus = load_corpus(self.data)
+        names = tuple(map(with_input, self.data))
+        corpus = load_corpus(*names, text_column=self.text_column)
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
-        if self.data not in NAMES:
-            # The run must find its text again from another folder.
-            recipe = replace(recipe, data=_absolute(self.data))
+        # The run must find its text again from another folder.
+        recipe = replace(recipe, data=tuple(map(anywhere, names)))
         if self.init_from is not None and Path(self.init_from).expanduser().is_dir():
             recipe = replace(recipe, init_from=_absolute(self.init_from))
         short = {"max_steps": self.max_steps, "mesh": self.mesh}

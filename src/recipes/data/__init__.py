@@ -3,7 +3,8 @@
 `recipes.data.batches` is imported by its own name: it loads Grain.
 """
 
-from recipes.data.corpora import Corpus, load_corpus
+from recipes.data.corpora import load_corpus
+from recipes.data.corpus import Corpus
 from recipes.data.saved_tokenizers import check_same_tokenizer, load_tokenizer, save_tokenizer
 from recipes.data.tokenizers import (
     ByteTokenizer,

@@ -1,16 +1,16 @@
 """Corpora: training texts, by name or by path."""
 
-import functools
-import hashlib
 import os
 import sysconfig
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import platformdirs
 
+from recipes.data.corpus import Chained, Corpus, corpus_of
 from recipes.data.files import download
+from recipes.data.sources import STDIN, absolute, find_texts, keep_input
+from recipes.data.texts import Piece, text_pieces
 from recipes.errors import RecipeError, nearest_of
 
 SHAKESPEARE_URL = (
@@ -25,59 +25,80 @@ NAMES = ("manual", "shakespeare", "stdlib")
 _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test"})
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """A text with its digest.
-
-    Attributes:
-        name: The name or path it was loaded by.
-        text: The text without a byte-order mark, its lines ending in LF.
-    """
-
-    name: str
-    text: str = field(repr=False)
-
-    @functools.cached_property
-    def sha256(self) -> str:
-        """The SHA-256 of the text in UTF-8, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
 def load_corpus(
-    name_or_path: str, *, cache_dir: Path | None = None, shakespeare_url: str = SHAKESPEARE_URL
+    *names: str,
+    validation: Sequence[str] = (),
+    text_column: str = "text",
+    cache_dir: Path | None = None,
+    shakespeare_url: str = SHAKESPEARE_URL,
 ) -> Corpus:
-    """Load a corpus by name, or the text file at a path.
+    """Load corpora by name, or the texts in files, folders and data sets.
 
     - `manual`: the reference topics that CPython's `help()` shows, sorted by topic (0.5 MB);
     - `stdlib`: the sources of the running interpreter's library without its tests, sorted by path
       (12 MB); files that cannot be read as UTF-8 text are left out;
-    - `shakespeare`: Tiny Shakespeare (1.1 MB), downloaded once, verified and cached.
+    - `shakespeare`: Tiny Shakespeare (1.1 MB), downloaded once, verified and cached;
+    - a text file, one of JSON lines (`.jsonl`) or a Parquet file, which have a document in every
+      row; a folder of these, or a pattern such as `texts/**/*.md`;
+    - `hf:NAME[:CONFIG[:SPLIT]]`: a data set of the Hugging Face hub.
 
     The first two differ between versions of Python, hence the digest. A name wins over a file of
-    the same name; `./manual` is the file. A byte-order mark is dropped and CRLF becomes LF.
+    the same name; `./manual` is the file. A byte-order mark is dropped and CRLF becomes LF. What
+    is larger than memory should be is read again each time that it is needed.
 
     Args:
-        name_or_path: One of `NAMES`, or a path (`~` is the home folder).
+        *names: Each one of `NAMES`, or a path (`~` is the home folder).
+        validation: Names of the text to validate on, in the same way.
+        text_column: Name of the column of tables that holds the text.
         cache_dir: Where downloads are kept; `linen-blocks` in the user's cache folder if None.
         shakespeare_url: Where Tiny Shakespeare is downloaded from.
 
     Raises:
-        RecipeError: An unknown name, or a file that is missing, unreadable, a folder, empty,
-            binary or not UTF-8 (with the offset of the first wrong byte).
+        RecipeError: An unknown name, or a file that is missing, unreadable, empty, binary or not
+            UTF-8 (with the offset of the first wrong byte), or a table without that column.
 
     Example:
         >>> corpus = load_corpus("manual")
         >>> corpus.text[:22]
         'The "assert" statement'
     """
-    kept_in = cache_dir or platformdirs.user_cache_path("linen-blocks")
-    sources: dict[str, Callable[[], str]] = {
+    kept_in = cache_dir or cache_folder()
+    named: dict[str, Callable[[], str]] = {
         "manual": _manual,
         "shakespeare": lambda: _shakespeare(kept_in, shakespeare_url),
         "stdlib": lambda: _stdlib(Path(sysconfig.get_path("stdlib"))),
     }
-    source = sources.get(name_or_path, lambda: _file(name_or_path))
-    return Corpus(name_or_path, source())
+    held_out = load_corpus(*validation, text_column=text_column) if validation else None
+    if len(names) == 1 and names[0] in named:
+        return Corpus(names[0], named[names[0]](), held_out)
+    sources: list[Iterable[Piece]] = []
+    for name in names:
+        if name in named:
+            sources.append((Piece(named[name](), True),))
+        elif found := find_texts(name, text_column):
+            sources += found
+        else:
+            raise _unknown(name)
+    return corpus_of(", ".join(names), Chained(tuple(sources)), held_out)
+
+
+def with_input(name: str) -> str:
+    """Keep the standard input in a file, whose path replaces `-`; other names stay.
+
+    Raises:
+        RecipeError: The standard input is a terminal, or it cannot be kept.
+    """
+    return str(keep_input(cache_folder())) if name == STDIN else name
+
+
+def anywhere(name: str) -> str:
+    """Make a path absolute, so that a run finds its text again from any folder."""
+    return name if name in NAMES else absolute(name)
+
+
+def cache_folder() -> Path:
+    """Folder of downloads and of encoded texts, in the user's cache folder."""
+    return platformdirs.user_cache_path("linen-blocks")
 
 
 def _manual() -> str:
@@ -100,9 +121,11 @@ def _stdlib(root: Path) -> str:
     texts = []
     for path in paths:
         try:
-            texts.append(_decode(path.read_bytes(), str(path)))
+            text = "".join(piece.text for piece in text_pieces(path))
         except (OSError, RecipeError):
             continue
+        if text:
+            texts.append(text)
     if not texts:
         raise RecipeError(
             f"This Python keeps no source files in {str(root)!r}, where the corpus 'stdlib' is.",
@@ -118,21 +141,7 @@ def _shakespeare(cache_dir: Path, url: str) -> str:
         sha256=SHAKESPEARE_SHA256,
         max_bytes=SHAKESPEARE_MAX_BYTES,
     )
-    return _decode(data, url)
-
-
-def _file(name: str) -> str:
-    try:
-        data = Path(os.path.expanduser(name)).read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _unknown(name) from error
-    except IsADirectoryError as error:
-        fix = "Give the path of one text file."
-        raise RecipeError(f"{name!r} is a folder, not a text file.", fix) from error
-    except OSError as error:
-        fix = "Give a text file that can be read."
-        raise RecipeError(f"{name!r} cannot be read: {error.strerror}.", fix) from error
-    return _decode(data, name)
+    return data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def _unknown(name: str) -> RecipeError:
@@ -146,23 +155,3 @@ def _unknown(name: str) -> RecipeError:
         f"{name!r} is neither a corpus nor a file.",
         f"Use {nearest_of(name, NAMES)}, or the path of a text file.",
     )
-
-
-def _decode(data: bytes, name: str) -> str:
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise RecipeError(
-            f"{name!r} has a NUL byte at offset {nul}: it is binary, or text in UTF-16.",
-            "Give a text file in UTF-8.",
-        )
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise RecipeError(
-            f"{name!r} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}.",
-            "Convert the file to UTF-8.",
-        ) from error
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    if not text:
-        raise RecipeError(f"{name!r} is empty.", "Give a file with text in it.")
-    return text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("linen-blocks", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 # The length of training and the path of the text may change; the text may not.
-FREE_ON_RESUME = ("trainer", "data")
+FREE_ON_RESUME = ("trainer", "data", "text_column")
 
 
 def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corpus) -> Recipe:
@@ -104,7 +104,8 @@ def _environment(corpus: Corpus) -> dict[str, Any]:
         "corpus": {
             "name": corpus.name,
             "sha256": corpus.sha256,
-            "characters": len(corpus.text),
+            "characters": corpus.characters,
+            "documents": corpus.documents,
         },
         "versions": {
             "python": platform.python_version(),

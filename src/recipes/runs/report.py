@@ -54,7 +54,7 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
     return (
         f"{said}model   {model.num_layers} layers, {model.num_heads} heads, "
         f"{model.features} features, context {model.context}: {count:,} parameters\n"
-        f"text    {corpus.name}: {len(corpus.text):,} characters, {model.vocab_size} kinds of "
+        f"text    {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} kinds of "
         "tokens\n"
         f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"
     )

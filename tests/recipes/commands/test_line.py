@@ -49,7 +49,7 @@ def test_options_change_a_preset_field_by_field() -> None:
     words = "train lecture --data x.txt --batch-size 3 --seed 5 --model.features 12 "
     words += "--model.use-qkv-bias --optimizer.clip-norm 0.5 --trainer.eval-every 7"
     given, lecture = settings(parse(words.split())), PRESETS["lecture"]
-    assert (given.data, given.batch_size, given.seed) == ("x.txt", 3, 5)
+    assert (given.data, given.batch_size, given.seed) == (("x.txt",), 3, 5)
     assert (given.model.features, given.model.use_qkv_bias) == (12, True)
     assert (given.optimizer.clip_norm, given.trainer.eval_every) == (0.5, 7)
     assert given.model.context == lecture.model.context

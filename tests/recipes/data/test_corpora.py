@@ -121,10 +121,6 @@ def test_a_name_wins_over_a_file_of_that_name(tmp_path, monkeypatch):
     assert load_corpus("./manual").text == "mine"
 
 
-def test_a_folder_is_refused(tmp_path):
-    assert refusal(tmp_path).cause == f"{str(tmp_path)!r} is a folder, not a text file."
-
-
 def test_a_misspelt_name_is_answered_with_the_nearest():
     error = refusal("shakespear")
 

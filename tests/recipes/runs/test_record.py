@@ -34,7 +34,8 @@ def test_what_was_left_open_is_settled(folder: RunFolder) -> None:
 def test_the_digest_of_the_text_is_recorded(folder: RunFolder) -> None:
     # printf abcabc | sha256sum
     digest = "bbb59da3af939f7af5f360f2ceb80a496e3bae1cd87dde426db0ae40677e1c2c"
-    assert folder.read_env()["corpus"] == {"name": "abc.txt", "sha256": digest, "characters": 6}
+    expected = {"name": "abc.txt", "sha256": digest, "characters": 6, "documents": 1}
+    assert folder.read_env()["corpus"] == expected
 
 
 def test_how_long_to_train_may_change(folder: RunFolder) -> None:
