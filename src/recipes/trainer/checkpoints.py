@@ -21,10 +21,10 @@ from recipes.trainer.saved import (
     RECORD,
     DamagedError,
     check_digests,
+    measured,
     not_permitted,
     read_record,
     record_damage,
-    val_loss,
 )
 from recipes.trainer.state import TrainState
 
@@ -40,7 +40,7 @@ class Restored:
 
     Attributes:
         state: The training state, equal to the one that was saved.
-        record: The record saved with it: `step`, `val_loss`, and the caller's entries.
+        record: The record saved with it: `step`, and the caller's entries.
         damaged: Descriptions of later checkpoints that are damaged, and were skipped.
         later: Steps of all later checkpoints, which the next save deletes.
         metrics: Rows of metrics up to this step.
@@ -61,17 +61,28 @@ class Checkpoints:
 
     Attributes:
         directory: The folder.
-        keep: Number of last checkpoints to keep, besides the best by validation loss.
+        keep: Number of last checkpoints to keep, besides the best.
+        monitor: Entry of the record that tells which is best.
+        highest: Whether the best has the highest value of it, not the lowest.
 
     Raises:
         ValueError: `keep` below 1.
     """
 
-    def __init__(self, directory: Path | str, *, keep: int = 2):
+    def __init__(
+        self,
+        directory: Path | str,
+        *,
+        keep: int = 2,
+        monitor: str = "val_loss",
+        highest: bool = False,
+    ):
         if keep < 1:
             raise ValueError(f"keep={keep} must be at least 1; use 1 for the last step alone.")
         self.directory = Path(directory).absolute()
         self.keep = keep
+        self.monitor = monitor
+        self.highest = highest
 
     def steps(self) -> list[int]:
         """The steps of all checkpoints, in order.
@@ -89,7 +100,7 @@ class Checkpoints:
         return sorted(int(name[1]) for name in names if name)
 
     def best(self) -> int | None:
-        """The step with the lowest validation loss, or the last one where none was evaluated.
+        """The step whose monitored value is best, or the last one where none was measured.
 
         Steps whose records are damaged are passed over, and named in a warning.
         """
@@ -102,7 +113,7 @@ class Checkpoints:
 
         Args:
             state: The state to save.
-            record: Values for JSON, with `val_loss` where it was measured.
+            record: Values for JSON, with the monitored one where it was measured.
             metrics: Rows of metrics up to this step.
 
         Raises:
@@ -223,7 +234,7 @@ class Checkpoints:
         return template.replace(**{**tree, "key": key}), record
 
     def _ranked(self) -> list[int]:
-        """Steps by validation loss, then those without one, the last first.
+        """Steps by the monitored value, then those without one, the last first.
 
         Steps whose records are damaged come only where all are, as no record can say which is best.
         """
@@ -232,10 +243,11 @@ class Checkpoints:
         for step in filter(damage.get, steps):
             log.warning("The checkpoint of step %d is passed over: %s.", step, damage[step])
         intact = [step for step in steps if damage[step] is None]
-        losses = {step: val_loss(self._path(step)) for step in intact}
-        measured = sorted((loss, step) for step, loss in losses.items() if loss is not None)
-        rest = [step for step in intact if losses[step] is None]
-        return [step for _, step in measured] + rest[::-1] or steps[::-1]
+        values = {step: measured(self._path(step), self.monitor) for step in intact}
+        sign = -1.0 if self.highest else 1.0
+        ranked = sorted((sign * value, step) for step, value in values.items() if value is not None)
+        rest = [step for step in intact if values[step] is None]
+        return [step for _, step in ranked] + rest[::-1] or steps[::-1]
 
     def _prune(self, last: int) -> None:
         for later in [step for step in self.steps() if step > last]:
@@ -284,4 +296,5 @@ def _arrays(state: TrainState) -> dict[str, Any]:
         "opt_state": state.opt_state,
         "key": jax.random.key_data(state.key),
         "skipped": state.skipped,
+        **({"extra": state.extra} if jax.tree.leaves(state.extra) else {}),
     }

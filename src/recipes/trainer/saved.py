@@ -84,10 +84,10 @@ def record_damage(place: Path) -> str | None:
         return f"{RECORD} cannot be read: {error.strerror}"
 
 
-def val_loss(place: Path) -> float | None:
-    """The validation loss of a checkpoint; None if there is none to compare."""
+def measured(place: Path, metric: str) -> float | None:
+    """A metric in the record of a checkpoint; None if there is none to compare."""
     try:
-        loss = json.loads((place / RECORD).read_bytes()).get("val_loss")
+        value = json.loads((place / RECORD).read_bytes()).get(metric)
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
-    return loss if isinstance(loss, float | int) and math.isfinite(loss) else None
+    return value if isinstance(value, float | int) and math.isfinite(value) else None

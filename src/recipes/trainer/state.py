@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from flax import struct
 from flax.training import train_state
 
 
@@ -15,10 +16,13 @@ class TrainState(train_state.TrainState):
         key: Random key, which never changes; each step folds its number into it, so that noise
             differs between steps and any step can be repeated.
         skipped: Number of consecutive steps, up to the last, whose gradient was not finite.
+        extra: Arrays that a step of one's own keeps, such as averages of parameters; they are saved
+            and resumed with the rest.
     """
 
     key: jax.Array
     skipped: jax.Array
+    extra: Any = struct.field(default_factory=dict)
 
     @classmethod
     def create(
@@ -31,7 +35,8 @@ class TrainState(train_state.TrainState):
         **fields: Any,
     ) -> "TrainState":
         """Create the state before the first step; `params` are donated to training."""
-        # Training donates the state's buffers: the caller's key must not be one of them.
+        # Training donates the state's buffers: those of others must not be among them, none twice.
+        fields["extra"] = jax.tree.map(jnp.copy, fields.get("extra", {}))
         fields |= {"key": jnp.copy(key), "skipped": jnp.zeros((), jnp.int32)}
         state = super().create(apply_fn=apply_fn, params=params, tx=tx, **fields)
         # A Python integer would be traced as another type than the array that a step returns.

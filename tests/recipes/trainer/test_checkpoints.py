@@ -305,3 +305,13 @@ def test_a_disk_that_is_full_is_an_error_and_keeps_the_last_step(tmp_path: Path)
     )
     assert checkpoints.steps() == [1]
     assert int(checkpoints.restore(make_state()).state.step) == 1
+
+
+@pytest.mark.parametrize(("highest", "best"), [(False, 2), (True, 3)])
+def test_the_best_is_that_of_the_monitored_value(tmp_path: Path, highest: bool, best: int) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=9, monitor="accuracy", highest=highest)
+    for step, accuracy in enumerate([0.5, 0.3, 0.8, 0.6], start=1):
+        state = make_state()
+        record = {"accuracy": accuracy, "val_loss": float(step)}
+        checkpoints.save(state.replace(step=state.step + step), record)
+    assert checkpoints.best() == best
