@@ -9,6 +9,9 @@ from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
 from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
+# In a config.json, what was changed when the run was resumed.
+CHANGES = "changes"
+
 
 @dataclass(frozen=True)
 class GPTConfig:
@@ -92,6 +95,7 @@ class Recipe:
         model: The GPT.
         optimizer: How its parameters are updated.
         trainer: How long to train, and how often to evaluate.
+        preset: Name of the preset that the settings started from; empty for none.
 
     Raises:
         RecipeError: A number out of range.
@@ -107,6 +111,7 @@ class Recipe:
     model: GPTConfig = field(default_factory=GPTConfig)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    preset: str = ""
 
     def __post_init__(self) -> None:
         if not self.data:
@@ -145,6 +150,7 @@ class Recipe:
             RecipeError: A name that this version does not know, or a value out of range.
         """
         parts = {"model": GPTConfig, "optimizer": OptimizerSettings, "trainer": TrainerSettings}
+        content = {name: value for name, value in content.items() if name != CHANGES}
         try:
             made = {name: _checked(kind, content[name]) for name, kind in parts.items()}
             return _checked(cls, {**content, **made})

@@ -167,14 +167,14 @@ def initial_state(
     return create_on(mesh, create, params)
 
 
-def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume = None) -> int:
+def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | None = None) -> int:
     """Train in the folder of a run, which this process has claimed; return the exit code.
 
     Args:
         recipe: The settings.
         corpus: The text, nine tenths to train on and one to validate on.
         folder: Folder of the run.
-        resume: A step, or `"auto"` for the last one saved, if any.
+        resume: How to go on with the run of the folder; None for a new one.
 
     Raises:
         RecipeError: A mistake in the settings or the corpus, or a failed write.
@@ -185,7 +185,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, *, resume: Resume =
     context, end = recipe.model.context, recipe.trainer.max_steps
     tokens, held_out = split_tokens(tokenizer.encode(corpus.text), context)
     keep_model(recipe, folder)
-    recipe = record(recipe, folder, tokenizer, corpus)
+    recipe = record(recipe, folder, tokenizer, corpus, resume)
     options = {"context": context, "batch_size": recipe.batch_size, "seed": recipe.seed}
     batches = training_batches(tokens, **options)
     held_out = held_out[: EVALUATION_TOKENS + 1]

@@ -1,5 +1,7 @@
 """Presets: named settings of whole runs, with the sources of their numbers."""
 
+from dataclasses import replace
+
 from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError, nearest_of
 from recipes.trainer.settings import OptimizerSettings, TrainerSettings
@@ -13,7 +15,7 @@ ABOUT = {
     "gpt2-124m": "the smallest GPT-2, to be counted: byte-pair tokens come later",
 }
 
-PRESETS = {
+_SETTINGS = {
     "quick": Recipe(
         batch_size=16,
         model=GPTConfig(num_layers=3, num_heads=4, features=128, context=64),
@@ -85,6 +87,8 @@ PRESETS = {
         trainer=TrainerSettings(max_steps=600_000, log_every=10, eval_every=1000, accumulate=40),
     ),
 }
+
+PRESETS = {name: replace(recipe, preset=name) for name, recipe in _SETTINGS.items()}
 
 
 def preset(name: str) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +27,10 @@ from recipes.runs.report import PROGRAM
 DESCRIPTION = (
     "Train a GPT on a text, write with it, measure it. Without a command: train quick. "
     "With --debug a mistake shows its traceback; --version prints the version."
+)
+# What other libraries call it.
+SHORT: dict[str, str] = dict.fromkeys(
+    ("--lr", "--learning-rate", "--optimizer.lr"), "--optimizer.learning-rate"
 )
 
 
@@ -80,10 +84,12 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Expo
     Raises:
         RecipeError: An unknown preset, or a setting out of range.
     """
-    name, recipe = _starting_point(words)
+    if words[0] in ("train", "size"):
+        words = [_full(word) for word in words]
+    recipe = _starting_point(words)
     settings = {field: getattr(recipe, field) for field in Recipe.__dataclass_fields__}
     commands: Any = (
-        Annotated[Train, tyro.conf.subcommand("train", default=Train(**settings, preset=name))]
+        Annotated[Train, tyro.conf.subcommand("train", default=Train(**settings))]
         | Annotated[Sample, tyro.conf.subcommand("sample")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size")]
@@ -92,7 +98,7 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Expo
     )
     command = tyro.cli(commands, prog=PROGRAM, description=DESCRIPTION, args=list(words))
     if isinstance(command, Train):
-        if command.preset != name:
+        if command.preset != recipe.preset:
             raise RecipeError(
                 f"The preset {command.preset!r} stands after an option.",
                 f"Write it first: train {command.preset} --option value.",
@@ -111,14 +117,23 @@ def _version() -> int:
     return 0
 
 
-def _starting_point(words: Sequence[str]) -> tuple[str, Recipe]:
-    """The default settings of `train`: those of a preset, or of the run to resume."""
+def _full(word: str) -> str:
+    """A word with the full name of an option for its short one."""
+    name, equals, value = word.partition("=")
+    return f"{SHORT.get(name, name)}{equals}{value}"
+
+
+def _starting_point(words: Sequence[str]) -> Recipe:
+    """The default settings of a command: those of a preset, or of the run to resume."""
     if list(words[:1]) != ["train"]:
-        return "quick", preset("quick")
+        return preset("quick")
     options = [word for word in words[1:] if word not in ("-h", "--help")]
-    if options and not options[0].startswith("-"):
-        return options[0], preset(options[0])
-    where, _ = tyro.cli(_Where, args=options, return_unknown_args=True, add_help=False)
+    named = options[0] if options and not options[0].startswith("-") else None
+    where, _ = tyro.cli(
+        _Where, args=options[named is not None :], return_unknown_args=True, add_help=False
+    )
     if where.resume != "never" and where.run_dir and RunFolder(where.run_dir).exists:
-        return "", Recipe.from_json(RunFolder(where.run_dir).read_config())
-    return "quick", preset("quick")
+        run = Recipe.from_json(RunFolder(where.run_dir).read_config())
+        if named is None or run.preset in (named, ""):
+            return replace(run, preset=named or run.preset)
+    return preset(named or "quick")

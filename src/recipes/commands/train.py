@@ -13,6 +13,7 @@ from recipes.data import load_corpus, tokenizer_of
 from recipes.data.corpora import anywhere, with_input
 from recipes.errors import RecipeError
 from recipes.runs.folder import Resume, RunFolder, claimed
+from recipes.runs.record import changes
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Train(Recipe):
     """Train a GPT on a text; every setting of the preset can be changed.
 
     Attributes:
-        preset: Settings to start from; `presets` lists them. Without one, those of the run that is
-            resumed, or quick.
+        preset: Settings to start from; `presets` lists them. A run that is resumed has its own.
         run_dir: Folder of the run; a new one below runs/ if left out.
-        resume: never; auto goes on from the last checkpoint, if there is one; or a step.
+        resume: never; auto goes on from the last checkpoint, if there is one; or a step, of which 0
+            is the start.
+        change: Whether a resumed run goes on with other settings of the optimiser, where given.
         max_steps: Short for trainer.max_steps.
         mesh: Short for trainer.mesh.
     """
@@ -31,6 +33,7 @@ class Train(Recipe):
     preset: tyro.conf.Positional[str] = "quick"
     run_dir: Path | None = None
     resume: str = "never"
+    change: bool = False
     max_steps: int | None = None
     mesh: str | None = None
 
@@ -49,29 +52,34 @@ class Train(Recipe):
         given = {name: value for name, value in short.items() if value is not None}
         recipe = replace(recipe, trainer=replace(recipe.trainer, **given))
         path = self.run_dir or _new_folder(self.preset)
-        if isinstance(resume, int):
+        if resume is not None and resume.step != "auto":
             # A step to resume at exists only where there is a run.
             RunFolder(path).read_config()
         from recipes.nanogpt import train
 
         with claimed(path, resume=resume is not None) as folder:
+            if resume is not None and folder.exists:
+                for text in changes(folder.read_config(), recipe, resume):
+                    print(f"changed {text}")
             return train(recipe, corpus, folder, resume=resume)
 
-    def _resume(self) -> Resume:
-        """The checkpoint to resume from: a step, the last one, or none."""
+    def _resume(self) -> Resume | None:
+        """How to go on with a run; None for a new one."""
         if self.resume == "never":
+            if self.change:
+                raise RecipeError("--change is for a run that is resumed.", "Add --resume auto.")
             return None
         if self.run_dir is None:
             raise RecipeError(
                 f"--resume {self.resume} needs the folder of a run.", "Add --run-dir FOLDER."
             )
         if self.resume == "auto":
-            return "auto"
+            return Resume(change=self.change)
         if not self.resume.isdecimal():
             raise RecipeError(
                 f"--resume {self.resume} is no step.", "Use never, auto or the number of a step."
             )
-        return int(self.resume)
+        return Resume(int(self.resume), change=self.change)
 
 
 def _absolute(path: str) -> str:

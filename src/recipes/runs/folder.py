@@ -8,24 +8,23 @@ metrics.jsonl    one row per logged step        tokenizer.json
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from recipes.data.files import write_atomically
 from recipes.errors import RecipeError
 
-# A step, the last one saved if any, or a new run.
-Resume: TypeAlias = int | Literal["auto"] | None
-
 # The lock belongs to the process, not the file: a killed run leaves no claim.
 LOCK, HOLDER = ".lock", ".holder"
 # Files of an interrupted start: config.json is written last.
 UNFINISHED = {"env.json", "model.json", "tokenizer.json"}
+_STEP = re.compile(r"step_(\d+)$")
 
 
 def is_published(folder: Path) -> bool:
@@ -34,6 +33,19 @@ def is_published(folder: Path) -> bool:
         return "model_type" in json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError, TypeError):
         return False
+
+
+@dataclass(frozen=True)
+class Resume:
+    """How to go on with a run.
+
+    Attributes:
+        step: Step to go on from: `"auto"` is the last one saved, if any, and 0 the start.
+        change: Whether the settings of the optimiser may differ from those of the run.
+    """
+
+    step: int | Literal["auto"] = "auto"
+    change: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,11 @@ class RunFolder:
                 "Give the folder that `train` printed.",
             )
         return _read_json(self.config)
+
+    def last_step(self) -> int:
+        """The last step that was saved; 0 if there is none."""
+        names = (path.name for path in self.checkpoints.glob("step_*"))
+        return max((int(digits[1]) for name in names if (digits := _STEP.match(name))), default=0)
 
     def read_env(self) -> dict[str, Any]:
         """Read the record of the run's environment."""

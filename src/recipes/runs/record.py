@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from recipes.config import CHANGES, Recipe
 from recipes.data import Corpus, Tokenizer, check_same_tokenizer, load_tokenizer, save_tokenizer
 from recipes.errors import RecipeError
 from recipes.runs.folder import write_json
 
 if TYPE_CHECKING:
-    from recipes.config import Recipe
-    from recipes.runs.folder import RunFolder
+    from recipes.runs.folder import Resume, RunFolder
 
 PACKAGES = ("linen-blocks", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 # The length of training and the path of the text may change; the text may not.
 FREE_ON_RESUME = ("trainer", "data", "text_column")
+# With --change the optimiser may go on in another way too.
+CHANGEABLE = (*FREE_ON_RESUME, "optimizer")
+# But not be another one: its state would be of another form.
+KIND = "optimizer.name "
 
 
-def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corpus) -> Recipe:
+def record(
+    recipe: Recipe,
+    folder: RunFolder,
+    tokenizer: Tokenizer,
+    corpus: Corpus,
+    resume: Resume | None = None,
+) -> Recipe:
     """Complete the settings and record them, or compare them with the run in the folder.
 
     Returns:
@@ -46,17 +58,50 @@ def record(recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corp
     else:
         check_same_tokenizer(load_tokenizer(folder.tokenizer), tokenizer)
         check_same_corpus(folder, corpus)
-        # A run of an older version has the defaults of settings that are new.
-        before = type(recipe).from_json(recorded).as_json()
-        if found := differences(_fixed(before), _fixed(recipe.as_json())):
-            raise RecipeError(
-                f"The settings differ from those of the run: {'; '.join(found)}.",
-                "Leave out the preset and the options to go on with the run's own settings, or "
-                "give --run-dir another folder.",
-            )
+        _check_unchanged(recorded, recipe, _free(resume))
     # Last, because it makes the folder a run.
-    write_json(folder.config, recipe.as_json())
+    write_json(folder.config, {**recipe.as_json(), **_history(recorded, recipe, folder, resume)})
     return recipe
+
+
+def changes(recorded: dict[str, Any], recipe: Recipe, resume: Resume) -> list[str]:
+    """Describe how settings differ from those of a run where they may."""
+    return _differing(_free(resume), recorded, recipe)
+
+
+def _free(resume: Resume | None) -> Sequence[str]:
+    """The settings that may change."""
+    return CHANGEABLE if resume is not None and resume.change else FREE_ON_RESUME
+
+
+def _check_unchanged(recorded: dict[str, Any], recipe: Recipe, free: Sequence[str]) -> None:
+    """Refuse settings that differ from those of a run where they may not."""
+    fixed = [name for name in recipe.as_json() if name not in (*free, "preset")]
+    kind = [text for text in _differing(["optimizer"], recorded, recipe) if text.startswith(KIND)]
+    found = _differing(fixed, recorded, recipe)
+    found += [text for text in kind if text not in found]
+    if not found:
+        return
+    fix = (
+        "Leave out the preset and the options to go on with the run's own settings, or give "
+        "--run-dir another folder."
+    )
+    if not kind and all(text.startswith("optimizer.") for text in found):
+        fix = f"Add --change to go on with them, or leave them out. {fix}"
+    raise RecipeError(f"The settings differ from those of the run: {'; '.join(found)}.", fix)
+
+
+def _history(
+    recorded: dict[str, Any] | None, recipe: Recipe, folder: RunFolder, resume: Resume | None
+) -> dict[str, Any]:
+    """What was changed when the run was resumed, so far and now."""
+    if recorded is None or resume is None:
+        return {}
+    history = [*recorded.get(CHANGES, [])]
+    if found := changes(recorded, recipe, resume):
+        step = resume.step if isinstance(resume.step, int) else folder.last_step()
+        history.append({"after_step": step, "settings": found})
+    return {CHANGES: history} if history else {}
 
 
 def check_same_corpus(folder: RunFolder, corpus: Corpus) -> None:
@@ -91,9 +136,14 @@ def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "
     return found
 
 
-def _fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that must stay as they were."""
-    return {name: value for name, value in settings.items() if name not in FREE_ON_RESUME}
+def _differing(names: Iterable[str], recorded: dict[str, Any], recipe: Recipe) -> list[str]:
+    """Describe the differences between some of the settings."""
+    # A run of an older version has the defaults of settings that are new.
+    before, now = (kind.as_json() for kind in (Recipe.from_json(recorded), recipe))
+    # As JSON has them: with lists for tuples.
+    before, now = json.loads(json.dumps([before, now]))
+    one, two = ({name: settings[name] for name in names} for settings in (before, now))
+    return differences(one, two)
 
 
 def _environment(corpus: Corpus) -> dict[str, Any]:

@@ -24,22 +24,25 @@ class _Movable(Protocol):
         ...
 
 
-def restore(state: TrainState, batches: _Movable, folder: RunFolder, resume: Resume) -> Restored:
+def restore(
+    state: TrainState, batches: _Movable, folder: RunFolder, resume: Resume | None
+) -> Restored:
     """Read the checkpoint to resume from, and move the batches to its position.
 
     Args:
         state: State before the first step; returned where nothing is resumed.
         batches: Batches of the run, at their start.
         folder: Folder of the run.
-        resume: A step, `"auto"` for the last one saved, if any, or None.
+        resume: The step to go on from; None for a new run.
 
     Raises:
         RecipeError: There is no such checkpoint, or it is damaged or of other settings.
     """
     checkpoints = Checkpoints(folder.checkpoints)
-    if resume is None or (resume == "auto" and not checkpoints.steps()):
-        return Restored(state, {"tokens": 0, "seconds": 0.0})
-    restored = checkpoints.restore(state, None if resume == "auto" else resume)
+    steps = checkpoints.steps()
+    if resume is None or resume.step == 0 or (resume.step == "auto" and not steps):
+        return Restored(state, {"tokens": 0, "seconds": 0.0}, later=tuple(steps))
+    restored = checkpoints.restore(state, None if resume.step == "auto" else resume.step)
     batches.set_state(restored.record["position"])
     return restored
 
