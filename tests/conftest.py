@@ -22,6 +22,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
 
+# Nor do they say for each operation which lines of Python it comes from.
+jax.config.update("jax_traceback_in_locations_limit", 0)
+
 # Workers, runs and pages compile the same programs: what one has compiled the next one loads.
 for name, value in kept_programs().items():
     jax.config.update(name, value)

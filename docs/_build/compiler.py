@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Of XLA's two ways to write code for a CPU the newer takes up to three times as long to compile.
-FLAG = "--xla_cpu_use_fusion_emitters"
+# Of XLA's two ways to write code for a CPU the newer takes up to three times as long to compile;
+# to split a small program among threads takes longer than to compile it.
+FLAGS = {"--xla_cpu_use_fusion_emitters": "false", "--xla_cpu_parallel_codegen_split_count": "1"}
 
 
 # Pages and tests compile the same small programs: what one has compiled the next one loads.
@@ -51,13 +52,14 @@ def forget_programs_if_many() -> None:
 
 
 def quick_flags() -> str:
-    """`XLA_FLAGS` with the quicker way, for a JAX that is not imported yet.
+    """`XLA_FLAGS` with the quicker ways, for a JAX that is not imported yet.
 
-    Name the flag in `XLA_FLAGS` to choose for yourself; a JAX that no longer knows it does without.
+    Name a flag in `XLA_FLAGS` to choose for yourself; a JAX that no longer knows one does without.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    quick = f"{flags} {FLAG}=false".strip()
-    return quick if FLAG not in flags and xla_accepts(quick) else flags
+    ours = [f"{flag}={value}" for flag, value in FLAGS.items() if flag not in flags]
+    quick = [" ".join([flags, *chosen]).strip() for chosen in (ours, *([one] for one in ours))]
+    return next(filter(xla_accepts, quick), flags) if ours else flags
 
 
 def xla_accepts(flags: str) -> bool:
