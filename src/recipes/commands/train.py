@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -12,8 +13,10 @@ from recipes.config import Recipe
 from recipes.data import load_corpus, tokenizer_of
 from recipes.data.corpora import anywhere, with_input
 from recipes.errors import RecipeError
-from recipes.runs.folder import Resume, RunFolder, claimed
+from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import changes
+from recipes.runs.shared import claimed_together, on_all_devices
+from recipes.trainer.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Train(Recipe):
         change: Whether a resumed run goes on with other settings of the optimiser, where given.
         max_steps: Short for trainer.max_steps.
         mesh: Short for trainer.mesh.
+        processes: Which of several processes this is.
     """
 
     preset: tyro.conf.Positional[str] = "quick"
@@ -36,6 +40,7 @@ class Train(Recipe):
     change: bool = False
     max_steps: int | None = None
     mesh: str | None = None
+    processes: Annotated[Processes, tyro.conf.arg(name="")] = Processes()
 
     def __call__(self) -> int:
         """Train, after the checks that do not need JAX."""
@@ -55,9 +60,12 @@ class Train(Recipe):
         if resume is not None and resume.step != "auto":
             # A step to resume at exists only where there is a run.
             RunFolder(path).read_config()
+        self.processes.join()
         from recipes.nanogpt import train
 
-        with claimed(path, resume=resume is not None) as folder:
+        recipe = on_all_devices(recipe)
+        settings = {**recipe.as_json(), "corpus": corpus.sha256, "resume": str(resume)}
+        with claimed_together(path, resume=resume is not None, settings=settings) as folder:
             if resume is not None and folder.exists:
                 for text in changes(folder.read_config(), recipe, resume):
                     print(f"changed {text}")

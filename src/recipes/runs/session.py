@@ -96,7 +96,7 @@ class Session:
             return
         for row in self._trainer.train(batches):
             # Read once: a signal that comes later belongs to the next row.
-            signal = self._interrupt.received
+            signal = self._interrupt.agree()
             self._interrupted = signal is not None
             yield row
             if signal is not None and row["step"] < self._end:

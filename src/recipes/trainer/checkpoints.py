@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
 from recipes.trainer.digests import leaf_digests, write_digests
+from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
     ARRAYS,
     FORMAT,
@@ -21,12 +23,13 @@ from recipes.trainer.saved import (
     RECORD,
     DamagedError,
     check_digests,
+    drop,
     measured,
     not_permitted,
     read_record,
     record_damage,
 )
-from recipes.trainer.state import TrainState
+from recipes.trainer.state import TrainState, arrays_of
 
 # Hidden, so that an incomplete folder is never listed.
 HALF, DROPPED, REPLACED = ".half", ".dropped", ".replaced_"
@@ -58,6 +61,7 @@ class Checkpoints:
 
     A checkpoint is written to a temporary folder, which is renamed when arrays, record and the
     digests of both are complete, so that a process killed at any moment leaves no partial one.
+    Of several processes each writes its arrays, and the first all else.
 
     Attributes:
         directory: The folder.
@@ -79,7 +83,8 @@ class Checkpoints:
     ):
         if keep < 1:
             raise ValueError(f"keep={keep} must be at least 1; use 1 for the last step alone.")
-        self.directory = Path(directory).absolute()
+        # Of a link the place, which is the same in all processes.
+        self.directory = Path(directory).resolve()
         self.keep = keep
         self.monitor = monitor
         self.highest = highest
@@ -119,38 +124,26 @@ class Checkpoints:
         Raises:
             RecipeError: The write fails; earlier checkpoints stay.
         """
-        step = int(state.step)
-        place, half = self._path(step), self.directory / HALF
+        step, half, arrays = int(state.step), self.directory / HALF, arrays_of(state)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._recover()
-            if half.exists():
-                shutil.rmtree(half)
-            half.mkdir()
-            arrays = _arrays(state)
+            on_first(self._begin)
             digests = leaf_digests(arrays)
             write_arrays(half / ARRAYS, arrays)
             if leaf_digests(read_arrays(half / ARRAYS, arrays)) != digests:
                 raise OSError("what was written reads back as something else")
             content = {**record, "step": step, "format": FORMAT, "arrays": digests}
-            (half / RECORD).write_text(json.dumps(content, indent=1), encoding="utf-8")
-            (half / METRICS).write_bytes(metrics)
-            write_digests(half)
-            if place.exists():
-                os.replace(place, self.directory / f"{REPLACED}{step:06d}")
-            os.replace(half, place)
-            self._recover()
+            on_first(partial(self._complete, step, json.dumps(content, indent=1), metrics))
         # Orbax raises errors of the disk as ValueError.
         except (OSError, ValueError) as error:
-            shutil.rmtree(half, ignore_errors=True)
+            if is_first():
+                shutil.rmtree(half, ignore_errors=True)
             # The text after the first bracket is for debugging Orbax.
             reason = str(error).partition("\n")[0].partition(" [")[0]
             raise RecipeError(
                 f"The checkpoint of step {step} could not be written: {reason}.",
                 "Make room or mend the permissions, then use --resume auto.",
             ) from error
-        self._prune(step)
-        return place
+        return self._path(step)
 
     def restore(self, template: TrainState, step: int | None = None) -> Restored:
         """Restore a checkpoint into the structure of `template`, bit for bit.
@@ -163,7 +156,7 @@ class Checkpoints:
             RecipeError: There is none, its format or its arrays are not the template's, or its
                 files are damaged.
         """
-        self._recover()
+        on_first(self._recover)
         steps = self.steps()
         if not steps:
             raise self._none()
@@ -222,7 +215,7 @@ class Checkpoints:
 
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
         record = read_record(self._path(step), step)
-        arrays, like = self._path(step) / ARRAYS, _arrays(template)
+        arrays, like = self._path(step) / ARRAYS, arrays_of(template)
         if differing := differing_leaves(stored_leaves(arrays), like):
             raise RecipeError(
                 f"The checkpoint of step {step} is of another model or optimiser: {differing}.",
@@ -232,6 +225,27 @@ class Checkpoints:
         check_digests(step, record.pop("arrays"), leaf_digests(tree))
         key = jax.random.wrap_key_data(tree["key"], impl=jax.random.key_impl(template.key))
         return template.replace(**{**tree, "key": key}), record
+
+    def _begin(self) -> None:
+        """Make an empty folder to write to."""
+        half = self.directory / HALF
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._recover()
+        if half.exists():
+            shutil.rmtree(half)
+        half.mkdir()
+
+    def _complete(self, step: int, record: str, metrics: bytes) -> None:
+        """Write the rest beside the arrays, and give the folder its name."""
+        place, half = self._path(step), self.directory / HALF
+        (half / RECORD).write_text(record, encoding="utf-8")
+        (half / METRICS).write_bytes(metrics)
+        write_digests(half)
+        if place.exists():
+            os.replace(place, self.directory / f"{REPLACED}{step:06d}")
+        os.replace(half, place)
+        self._recover()
+        self._prune(step)
 
     def _ranked(self) -> list[int]:
         """Steps by the monitored value, then those without one, the last first.
@@ -251,13 +265,13 @@ class Checkpoints:
 
     def _prune(self, last: int) -> None:
         for later in [step for step in self.steps() if step > last]:
-            self._drop(later)
+            drop(self._path(later), self.directory / DROPPED)
         steps = self.steps()
         # What a damaged record says of its step is not a reason to delete it.
         damaged = [step for step in steps if record_damage(self._path(step))]
         kept = {*steps[-self.keep :], self.best(), *damaged}
         for step in [step for step in steps if step not in kept]:
-            self._drop(step)
+            drop(self._path(step), self.directory / DROPPED)
 
     def _recover(self) -> None:
         """Put back a step that was about to be replaced, or delete it if it was."""
@@ -268,17 +282,6 @@ class Checkpoints:
             else:
                 os.replace(aside, place)
 
-    def _drop(self, step: int) -> None:
-        """Delete a checkpoint; a failure does not stop the run."""
-        dropped = self.directory / DROPPED
-        try:
-            if dropped.exists():
-                shutil.rmtree(dropped)
-            os.replace(self._path(step), dropped)
-            shutil.rmtree(dropped)
-        except OSError as error:
-            log.warning("The checkpoint of step %d could not be deleted: %s.", step, error)
-
     def _none(self) -> RecipeError:
         return RecipeError(
             f"There is no checkpoint in {str(self.directory)!r}.", "Start the run anew."
@@ -286,15 +289,3 @@ class Checkpoints:
 
     def _path(self, step: int) -> Path:
         return self.directory / f"step_{step:06d}"
-
-
-def _arrays(state: TrainState) -> dict[str, Any]:
-    """The arrays of a state, with keys as raw data, which Orbax can store."""
-    return {
-        "step": state.step,
-        "params": state.params,
-        "opt_state": state.opt_state,
-        "key": jax.random.key_data(state.key),
-        "skipped": state.skipped,
-        **({"extra": state.extra} if jax.tree.leaves(state.extra) else {}),
-    }

@@ -1,7 +1,10 @@
 """One checkpoint on disk: its files, and its record, which is read after they were verified."""
 
 import json
+import logging
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,8 @@ from recipes.trainer.digests import find_damage
 
 FORMAT = 2
 ARRAYS, RECORD, METRICS = "arrays", "record.json", "metrics.jsonl"
+
+log = logging.getLogger(__name__)
 
 
 class DamagedError(RecipeError):
@@ -91,3 +96,15 @@ def measured(place: Path, metric: str) -> float | None:
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return value if isinstance(value, float | int) and math.isfinite(value) else None
+
+
+def drop(place: Path, aside: Path) -> None:
+    """Delete a checkpoint, renamed first so that no part is left; a failure is only logged."""
+    try:
+        if aside.exists():
+            shutil.rmtree(aside)
+        os.replace(place, aside)
+        shutil.rmtree(aside)
+    except OSError as error:
+        step = int(place.name.removeprefix("step_"))
+        log.warning("The checkpoint of step %d could not be deleted: %s.", step, error)

@@ -4,6 +4,7 @@ import signal
 from types import FrameType, TracebackType
 
 from recipes.interrupts import allow_presses
+from recipes.trainer.processes import highest
 
 # SIGHUP says that the terminal is gone; not every system has it.
 NOTED = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -46,6 +47,15 @@ class Interrupt:
     def exit_code(self) -> int:
         """Exit code of a process that was ended by a signal: 128 plus its number."""
         return 0 if self.received is None else 128 + self.received
+
+    def agree(self) -> signal.Signals | None:
+        """The signal that this process or any other has received, or None.
+
+        All processes call this after the same step, so that all stop after it.
+        """
+        if number := highest(self.received or 0):
+            self.received = signal.Signals(number)
+        return self.received
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is signal.SIGINT and number == signal.SIGINT:

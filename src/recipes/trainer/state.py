@@ -41,3 +41,15 @@ class TrainState(train_state.TrainState):
         state = super().create(apply_fn=apply_fn, params=params, tx=tx, **fields)
         # A Python integer would be traced as another type than the array that a step returns.
         return state.replace(step=jnp.zeros((), jnp.int32))
+
+
+def arrays_of(state: TrainState) -> dict[str, Any]:
+    """The arrays of a state, with keys as raw data, which Orbax can store."""
+    return {
+        "step": state.step,
+        "params": state.params,
+        "opt_state": state.opt_state,
+        "key": jax.random.key_data(state.key),
+        "skipped": state.skipped,
+        **({"extra": state.extra} if jax.tree.leaves(state.extra) else {}),
+    }
