@@ -14,11 +14,16 @@ from pathlib import Path
 from recipes.errors import RecipeError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file atomically: its name has the old content or the new, never a part.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
     rename. Missing folders are made.
+
+    Args:
+        path: The file.
+        data: Its new content.
+        durable: Whether to wait until the bytes are on the disk, which survives a loss of power.
 
     Raises:
         OSError: The folder cannot be written; nothing is left behind.
@@ -29,7 +34,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 config.json      the resolved settings          samples/       text at every evaluation
 env.json         corpus, versions, devices      checkpoints/   last and best
 metrics.jsonl    one row per logged step        tokenizer.json
+curve.svg        the losses as a picture        report.html    all of it to look at
 """
 
 import contextlib

@@ -5,8 +5,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol
 
+import jax
+
 from recipes.config import Recipe
 from recipes.runs.folder import Resume, RunFolder
+from recipes.runs.pictures import Pictures
 from recipes.runs.report import stopped
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
@@ -67,6 +70,8 @@ class Session:
         self._interrupted = False
         self._checkpoints = Checkpoints(folder.checkpoints)
         self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
+        count = sum(leaf.size for leaf in jax.tree.leaves(trainer.state.params))
+        self._pictures = Pictures(folder, saved.metrics, count)
         self._exits = ExitStack()
 
     def __enter__(self) -> "Session":
@@ -100,6 +105,7 @@ class Session:
             self._interrupted = signal is not None
             yield row
             if signal is not None and row["step"] < self._end:
+                self._draw()
                 self.say(stopped(signal, row["step"], self._folder))
                 self.exit_code = self._interrupt.exit_code
                 return
@@ -111,6 +117,7 @@ class Session:
             RecipeError: The write fails.
         """
         self._metrics.append(row)
+        self._pictures.add(row)
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
             record, rows = self._record(row), self._metrics.rows
@@ -118,13 +125,18 @@ class Session:
             self._metrics.settle()
 
     def show(self, step: int, text: str) -> None:
-        """Write a sample to the folder and print its beginning; the last one whole.
+        """Write a sample to the folder and print its beginning, the last one whole; draw the run.
 
         Raises:
             RecipeError: The write fails.
         """
         self._folder.keep_sample(step, text)
         self.say(text if step == self._end else text[:160], style="dim")
+        self._draw()
+
+    def _draw(self) -> None:
+        if failure := self._pictures.write():
+            self.say(failure)
 
     def _record(self, row: Row) -> dict[str, Any]:
         trainer = self._trainer

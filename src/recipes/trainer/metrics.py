@@ -97,8 +97,21 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         RecipeError: A line that is not a row, or a file that cannot be read.
     """
+    return parse_metrics(_content(path), str(path))
+
+
+def parse_metrics(content: bytes, name: str) -> list[dict[str, Any]]:
+    """Parse the rows of a metrics file, without an incomplete last line.
+
+    Args:
+        content: What the file holds.
+        name: Its name, for the error.
+
+    Raises:
+        RecipeError: A line that is not a row.
+    """
     rows = []
-    lines = _content(path).splitlines(keepends=True)
+    lines = content.splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
@@ -109,7 +122,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             if number == len(lines) and not line.endswith(b"\n"):
                 break
             raise RecipeError(
-                f"Line {number} of {str(path)!r} is no row of metrics.", "Delete that line."
+                f"Line {number} of {name!r} is no row of metrics.", "Delete that line."
             ) from error
         rows.append(row)
     return rows

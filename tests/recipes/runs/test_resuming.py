@@ -90,7 +90,8 @@ def test_a_run_folder_is_complete(
 
     names = {path.name for path in (tmp_path / "a").iterdir() if path.name[0] != "."}
     assert names == {
-        *("config.json", "env.json", "metrics.jsonl", "samples", "checkpoints", "tokenizer.json")
+        *("config.json", "env.json", "metrics.jsonl", "samples", "checkpoints", "tokenizer.json"),
+        *("curve.svg", "report.html"),
     }
     table = rows(tmp_path / "a")
     assert [row["step"] for row in table] == [10, 20, 30, 40]
