@@ -11,6 +11,7 @@ from recipes.config import Recipe
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.pictures import Pictures
 from recipes.runs.report import stopped
+from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
 from recipes.trainer.metrics import MetricsFile
@@ -68,7 +69,7 @@ class Session:
         self._log_every = 10 * recipe.trainer.log_every
         self._interrupt = Interrupt()
         self._interrupted = False
-        self._checkpoints = Checkpoints(folder.checkpoints)
+        self._saves = BackgroundSaves(Checkpoints(folder.checkpoints))
         self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
         count = sum(leaf.size for leaf in jax.tree.leaves(trainer.state.params))
         self._pictures = Pictures(folder, saved.metrics, count)
@@ -78,6 +79,7 @@ class Session:
         with ExitStack() as entered:
             entered.enter_context(self._progress)
             entered.enter_context(self._interrupt)
+            entered.enter_context(self._saves)
             self._exits = entered.pop_all()
         return self
 
@@ -105,6 +107,7 @@ class Session:
             self._interrupted = signal is not None
             yield row
             if signal is not None and row["step"] < self._end:
+                self._saves.wait()
                 self._draw()
                 self.say(stopped(signal, row["step"], self._folder))
                 self.exit_code = self._interrupt.exit_code
@@ -114,15 +117,16 @@ class Session:
         """Write a row, and a checkpoint where the row was evaluated or training stops.
 
         Raises:
-            RecipeError: The write fails.
+            RecipeError: The write fails, or that of the checkpoint before.
         """
+        self._saves.check()
         self._metrics.append(row)
         self._pictures.add(row)
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
             record, rows = self._record(row), self._metrics.rows
-            self._checkpoints.save(self._trainer.state, record, metrics=rows)
-            self._metrics.settle()
+            settle = self._metrics.settle
+            self._saves.save(self._trainer.state, record, metrics=rows, then=settle)
 
     def show(self, step: int, text: str) -> None:
         """Write a sample to the folder and print its beginning, the last one whole; draw the run.

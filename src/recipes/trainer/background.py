@@ -1,0 +1,113 @@
+"""Checkpoints that are written while training goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.state import TrainState
+
+log = logging.getLogger(__name__)
+
+
+class BackgroundSaves:
+    """Context in which a thread writes checkpoints, one at a time, from a copy of the state.
+
+    Training waits for the copy, and for an earlier save that is not complete yet. A save that fails
+    is reported by the next call, and at the latest when the context ends. Where several processes
+    save together, each waits for the others, so there training waits too.
+
+    Args:
+        checkpoints: Where checkpoints are written.
+    """
+
+    def __init__(self, checkpoints: Checkpoints):
+        self._checkpoints = checkpoints
+        self._thread = ThreadPoolExecutor(1, "save")
+        self._pending: Future[Path] | None = None
+        self._then: Callable[[], None] | None = None
+
+    def __enter__(self) -> BackgroundSaves:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown()
+        if error is None:
+            self.wait()
+        elif self._pending is not None and (failure := self._pending.exception()):
+            log.warning("%s", failure)
+
+    def save(
+        self,
+        state: TrainState,
+        record: dict[str, Any],
+        *,
+        metrics: bytes = b"",
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Begin to write the checkpoint of a state, as `Checkpoints.save` does.
+
+        Args:
+            state: The state, which training may donate afterwards.
+            record: Values for JSON, copied by the caller where it goes on to change them.
+            metrics: Rows of metrics up to this step.
+            then: What the next call does first, once the checkpoint is complete.
+
+        Raises:
+            RecipeError: An earlier save failed.
+        """
+        self.wait()
+        self._then = then
+        if jax.process_count() > 1:
+            self._checkpoints.save(state, record, metrics=metrics)
+            self._finish()
+        else:
+            copy = jax.tree.map(_copied, state)
+            write = partial(self._checkpoints.save, copy, record, metrics=metrics)
+            self._pending = self._thread.submit(write)
+
+    def check(self) -> None:
+        """Report a save that has failed.
+
+        Raises:
+            RecipeError: It has.
+        """
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until the last save is complete.
+
+        Raises:
+            RecipeError: It failed.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+            self._finish()
+
+    def _finish(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+
+def _copied(leaf: Any) -> Any:
+    """An array that training cannot donate: on the host, but for keys."""
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.copy(leaf) if is_key else np.array(leaf)

@@ -1,0 +1,56 @@
+"""Checkpoints written beside training are those that training would have waited for."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import chex
+import jax
+from recipes_tiny import SETTINGS, Batches, loss, make_state
+
+from recipes.trainer.background import BackgroundSaves
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.loop import Trainer
+from recipes.trainer.state import TrainState
+
+
+class Slow(Checkpoints):
+    """Writes when it is told to, and in a thread that is noted."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder, keep=9)
+        self.may_write = threading.Event()
+
+    def save(self, state: TrainState, record: dict[str, Any], *, metrics: bytes = b"") -> Path:
+        assert self.may_write.wait(60)
+        return super().save(state, record, metrics=metrics)
+
+
+def test_training_goes_on_and_the_state_of_the_save_is_kept(tmp_path: Path) -> None:
+    at_once, slow = Checkpoints(tmp_path / "at_once", keep=9), Slow(tmp_path / "slow")
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
+    with BackgroundSaves(slow) as saves:
+        for row in trainer.train(Batches()):
+            if row["step"] == 10:
+                at_once.save(trainer.state, {})
+                saves.save(trainer.state, {})
+            assert slow.steps() == []
+        slow.may_write.set()
+    assert slow.steps() == [10]
+    one, other = (c.restore(make_state(seed=3)).state for c in (at_once, slow))
+    chex.assert_trees_all_equal(one.params, other.params)
+    chex.assert_trees_all_equal(one.opt_state, other.opt_state)
+    assert (jax.random.key_data(one.key) == jax.random.key_data(other.key)).all()
+    assert not any(key.name.startswith("save") for key in threading.enumerate())
+
+
+def test_what_follows_a_save_comes_when_it_is_complete(tmp_path: Path) -> None:
+    slow, called = Slow(tmp_path), []
+    with BackgroundSaves(slow) as saves:
+        saves.save(make_state(), {}, then=lambda: called.append(slow.steps()))
+        saves.check()
+        assert called == []
+        slow.may_write.set()
+        saves.wait()
+        assert called == [[0]]
+    assert called == [[0]]
