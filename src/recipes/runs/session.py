@@ -11,6 +11,7 @@ from recipes.config import Recipe
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.pictures import Pictures
 from recipes.runs.report import stopped
+from recipes.runs.trackers import NoTracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
@@ -73,6 +74,7 @@ class Session:
         self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
         count = sum(leaf.size for leaf in jax.tree.leaves(trainer.state.params))
         self._pictures = Pictures(folder, saved.metrics, count)
+        self._tracker = open_tracker(recipe, folder, int(trainer.state.step))
         self._exits = ExitStack()
 
     def __enter__(self) -> "Session":
@@ -80,6 +82,7 @@ class Session:
             entered.enter_context(self._progress)
             entered.enter_context(self._interrupt)
             entered.enter_context(self._saves)
+            entered.callback(self._tracker.close)
             self._exits = entered.pop_all()
         return self
 
@@ -122,6 +125,7 @@ class Session:
         self._saves.check()
         self._metrics.append(row)
         self._pictures.add(row)
+        self._track(row)
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
             record, rows = self._record(row), self._metrics.rows
@@ -137,6 +141,16 @@ class Session:
         self._folder.keep_sample(step, text)
         self.say(text if step == self._end else text[:160], style="dim")
         self._draw()
+
+    def _track(self, row: Row) -> None:
+        """Send a row; a tracker that fails is named once, and training goes on without it."""
+        try:
+            self._tracker.log(row)
+        except Exception as error:
+            self._tracker = NoTracker()
+            self.say(
+                f"The tracker failed: {error!r}. Training goes on; metrics.jsonl has all rows."
+            )
 
     def _draw(self) -> None:
         if failure := self._pictures.write():

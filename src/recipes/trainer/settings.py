@@ -18,6 +18,7 @@ class TrainerSettings:
         accumulate: Parts that a batch is split into, to save memory; gradients are averaged.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
         mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
+        tracker: Where rows go besides metrics.jsonl: tensorboard, wandb or trackio.
 
     Raises:
         RecipeError: A number that cannot be.
@@ -29,6 +30,7 @@ class TrainerSettings:
     accumulate: int = 1
     max_skipped: int = 20
     mesh: str | None = None
+    tracker: Literal["tensorboard", "wandb", "trackio"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_steps", "log_every", "eval_every", "accumulate", "max_skipped"):
