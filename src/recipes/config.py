@@ -152,23 +152,32 @@ class Recipe:
         parts = {"model": GPTConfig, "optimizer": OptimizerSettings, "trainer": TrainerSettings}
         content = {name: value for name, value in content.items() if name != CHANGES}
         try:
-            made = {name: _checked(kind, content[name]) for name, kind in parts.items()}
-            return _checked(cls, {**content, **made})
+            made = {name: _checked(kind, content[name], name) for name, kind in parts.items()}
+            return _checked(cls, {**content, **made}, "it")
         except (KeyError, TypeError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RecipeError(
-                f"config.json is damaged or of another version: {error}.",
-                "Use the version of linen-blocks that wrote it; env.json names it.",
+                f"config.json is damaged or of another version: {reason}.",
+                "Restore it from a copy, or use the version of linen-blocks that env.json names.",
             ) from error
 
 
-def _checked(kind: Any, fields: dict[str, Any]) -> Any:
-    """Build a value from fields that were read, after checking their types."""
+def _checked(kind: Any, fields: Any, where: str) -> Any:
+    """Build a value from fields that were read; one that an older version lacks has its default."""
     # Imported here, as only reading a run needs it.
     from beartype.door import is_bearable
 
+    if not isinstance(fields, dict):
+        raise TypeError(f"{where} holds {fields!r} instead of fields")
     hints = get_type_hints(kind)
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
+    if unknown := sorted(fields.keys() - hints.keys()):
+        raise TypeError(f"{where} has an unknown {unknown[0]!r}")
     for name, value in fields.items():
-        if name in hints and not is_bearable(value, hints[name]):
+        # JSON has no other way to write 1.0 than 1; true is a number in Python alone.
+        number = float(value) if type(value) is int and is_bearable(1.0, hints[name]) else value
+        if not is_bearable(number, hints[name]) or (
+            type(value) is bool and hints[name] is not bool
+        ):
             raise TypeError(f"{name}={value!r} is not {hints[name]}")
     return kind(**fields)

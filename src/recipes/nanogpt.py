@@ -52,10 +52,10 @@ from recipes.data.batches import evaluation_batches, split_tokens, training_batc
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
 from recipes.runs.folder import Resume, RunFolder
-from recipes.runs.record import record
+from recipes.runs.record import record, settled
 from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
-from recipes.runs.starting import keep_model, start_from
+from recipes.runs.starting import start_from
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
@@ -184,8 +184,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     tokenizer = start.tokenizer if start else build_tokenizer(recipe.tokenizer, corpus.text)
     context, end = recipe.model.context, recipe.trainer.max_steps
     tokens, held_out = split_tokens(tokenizer.encode(corpus.text), context)
-    keep_model(recipe, folder)
-    recipe = record(recipe, folder, tokenizer, corpus, resume)
+    recipe = settled(recipe, folder, tokenizer, corpus, resume)
     options = {"context": context, "batch_size": recipe.batch_size, "seed": recipe.seed}
     batches = training_batches(tokens, **options)
     held_out = held_out[: EVALUATION_TOKENS + 1]
@@ -196,6 +195,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     mesh = make_mesh(recipe.trainer.mesh)
     state = initial_state(recipe, model, start.params if start else None, mesh)
     saved = restore(state, batches, folder, resume)
+    begin = int(saved.state.step)
+    record(recipe, folder, tokenizer, corpus, step=begin)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
     trainer = Trainer(saved.state, step=train_step, loss=next_token_loss, **options)
@@ -203,19 +204,26 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:
         session.say(opening(recipe, corpus, folder, saved))
+        if session.lacks_sample:
+            session.show(begin, excerpt(recipe, model, trainer.state.params, tokenizer, corpus))
         for row in session.rows(batches):
             params = trainer.state.params
             if row["step"] % recipe.trainer.eval_every == 0 or row["step"] == end:
                 row["val_loss"] = evaluate(model.apply, params, validation, next_token_loss)["loss"]
             session.keep(row)
             if "val_loss" in row:
-                # A sample starts as the corpus does, with the same key at every evaluation.
-                options = {"context": context, "key": jax.random.key(recipe.seed)}
-                pieces = sample(model, params, tokenizer, corpus.start, **options)
-                session.show(row["step"], "".join(pieces))
+                session.show(row["step"], excerpt(recipe, model, params, tokenizer, corpus))
             if row["step"] == end:
                 session.say(closing(trainer, row, tokenizer, held_out, folder))
         return session.exit_code
+
+
+def excerpt(
+    recipe: Recipe, model: nn.Module, params: Any, tokenizer: Tokenizer, corpus: Corpus
+) -> str:
+    """Draw a text that starts as the corpus does, with the same key at every evaluation."""
+    options = {"context": recipe.model.context, "key": jax.random.key(recipe.seed)}
+    return "".join(sample(model, params, tokenizer, corpus.start, **options))
 
 
 def sample(
@@ -230,13 +238,5 @@ def sample(
     sampling: Sampling = Sampling(),
 ) -> Iterator[str]:
     """Continue a prompt; yield the prompt and then the text, as it is drawn."""
-    return write(
-        model,
-        params,
-        tokenizer,
-        prompt,
-        tokens=tokens,
-        context=context,
-        key=key,
-        sampling=sampling,
-    )
+    options = {"tokens": tokens, "context": context, "key": key, "sampling": sampling}
+    return write(model, params, tokenizer, prompt, **options)

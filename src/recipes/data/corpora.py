@@ -20,6 +20,8 @@ SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2d
 SHAKESPEARE_MAX_BYTES = 4 * 1024 * 1024  # The text has 1.1 MB.
 
 NAMES = ("manual", "shakespeare", "stdlib")
+# Those that differ between versions of Python.
+OF_PYTHON = ("manual", "stdlib")
 
 # Tests contain broken sources and are a third of the tree; installed packages are not Python's.
 _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test"})

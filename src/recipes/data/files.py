@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import queue
-import tempfile
+import secrets
 import threading
 import urllib.error
 import urllib.request
@@ -12,6 +12,16 @@ from http.client import HTTPException
 from pathlib import Path
 
 from recipes.errors import RecipeError
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write CRLF
+
+
+def cannot_read(path: Path | str, error: OSError) -> RecipeError:
+    """The error for a file of a run that cannot be read; another user's file is not damaged."""
+    fix = "Restore it from a copy of the run."
+    if isinstance(error, PermissionError):
+        fix = "Have its owner give you the right to read the run, with chmod -R a+rX."
+    return RecipeError(f"{str(error.filename or path)!r} cannot be read: {error.strerror}.", fix)
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -29,7 +39,9 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         OSError: The folder cannot be written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not tempfile's, whose files no other user may read, whatever the umask.
+    temporary = path.parent / f".writing-{secrets.token_hex(8)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

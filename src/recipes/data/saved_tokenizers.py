@@ -1,10 +1,9 @@
 """Tokenizers as JSON files, and comparison of two tokenizers."""
 
 import dataclasses
-import json
 from pathlib import Path
 
-from recipes.data.files import write_atomically
+from recipes.data.sealed import read_sealed, write_sealed
 from recipes.data.tokenizers import TOKENIZERS, CharTokenizer, Tokenizer, listed
 from recipes.errors import RecipeError
 
@@ -14,7 +13,7 @@ FORMAT = 1
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write a tokenizer: the version of the format, its kind, its fields."""
     content = {"format": FORMAT, "kind": tokenizer.name, **dataclasses.asdict(tokenizer)}
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    write_sealed(path, content)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -24,8 +23,8 @@ def load_tokenizer(path: Path) -> Tokenizer:
         RecipeError: The file is missing, damaged, of another format or of an unknown kind.
     """
     fix = "Restore it from a copy of the run that wrote it."
+    content = read_sealed(path)
     try:
-        content = json.loads(path.read_bytes())
         match content:
             case {"format": int(version)} if version != FORMAT:
                 raise RecipeError(
@@ -42,10 +41,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
                 raise RecipeError(f"The tokenizer {str(path)!r} is of unknown kind {kind!r}.", fix)
             case _:
                 raise ValueError("its format or kind is missing")
-    except OSError as error:
-        cause = f"The tokenizer {str(path)!r} cannot be read: {error.strerror}."
-        raise RecipeError(cause, fix) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
         reason = str(error).rstrip(".")
         raise RecipeError(f"The tokenizer {str(path)!r} is damaged: {reason}.", fix) from error
 

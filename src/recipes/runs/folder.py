@@ -9,8 +9,7 @@ curve.svg        the losses as a picture        report.html    all of it to look
 import contextlib
 import json
 import os
-import re
-import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,14 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from recipes.data.files import write_atomically
+from recipes.data.files import cannot_read, write_atomically
+from recipes.data.sealed import read_sealed, write_sealed
 from recipes.errors import RecipeError
 
 # The lock belongs to the process, not the file: a killed run leaves no claim.
 LOCK, HOLDER = ".lock", ".holder"
 # Files of an interrupted start: config.json is written last.
 UNFINISHED = {"env.json", "model.json", "tokenizer.json"}
-_STEP = re.compile(r"step_(\d+)$")
 
 
 def is_published(folder: Path) -> bool:
@@ -96,14 +95,30 @@ class RunFolder:
             RecipeError: The write fails.
         """
         try:
-            write_atomically(self.path / "samples" / f"step_{step:06d}.txt", text.encode())
+            write_atomically(self._sample(step), text.encode())
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
+    def has_sample(self, step: int) -> bool:
+        """Whether the text of a step was written."""
+        return self._sample(step).exists()
+
+    def _sample(self, step: int) -> Path:
+        return self.path / "samples" / f"step_{step:06d}.txt"
+
     @property
     def exists(self) -> bool:
-        """Whether a run was started here."""
-        return self.config.is_file()
+        """Whether a run was started here.
+
+        Raises:
+            RecipeError: The folder may not be read.
+        """
+        try:
+            return stat.S_ISREG(self.config.stat().st_mode)
+        except PermissionError as error:
+            raise cannot_read(self.path, error) from error
+        except (OSError, ValueError):
+            return False
 
     def read_config(self) -> dict[str, Any]:
         """Read the settings that the run was started with.
@@ -116,21 +131,37 @@ class RunFolder:
                 f"{str(self.path)!r} holds no run: {self.config.name} is missing.",
                 "Give the folder that `train` printed.",
             )
-        return _read_json(self.config)
-
-    def last_step(self) -> int:
-        """The last step that was saved; 0 if there is none."""
-        names = (path.name for path in self.checkpoints.glob("step_*"))
-        return max((int(digits[1]) for name in names if (digits := _STEP.match(name))), default=0)
+        return read_sealed(self.config)
 
     def read_env(self) -> dict[str, Any]:
-        """Read the record of the run's environment."""
-        return _read_json(self.env)
+        """Read the record of the run's environment: `corpus`, and `sessions`, one or more.
+
+        Raises:
+            RecipeError: It is damaged.
+        """
+        content = read_sealed(self.env)
+        match content:
+            case {"corpus": {"name": str(), "sha256": str()}, "sessions": [*sessions]} if all(
+                isinstance(session, dict) and isinstance(session.get("versions"), dict)
+                for session in sessions
+            ):
+                return content
+        raise RecipeError(
+            f"{str(self.env)!r} is damaged: its corpus or its sessions are missing.",
+            "Restore it from a copy of the run.",
+        )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write readable JSON, completely or not at all."""
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    """Write a record of a run with its digest, completely or not at all.
+
+    Raises:
+        RecipeError: The write fails.
+    """
+    try:
+        write_sealed(path, content)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
 
 
 @contextlib.contextmanager
@@ -141,10 +172,11 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         RecipeError: The path is a file or cannot be written, another process is using it, or it
             holds files: any without `resume`, others than a run's with it.
     """
-    if path.exists() and not path.is_dir():
-        raise RecipeError(f"{str(path)!r} is a file, not a folder.", "Give --run-dir another path.")
-    is_new = not path.exists()
     try:
+        if path.exists() and not path.is_dir():
+            fix = "Give --run-dir another path."
+            raise RecipeError(f"{str(path)!r} is a file, not a folder.", fix)
+        is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         _check_contents(path, resume)
         lock = FileLock(path / LOCK, blocking=False)
@@ -162,10 +194,13 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
         yield RunFolder(path)
     finally:
-        # A start that fails before anything is written leaves no folder behind.
+        # What was a folder before is as it was; a start that wrote nothing leaves none behind.
+        # The lock's file goes while it is held: who has opened it meanwhile finds it gone.
         with contextlib.suppress(OSError):
-            if is_new and {entry.name for entry in path.iterdir()} <= {LOCK, HOLDER}:
-                shutil.rmtree(path)
+            (path / HOLDER).unlink()
+            (path / LOCK).unlink()
+            if is_new:
+                path.rmdir()
         lock.release()
 
 
@@ -196,16 +231,3 @@ def _cannot_write(path: Path, error: OSError) -> RecipeError:
         f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
         "Make room or mend the permissions, or give --run-dir another folder.",
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-        if not isinstance(content, dict):
-            raise ValueError("it holds no table of names")
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
-        raise RecipeError(
-            f"{str(path)!r} is damaged: {reason}.", "Restore it from a copy of the run."
-        ) from error
-    return content

@@ -16,6 +16,7 @@ from blocks.introspection import Summary
 from recipes.config import GPTConfig, Recipe
 from recipes.data import CharTokenizer, Tokenizer, load_tokenizer
 from recipes.data.files import write_atomically
+from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt, parameter_shapes
 from recipes.runs.folder import RunFolder
@@ -104,7 +105,7 @@ def save_tuned(run: RunFolder, loaded: LoadedRun, folder: Path) -> None:
         _, params = merge_lora(loaded.model, params)
     tokenizer = loaded.tokenizer
     assert isinstance(tokenizer, PublishedTokenizer)
-    save(folder, params, config=read_json(run.model), tokenizer=tokenizer)
+    save(folder, params, config=read_sealed(run.model), tokenizer=tokenizer)
 
 
 def gpt2_config(config: GPTConfig) -> dict[str, Any]:

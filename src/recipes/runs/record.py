@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.config import CHANGES, Recipe
 from recipes.data import Corpus, Tokenizer, check_same_tokenizer, load_tokenizer, save_tokenizer
+from recipes.data.corpora import OF_PYTHON
 from recipes.errors import RecipeError
 from recipes.runs.folder import write_json
 
@@ -26,14 +27,14 @@ CHANGEABLE = (*FREE_ON_RESUME, "optimizer")
 KIND = "optimizer.name "
 
 
-def record(
+def settled(
     recipe: Recipe,
     folder: RunFolder,
     tokenizer: Tokenizer,
     corpus: Corpus,
     resume: Resume | None = None,
 ) -> Recipe:
-    """Complete the settings and record them, or compare them with the run in the folder.
+    """Complete the settings, and compare them with the run in the folder if there is one.
 
     Returns:
         The settings with the tokenizer's vocabulary and the length of the decay.
@@ -43,25 +44,52 @@ def record(
     """
     recorded = folder.read_config() if folder.exists else None
     decay_steps = recipe.optimizer.decay_steps
-    if decay_steps is None:
+    if decay_steps is None and recorded is not None:
         # Training longer than planned does not change the learning rates of the plan.
-        optimizer = (recorded or {}).get("optimizer", {})
-        decay_steps = optimizer.get("decay_steps", recipe.trainer.max_steps)
+        decay_steps = Recipe.from_json(recorded).optimizer.decay_steps
     recipe = dataclasses.replace(
         recipe,
         model=dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size),
-        optimizer=dataclasses.replace(recipe.optimizer, decay_steps=decay_steps),
+        optimizer=dataclasses.replace(
+            recipe.optimizer, decay_steps=decay_steps or recipe.trainer.max_steps
+        ),
     )
-    if recorded is None:
-        save_tokenizer(tokenizer, folder.tokenizer)
-        write_json(folder.env, _environment(corpus))
-    else:
+    if recorded is not None:
         check_same_tokenizer(load_tokenizer(folder.tokenizer), tokenizer)
         check_same_corpus(folder, corpus)
         _check_unchanged(recorded, recipe, _free(resume))
-    # Last, because it makes the folder a run.
-    write_json(folder.config, {**recipe.as_json(), **_history(recorded, recipe, folder, resume)})
     return recipe
+
+
+def record(
+    recipe: Recipe, folder: RunFolder, tokenizer: Tokenizer, corpus: Corpus, step: int = 0
+) -> None:
+    """Record the settings and this session, unless there is nothing left to train.
+
+    Args:
+        recipe: The settings, which are `settled`.
+        folder: Folder of the run.
+        tokenizer: Its tokenizer.
+        corpus: Its text.
+        step: Step that the session starts at.
+
+    Raises:
+        RecipeError: The write fails.
+    """
+    if step >= recipe.trainer.max_steps:
+        return
+    env = folder.read_env() if folder.exists else {"corpus": _described(corpus), "sessions": []}
+    env["sessions"].append({"step": step, **_environment()})
+    if not folder.exists:
+        from recipes.runs.starting import keep_model  # loads JAX
+
+        keep_model(recipe, folder)
+        save_tokenizer(tokenizer, folder.tokenizer)
+    write_json(folder.env, env)
+    # Last, because it makes the folder a run.
+    recorded = folder.read_config() if folder.exists else None
+    if recorded is None or Recipe.from_json(recorded) != recipe:
+        write_json(folder.config, {**recipe.as_json(), **_history(recorded, recipe, step)})
 
 
 def changes(recorded: dict[str, Any], recipe: Recipe, resume: Resume) -> list[str]:
@@ -91,15 +119,13 @@ def _check_unchanged(recorded: dict[str, Any], recipe: Recipe, free: Sequence[st
     raise RecipeError(f"The settings differ from those of the run: {'; '.join(found)}.", fix)
 
 
-def _history(
-    recorded: dict[str, Any] | None, recipe: Recipe, folder: RunFolder, resume: Resume | None
-) -> dict[str, Any]:
+def _history(recorded: dict[str, Any] | None, recipe: Recipe, step: int) -> dict[str, Any]:
     """What was changed when the run was resumed, so far and now."""
-    if recorded is None or resume is None:
+    if recorded is None:
         return {}
-    history = [*recorded.get(CHANGES, [])]
-    if found := changes(recorded, recipe, resume):
-        step = resume.step if isinstance(resume.step, int) else folder.last_step()
+    before = recorded.get(CHANGES)
+    history = [*before] if isinstance(before, list) else []
+    if found := _differing(CHANGEABLE, recorded, recipe):
         history.append({"after_step": step, "settings": found})
     return {CHANGES: history} if history else {}
 
@@ -110,13 +136,28 @@ def check_same_corpus(folder: RunFolder, corpus: Corpus) -> None:
     Raises:
         RecipeError: Their digests differ.
     """
-    recorded = folder.read_env().get("corpus", {})
-    if recorded.get("sha256") != corpus.sha256:
+    env = folder.read_env()
+    recorded = env["corpus"]
+    if recorded["sha256"] == corpus.sha256:
+        return
+    then, now = env["sessions"][0]["versions"].get("python"), platform.python_version()
+    if corpus.name == recorded["name"] and corpus.name in OF_PYTHON and then != now:
         raise RecipeError(
-            f"The corpus {corpus.name!r} is not the text that the run was trained on, which was "
-            f"{recorded.get('name')!r} with another SHA-256.",
-            "Give the same text with --data.",
+            f"The corpus {corpus.name!r} of Python {now} is not the text that the run was trained "
+            f"on, which was that of Python {then}.",
+            f"Use Python {then}, or give the same text as a file with --data.",
         )
+    raise RecipeError(
+        f"The corpus {corpus.name!r} is not the text that the run was trained on, which was "
+        f"{recorded['name']!r} with another SHA-256.",
+        "Give the same text with --data.",
+    )
+
+
+def changed_versions(folder: RunFolder) -> list[str]:
+    """Describe in which versions the last session of a run differs from the one before."""
+    versions = [session["versions"] for session in folder.read_env()["sessions"][-2:]]
+    return differences(versions[0], versions[-1])
 
 
 def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
@@ -146,17 +187,20 @@ def _differing(names: Iterable[str], recorded: dict[str, Any], recipe: Recipe) -
     return differences(one, two)
 
 
-def _environment(corpus: Corpus) -> dict[str, Any]:
-    """Describe the environment and the text of a run."""
+def _described(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "characters": corpus.characters,
+        "documents": corpus.documents,
+    }
+
+
+def _environment() -> dict[str, Any]:
+    """Describe where a session runs."""
     import jax
 
     return {
-        "corpus": {
-            "name": corpus.name,
-            "sha256": corpus.sha256,
-            "characters": corpus.characters,
-            "documents": corpus.documents,
-        },
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},

@@ -7,6 +7,7 @@ import shlex
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from recipes.runs.record import changed_versions
 from recipes.trainer.metrics import find_lost_rows, rows_after
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
     notes = [f"{sentence} The one before it is used." for sentence in saved.damaged]
     if lost := find_lost_rows(folder.metrics, saved.metrics):
         notes.append(lost)
+    if start < end and (changed := changed_versions(folder)):
+        notes.append(
+            f"Versions differ, and results may in their last digits: {'; '.join(changed)}."
+        )
     if start < end and (later := _later(folder, saved)):
         notes.append(f"{later}: kept until this course saves a step, then deleted.")
     said = "".join(f"{note}\n" for note in notes)

@@ -63,7 +63,7 @@ class Session:
 
     def __init__(self, recipe: Recipe, folder: RunFolder, trainer: Trainer, saved: Restored):
         self.exit_code = 0
-        self._rows = saved.metrics
+        self._saved = saved
         self._trainer = trainer
         self._folder = folder
         self._end = recipe.trainer.max_steps
@@ -98,10 +98,16 @@ class Session:
         """Print text above the progress bar."""
         self._progress.say(text, style=style)
 
+    @property
+    def lacks_sample(self) -> bool:
+        """Whether a process was killed after the step that is resumed, before its sample."""
+        record = self._saved.record
+        return record.get("val_loss") is not None and not self._folder.has_sample(record["step"])
+
     def rows(self, batches: Iterable[Batch]) -> Iterator[Row]:
         """Train, and yield rows of metrics until the last step or an interrupt."""
         start = int(self._trainer.state.step)
-        self._metrics = MetricsFile(self._folder.metrics, rows=self._rows)
+        self._metrics = MetricsFile(self._folder.metrics, rows=self._saved.metrics)
         if start >= self._end:
             return
         for row in self._trainer.train(batches):

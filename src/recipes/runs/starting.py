@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from blocks import CausalLM, LoRA
 from recipes.config import Recipe
 from recipes.data import Tokenizer
+from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.generation.generate import own_context
 from recipes.runs.folder import RunFolder, write_json
@@ -75,7 +76,7 @@ def with_adapters(model: nn.Module, rank: int | None) -> nn.Module:
 
 def keep_model(recipe: Recipe, folder: RunFolder) -> None:
     """Copy the configuration of the model that a run starts from into its folder."""
-    if recipe.init_from is not None and not folder.model.exists():
+    if recipe.init_from is not None:
         write_json(folder.model, read_json(Path(recipe.init_from) / CONFIG))
 
 
@@ -85,7 +86,7 @@ def kept_model(recipe: Recipe, folder: RunFolder) -> nn.Module:
     Raises:
         RecipeError: The copied configuration is missing or damaged.
     """
-    return with_adapters(model_of(read_json(folder.model))[0], recipe.lora)
+    return with_adapters(model_of(read_sealed(folder.model))[0], recipe.lora)
 
 
 def _over(fresh: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

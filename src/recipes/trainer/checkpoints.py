@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from recipes.data.files import cannot_read
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
 from recipes.trainer.digests import leaf_digests, write_digests
@@ -25,7 +26,6 @@ from recipes.trainer.saved import (
     check_digests,
     drop,
     measured,
-    not_permitted,
     read_record,
     record_damage,
 )
@@ -100,7 +100,7 @@ class Checkpoints:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise not_permitted(self.directory, error) from error
+            raise cannot_read(self.directory, error) from error
         names = (re.fullmatch(r"step_(\d+)", name) for name in found)
         return sorted(int(name[1]) for name in names if name)
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from recipes.data.files import cannot_read
 from recipes.errors import RecipeError
 from recipes.trainer.digests import find_damage
 
@@ -29,14 +30,6 @@ def damaged(step: int, damage: str) -> DamagedError:
     )
 
 
-def not_permitted(path: Path | str, error: OSError) -> RecipeError:
-    """The error for files of another user."""
-    return RecipeError(
-        f"{str(error.filename or path)!r} cannot be read: {error.strerror}.",
-        "Have its owner give you the right to read the run, with chmod -R a+rX.",
-    )
-
-
 def read_record(place: Path, step: int) -> dict[str, Any]:
     """Read the record of a checkpoint, after checking its files, format and step.
 
@@ -47,7 +40,7 @@ def read_record(place: Path, step: int) -> dict[str, Any]:
         # The record and the metrics by name, as digests that list nothing would find nothing.
         damage = find_damage(place) or find_damage(place, RECORD) or find_damage(place, METRICS)
     except PermissionError as error:
-        raise not_permitted(place, error) from error
+        raise cannot_read(place, error) from error
     if damage:
         raise damaged(step, damage)
     try:

@@ -19,6 +19,7 @@ def test_the_file_holds_format_kind_and_vocabulary(tmp_path):
     save_tokenizer(CharTokenizer("abc"), tmp_path / "tokenizer.json")
 
     content = json.loads((tmp_path / "tokenizer.json").read_text())
+    assert len(content.pop("sha256")) == 64
     assert content == {"format": 1, "kind": "characters", "vocabulary": "abc"}
 
 
@@ -28,7 +29,7 @@ def test_the_file_holds_format_kind_and_vocabulary(tmp_path):
         ("", "is damaged: Expecting value"),
         ('{"format": 1, "kind": "characters", "vocabu', "is damaged: "),
         (b"\xff\xfe\xff", "is damaged: "),
-        ("[1, 2]", "is damaged: its format or kind is missing"),
+        ("[1, 2]", "is damaged: it holds no table of names"),
         ('{"kind": "bytes"}', "is damaged: its format or kind is missing"),
         ('{"format": "1", "kind": "bytes"}', "is damaged: its format or kind is missing"),
         ('{"format": 1}', "is damaged: its format or kind is missing"),
@@ -45,7 +46,7 @@ def test_a_damaged_or_unknown_file_is_refused(tmp_path, content, cause):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(RecipeError, match=f"The tokenizer '.*tokenizer.json' {cause}"):
+    with pytest.raises(RecipeError, match=f"'.*tokenizer.json' {cause}"):
         load_tokenizer(path)
 
 

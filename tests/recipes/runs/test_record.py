@@ -9,7 +9,7 @@ from recipes.data import ByteTokenizer, CharTokenizer, Corpus
 from recipes.errors import RecipeError
 from recipes.presets import PRESETS
 from recipes.runs.folder import RunFolder
-from recipes.runs.record import check_same_corpus, differences, record
+from recipes.runs.record import check_same_corpus, differences, record, settled
 
 CORPUS = Corpus("abc.txt", "abcabc")
 TOKENIZER = CharTokenizer("abc")
@@ -20,15 +20,15 @@ QUICK = PRESETS["quick"]
 def folder(tmp_path: Path) -> RunFolder:
     """A folder in which a run has been recorded."""
     folder = RunFolder(tmp_path)
-    record(QUICK, folder, TOKENIZER, CORPUS)
+    record(settled(QUICK, folder, TOKENIZER, CORPUS), folder, TOKENIZER, CORPUS)
     return folder
 
 
 def test_what_was_left_open_is_settled(folder: RunFolder) -> None:
-    settled = Recipe.from_json(folder.read_config())
-    assert settled.model.vocab_size == 3
-    assert settled.optimizer.decay_steps == QUICK.trainer.max_steps
-    assert settled == record(settled, folder, TOKENIZER, CORPUS)
+    found = Recipe.from_json(folder.read_config())
+    assert found.model.vocab_size == 3
+    assert found.optimizer.decay_steps == QUICK.trainer.max_steps
+    assert found == settled(found, folder, TOKENIZER, CORPUS)
 
 
 def test_the_digest_of_the_text_is_recorded(folder: RunFolder) -> None:
@@ -40,7 +40,7 @@ def test_the_digest_of_the_text_is_recorded(folder: RunFolder) -> None:
 
 def test_how_long_to_train_may_change(folder: RunFolder) -> None:
     longer = replace(QUICK, trainer=replace(QUICK.trainer, max_steps=10_000))
-    assert record(longer, folder, TOKENIZER, CORPUS).trainer.max_steps == 10_000
+    record(settled(longer, folder, TOKENIZER, CORPUS), folder, TOKENIZER, CORPUS)
     assert folder.read_config()["trainer"]["max_steps"] == 10_000
     assert folder.read_config()["optimizer"]["decay_steps"] == QUICK.trainer.max_steps
 
@@ -49,26 +49,26 @@ def test_a_run_from_before_a_setting_existed_has_its_default(folder: RunFolder) 
     settings = folder.read_config()
     del settings["model"]["remat"]
     folder.config.write_text(json.dumps(settings))
-    record(QUICK, folder, TOKENIZER, CORPUS)
-    assert folder.read_config()["model"]["remat"] is False
+    assert settled(QUICK, folder, TOKENIZER, CORPUS).model.remat is False
+    assert Recipe.from_json(folder.read_config()).model.remat is False
 
 
 def test_other_settings_are_refused_and_change_nothing(folder: RunFolder) -> None:
     before = folder.config.read_bytes()
     other = replace(QUICK, model=replace(QUICK.model, num_layers=7), batch_size=99)
     with pytest.raises(RecipeError, match=r"batch_size is \d+ in the run and 99 now; model.num_l"):
-        record(other, folder, TOKENIZER, CORPUS)
+        settled(other, folder, TOKENIZER, CORPUS)
     assert folder.config.read_bytes() == before
 
 
 def test_another_tokenizer_is_refused(folder: RunFolder) -> None:
     with pytest.raises(RecipeError, match="with the tokenizer 'characters', not 'bytes'"):
-        record(QUICK, folder, ByteTokenizer(), CORPUS)
+        settled(QUICK, folder, ByteTokenizer(), CORPUS)
 
 
 def test_another_text_of_the_same_letters_is_refused(folder: RunFolder) -> None:
     with pytest.raises(RecipeError, match="is not the text that the run was trained on"):
-        record(QUICK, folder, TOKENIZER, Corpus("abc.txt", "abccba"))
+        settled(QUICK, folder, TOKENIZER, Corpus("abc.txt", "abccba"))
 
 
 def test_the_same_text_by_another_name_is_the_same(folder: RunFolder) -> None:

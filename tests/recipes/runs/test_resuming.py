@@ -20,6 +20,7 @@ from small_recipe import SMALL, TEXT
 from recipes.commands import main
 from recipes.config import Recipe
 from recipes.nanogpt import build_gpt, initial_state
+from recipes.runs.folder import RunFolder
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.metrics import MetricsFile, read_metrics
 
@@ -36,7 +37,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 def last_checkpoint(path: Path) -> Restored:
-    recipe = Recipe.from_json(json.loads((path / "config.json").read_text()))
+    recipe = Recipe.from_json(RunFolder(path).read_config())
     template = initial_state(recipe, build_gpt(recipe.model))
     return Checkpoints(path / "checkpoints").restore(template)
 
