@@ -73,11 +73,11 @@ class Processes:
             return
         import jax
 
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
         found = self.coordinator == "auto"
         if self.process_id:
             # JAX would end the process with a trace of the native stack.
             _await_address(self.coordinator, self.join_timeout)
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
         try:
             jax.distributed.initialize(
                 None if found else self.coordinator,
