@@ -138,6 +138,11 @@ class Recipe:
             shape = MeshShape.parse(self.trainer.mesh)
             shape.check_batch(self.batch_size, self.trainer.accumulate)
 
+    @property
+    def part_size(self) -> int:
+        """Sequences that are computed at a time."""
+        return self.batch_size // self.trainer.accumulate
+
     def as_json(self) -> dict[str, Any]:
         """The settings as `config.json` holds them."""
         return dataclasses.asdict(self)

@@ -64,10 +64,9 @@ from recipes.trainer.sharding import create_on, make_mesh
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
 
-# Maximum size of an evaluation during training, which would take too long on a large corpus;
+# Batches of an evaluation during training, which takes about as long as a third as many steps;
 # `eval` reads the whole split.
-EVALUATION_TOKENS = 250_000
-EVALUATION_BATCH = 64
+EVALUATION_BATCHES = 32
 SAMPLE_TOKENS = 300
 
 
@@ -187,8 +186,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     recipe = settled(recipe, folder, tokenizer, corpus, resume)
     options = {"context": context, "batch_size": recipe.batch_size, "seed": recipe.seed}
     batches = training_batches(tokens, **options)
-    held_out = held_out[: EVALUATION_TOKENS + 1]
-    validation = evaluation_batches(held_out, context=context, batch_size=EVALUATION_BATCH)
+    held_out = held_out[: EVALUATION_BATCHES * recipe.part_size * context + 1]
+    validation = evaluation_batches(held_out, context=context, batch_size=recipe.part_size)
 
     # The model becomes a state: new, as it was published, or as it was saved.
     model = start.model if start else build_gpt(recipe.model)

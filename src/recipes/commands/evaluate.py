@@ -35,7 +35,7 @@ class Eval:
         ids = tokenizer.encode(corpus.text)
 
         from recipes.data.batches import evaluation_batches, split_tokens
-        from recipes.nanogpt import EVALUATION_BATCH, next_token_loss
+        from recipes.nanogpt import next_token_loss
         from recipes.runs.published import load_run
         from recipes.runs.record import check_same_corpus
         from recipes.runs.report import bits_per_byte
@@ -45,7 +45,7 @@ class Eval:
             check_same_corpus(folder, corpus)
         _, held_out = split_tokens(ids, recipe.model.context)
         batches = evaluation_batches(
-            held_out, context=recipe.model.context, batch_size=EVALUATION_BATCH
+            held_out, context=recipe.model.context, batch_size=recipe.part_size
         )
         model, params, _ = load_run(self.run)
         found = evaluate(model.apply, params, batches, next_token_loss)

@@ -88,7 +88,7 @@ def closing(
     """The lines after the last step."""
     loss = row["val_loss"]
     return (
-        f"validation loss {loss:.3f} nats per token, "
+        f"validation loss {loss:.3f} nats per token, of {len(held_out) - 1:,}, "
         f"{bits_per_byte(loss, held_out, tokenizer):.3f} bits per byte; "
         f"a uniform guess has {math.log(tokenizer.vocab_size):.3f} nats\n"
         f"time            {trainer.seconds:.0f} s to train, {trainer.compile_seconds:.0f} s to "
