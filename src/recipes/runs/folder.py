@@ -7,6 +7,7 @@ curve.svg        the losses as a picture        report.html    all of it to look
 """
 
 import contextlib
+import io
 import json
 import os
 import stat
@@ -25,6 +26,8 @@ from recipes.errors import RecipeError
 LOCK, HOLDER = ".lock", ".holder"
 # Files of an interrupted start: config.json is written last.
 UNFINISHED = {"env.json", "model.json", "tokenizer.json"}
+# Batches whose gradients were not finite.
+NOT_FINITE = "not_finite.npz"
 
 
 def is_published(folder: Path) -> bool:
@@ -105,6 +108,21 @@ class RunFolder:
 
     def _sample(self, step: int) -> Path:
         return self.path / "samples" / f"step_{step:06d}.txt"
+
+    def keep_arrays(self, name: str, arrays: dict[str, Any]) -> None:
+        """Write arrays by name, for `numpy.load`.
+
+        Raises:
+            RecipeError: The write fails.
+        """
+        import numpy as np
+
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        try:
+            write_atomically(self.path / name, content.getvalue())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     @property
     def exists(self) -> bool:

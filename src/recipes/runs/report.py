@@ -7,6 +7,8 @@ import shlex
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from recipes.errors import RecipeError
+from recipes.runs.folder import NOT_FINITE
 from recipes.runs.record import changed_versions
 from recipes.trainer.metrics import find_lost_rows, rows_after
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from recipes.runs.folder import RunFolder
     from recipes.trainer.checkpoints import Restored
     from recipes.trainer.loop import Row, Trainer
+    from recipes.trainer.not_finite import NotFiniteError
+    from recipes.trainer.settings import OptimizerSettings
 
 PROGRAM = "python -m recipes.nanogpt"
 
@@ -79,6 +83,30 @@ def stopped(signal: Signals, step: int, folder: RunFolder) -> str:
     return (
         f"Stopped by {signal.name} after step {step}, which is saved. Go on with:\n"
         f"{PROGRAM} train --run-dir {quoted(folder.path)} --resume auto"
+    )
+
+
+def given_up(
+    error: NotFiniteError, before: int, settings: OptimizerSettings, folder: RunFolder
+) -> RecipeError:
+    """The end after gradients that were not finite, and the command that goes on.
+
+    Args:
+        error: What the trainer raised; its step is saved.
+        before: The last step that was saved before these gradients, 0 for none.
+        settings: The optimiser of the run.
+        folder: Folder of the run.
+    """
+    # A rate of 1e20 is not ten times too high.
+    rate = min(settings.learning_rate / 10, 1e-3)
+    options = [f"--lr {rate:g}"]
+    if settings.min_learning_rate is not None and settings.min_learning_rate > rate:
+        options.append(f"--optimizer.min-learning-rate {rate / 10:g}")
+    return RecipeError(
+        f"{error.cause} The last finite parameters are saved as that step, and its batches in "
+        f"{NOT_FINITE}.",
+        f"Go on from step {before} with a lower learning rate: {PROGRAM} train --run-dir "
+        f"{quoted(folder.path)} --resume {before} --change {' '.join(options)}",
     )
 
 

@@ -8,14 +8,16 @@ from typing import Any, Protocol
 import jax
 
 from recipes.config import Recipe
-from recipes.runs.folder import Resume, RunFolder
+from recipes.errors import RecipeError
+from recipes.runs.folder import NOT_FINITE, Resume, RunFolder
 from recipes.runs.pictures import Pictures
-from recipes.runs.report import stopped
+from recipes.runs.report import given_up, stopped
 from recipes.runs.trackers import NoTracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
 from recipes.trainer.metrics import MetricsFile
+from recipes.trainer.not_finite import NotFiniteError
 from recipes.trainer.progress import TrainingProgress
 from recipes.trainer.signals import Interrupt
 from recipes.trainer.state import TrainState
@@ -66,6 +68,7 @@ class Session:
         self._saved = saved
         self._trainer = trainer
         self._folder = folder
+        self._recipe = recipe
         self._end = recipe.trainer.max_steps
         self._log_every = 10 * recipe.trainer.log_every
         self._interrupt = Interrupt()
@@ -110,17 +113,20 @@ class Session:
         self._metrics = MetricsFile(self._folder.metrics, rows=self._saved.metrics)
         if start >= self._end:
             return
-        for row in self._trainer.train(batches):
-            # Read once: a signal that comes later belongs to the next row.
-            signal = self._interrupt.agree()
-            self._interrupted = signal is not None
-            yield row
-            if signal is not None and row["step"] < self._end:
-                self._saves.wait()
-                self._draw()
-                self.say(stopped(signal, row["step"], self._folder))
-                self.exit_code = self._interrupt.exit_code
-                return
+        try:
+            for row in self._trainer.train(batches):
+                # Read once: a signal that comes later belongs to the next row.
+                signal = self._interrupt.agree()
+                self._interrupted = signal is not None
+                yield row
+                if signal is not None and row["step"] < self._end:
+                    self._saves.wait()
+                    self._draw()
+                    self.say(stopped(signal, row["step"], self._folder))
+                    self.exit_code = self._interrupt.exit_code
+                    return
+        except NotFiniteError as error:
+            raise self._given_up(error) from error
 
     def keep(self, row: Row) -> None:
         """Write a row, and a checkpoint where the row was evaluated or training stops.
@@ -134,9 +140,7 @@ class Session:
         self._track(row)
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
-            record, rows = self._record(row), self._metrics.rows
-            settle = self._metrics.settle
-            self._saves.save(self._trainer.state, record, metrics=rows, then=settle)
+            self._save(self._trainer.state, row)
 
     def show(self, step: int, text: str) -> None:
         """Write a sample to the folder and print its beginning, the last one whole; draw the run.
@@ -161,6 +165,24 @@ class Session:
     def _draw(self) -> None:
         if failure := self._pictures.write():
             self.say(failure)
+
+    def _given_up(self, error: NotFiniteError) -> RecipeError:
+        """Save the last finite parameters and the batches, and say how to go on."""
+        state, began = self._trainer.state, error.row["step"] - error.count
+        # What was saved when they began, or later, has the same parameters.
+        self._saves.wait()
+        steps = Checkpoints(self._folder.checkpoints).steps()
+        before = max((step for step in steps if step < began), default=0)
+        self._metrics.append(error.row)
+        # A run that goes on from here may skip as many steps again.
+        self._save(state.replace(skipped=0 * state.skipped), error.row)
+        self._saves.wait()
+        self._folder.keep_arrays(NOT_FINITE, error.batches)
+        return given_up(error, before, self._recipe.optimizer, self._folder)
+
+    def _save(self, state: TrainState, row: Row) -> None:
+        rows, settle = self._metrics.rows, self._metrics.settle
+        self._saves.save(state, self._record(row), metrics=rows, then=settle)
 
     def _record(self, row: Row) -> dict[str, Any]:
         trainer = self._trainer

@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.hooks import Hook
+from recipes.trainer.not_finite import NotFiniteError, batches_at
 from recipes.trainer.resumable import ResumableBatches
 from recipes.trainer.settings import TrainerSettings
 from recipes.trainer.sharding import mesh_of, place_batch, split_loss
@@ -22,6 +23,8 @@ from recipes.trainer.step import LossFunction, StepFunction, train_step, train_s
 Row = dict[str, Any]
 # A tree of arrays: a dictionary or a tuple of them.
 Batch = Any
+# Most bytes of batches that one dispatch takes to the device: rows may be a million steps apart.
+GROUP_BYTES = 2**25
 
 
 class Trainer:
@@ -68,15 +71,16 @@ class Trainer:
         next. A state that is committed to devices keeps its sharding.
 
         Raises:
-            RecipeError: The gradient was not finite too many times in a row, and the state keeps
-                the last finite parameters; or the batches end before the last step.
+            NotFiniteError: The gradient was not finite too many times in a row; the state keeps the
+                last finite parameters.
+            RecipeError: The batches end before the last step.
             ValueError: A batch whose arrays are not like those of the batch before.
         """
         step, last = int(self.state.step), self._settings.max_steps
         if step >= last:
             return
         batches = ResumableBatches(batches)
-        run = None
+        run, parts = None, list[dict[str, np.ndarray]]()
         group, count = self._group(batches, step)
         while step < last:
             self.position = batches.get_state()
@@ -84,24 +88,34 @@ class Trainer:
                 run = self._compile(group)
             started = time.perf_counter()
             self.state, metrics = run(self.state, group, np.int32(count))
-            step, done = step + count, count
+            step, done, before = step + count, count, group
             if step < last:
-                before, (group, count) = group, self._group(batches, step)
+                group, count = self._group(batches, step)
                 _check_alike(before, group)
-            rows = jax.device_get(metrics)
+            parts.append({name: leaf[:done] for name, leaf in jax.device_get(metrics).items()})
             self.seconds += time.perf_counter() - started
-            row = self._row(step, {name: values[:done] for name, values in rows.items()})
+            skipped = parts[-1]["skipped"]
+            failed = int(skipped[-1]) >= self._settings.max_skipped
+            if not failed and step < self._row_end(step - 1):
+                continue
+            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            row = self._row(step, whole)
+            parts.clear()
+            if failed:
+                raise NotFiniteError(int(skipped[-1]), row, batches_at(before, skipped > 0))
             for hook in self._hooks:
                 row = hook(self, row, is_last=step == last)
             yield row
 
     def _group(self, batches: Iterator[Batch], step: int) -> tuple[Batch, int]:
-        """Stack the batches up to the next row; also return their number."""
-        settings = self._settings
-        intervals = settings.log_every, *(hook.steps for hook in self._hooks)
-        count = min(settings.max_steps, *(_after(step, every) for every in intervals)) - step
+        """Stack the batches up to the next row, or as many as fit; also return their number."""
+        settings, count = self._settings, self._row_end(step) - step
         try:
-            taken = [next(batches) for _ in range(count)]
+            taken = [next(batches)]
+            # Not max_steps: a longer course must run the same program.
+            length = min(settings.log_every, _fitting(taken[0]))
+            count = min(count, length)
+            taken += [next(batches) for _ in range(count - 1)]
         except StopIteration:
             raise RecipeError(
                 f"The batches end before step {step + count} of {settings.max_steps}.",
@@ -109,9 +123,14 @@ class Trainer:
             ) from None
         for before, batch in itertools.pairwise(taken):
             _check_alike(before, batch)
-        taken += [taken[-1]] * (settings.log_every - count)
+        taken += [taken[-1]] * (length - count)
         group = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
         return (group if self._mesh is None else place_batch(group, self._mesh, axis=1)), count
+
+    def _row_end(self, step: int) -> int:
+        """The first step after another at which a row ends."""
+        intervals = self._settings.log_every, *(hook.steps for hook in self._hooks)
+        return min(self._settings.max_steps, *(_after(step, every) for every in intervals))
 
     def _compile(self, group: Batch) -> Any:
         """Compile one program for all groups, ahead of time, to measure the time it takes."""
@@ -139,18 +158,19 @@ class Trainer:
         for name, values in metrics.items():
             kept = values[finite] if finite.any() else values
             row[name] = float(kept.mean(dtype=np.float64))
-        row |= {"skipped": int((~finite).sum()), "tokens": self.tokens, "seconds": self.seconds}
-        if skipped[-1] >= self._settings.max_skipped:
-            raise RecipeError(
-                f"The gradient was not finite in the last {skipped[-1]} steps, up to step {step}.",
-                "Lower the learning rate or lengthen the warm-up, and resume from a checkpoint.",
-            )
-        return row
+        counted = {"skipped": int((~finite).sum()), "tokens": self.tokens}
+        return {**row, **counted, "seconds": self.seconds}
 
 
 def _after(step: int, every: int) -> int:
     """Return the first multiple of `every` after a step."""
     return (step // every + 1) * every
+
+
+def _fitting(batch: Batch) -> int:
+    """Number of batches that are stacked at most, whatever the interval of rows."""
+    size = sum(getattr(leaf, "nbytes", 8) for leaf in jax.tree.leaves(batch))
+    return max(1, GROUP_BYTES // max(1, size))
 
 
 def _check_alike(before: Batch, after: Batch) -> None:

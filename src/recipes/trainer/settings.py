@@ -1,10 +1,14 @@
 """The trainer's settings as plain values, without JAX, so that a command line can read them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
+
+# Devices count steps in 32 bits.
+MAX_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class TrainerSettings:
                 raise RecipeError(
                     f"{name}={getattr(self, name)} must be at least 1.", f"Give {name} a count."
                 )
+        _check_steps(self, "max_steps")
         if self.mesh is not None:
             MeshShape.parse(self.mesh)
 
@@ -106,6 +111,10 @@ class OptimizerSettings:
                 f"decay_steps={self.decay_steps} must be at least 1.",
                 "Leave it out to decay over the length of the training.",
             )
+        _check_steps(self, "warmup_steps", "decay_steps")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise RecipeError(f"{name}={value} must be finite.", "Leave it out.")
         if not self.epsilon > 0.0:
             raise RecipeError(f"epsilon={self.epsilon} must be above 0.", "1e-8 is usual.")
         if self.warmup_steps < 0 or self.weight_decay < 0.0:
@@ -117,4 +126,15 @@ class OptimizerSettings:
         if self.clip_norm is not None and not self.clip_norm > 0.0:
             raise RecipeError(
                 f"clip_norm={self.clip_norm} must be above 0.", "Leave it out to clip nothing."
+            )
+
+
+def _check_steps(settings: object, *names: str) -> None:
+    """Refuse numbers of steps that no device can count to."""
+    for name in names:
+        steps = getattr(settings, name)
+        if steps is not None and steps > MAX_STEPS:
+            raise RecipeError(
+                f"{name}={steps} is more than the {MAX_STEPS} steps that are counted.",
+                f"Use {MAX_STEPS} at most.",
             )

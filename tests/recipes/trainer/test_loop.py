@@ -232,23 +232,6 @@ def test_a_finished_state_trains_no_further() -> None:
     assert trained(state.replace(step=state.step + 23))[1] == []
 
 
-def test_too_many_bad_gradients_stop_and_keep_the_parameters() -> None:
-    state = make_state()
-    start = jax.device_get(state.params)
-    settings = TrainerSettings(max_steps=20, log_every=5, max_skipped=4)
-    trainer = Trainer(state, loss=loss, settings=settings)
-    with pytest.raises(RecipeError, match="not finite in the last 5 steps, up to step 5"):
-        list(trainer.train(Batches(bad=tuple(range(1, 21)))))
-    chex.assert_trees_all_equal(jax.device_get(trainer.state.params), start)
-
-
-def test_single_bad_gradients_are_counted_and_left_out_of_the_mean() -> None:
-    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
-    rows = list(trainer.train(Batches(bad=(3, 12))))
-    assert [row["skipped"] for row in rows] == [1, 0, 1, 0, 0]
-    assert all(np.isfinite(row["train_loss"]) for row in rows)
-
-
 SPLIT = """
 import chex
 import grain

@@ -70,15 +70,6 @@ def test_grouping_of_steps_changes_no_bit_and_compiles_once() -> None:
     assert losses == metrics["train_loss"].tolist()
 
 
-def test_a_gradient_that_is_not_finite_changes_only_the_count() -> None:
-    state = make_state()
-    new, metrics = train_step(state, next(Batches(bad=(1,))), loss=loss)
-    chex.assert_trees_all_equal(new.params, state.params)
-    chex.assert_trees_all_equal(new.opt_state, state.opt_state)
-    assert (int(new.step), int(metrics["skipped"])) == (1, 1)
-    assert int(train_step(new, next(Batches()), loss=loss)[0].skipped) == 0
-
-
 def test_parts_count_by_their_weight() -> None:
     def counted(apply_fn, params, batch, key):
         weight = batch["w"].sum()
