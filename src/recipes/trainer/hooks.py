@@ -1,15 +1,13 @@
 """Hooks: what a user does at intervals of training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from recipes.errors import RecipeError
 
-if TYPE_CHECKING:
-    from recipes.trainer.loop import Trainer
+# function(trainer, row) -> what the row of this step holds besides, if anything.
+HookFunction: TypeAlias = Callable[[Any, dict[str, Any]], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,13 @@ class Hook:
     """
 
     steps: int
-    function: Callable[[Trainer, dict[str, Any]], Mapping[str, Any] | None] | None = None
+    function: HookFunction | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise RecipeError(f"every({self.steps}) must be at least 1 step.", "Give a count.")
 
-    def __call__(self, trainer: Trainer, row: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
+    def __call__(self, trainer: Any, row: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
         """The row with what the function adds to it, where it is due."""
         due = is_last or row["step"] % self.steps == 0
         if self.function is None or not due:
@@ -40,10 +38,7 @@ class Hook:
         return {**row, **(self.function(trainer, row) or {})}
 
 
-def every(
-    steps: int,
-    function: Callable[[Trainer, dict[str, Any]], Mapping[str, Any] | None] | None = None,
-) -> Hook:
+def every(steps: int, function: HookFunction | None = None) -> Hook:
     """Call a function of the trainer and the row every few steps, and after the last.
 
     Example:
