@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.optimizers import build_optimizer
 from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 from recipes.trainer.state import TrainState
@@ -62,6 +63,14 @@ def make_state(seed: int = 0, **changes: object) -> TrainState:
         tx=build_optimizer(OptimizerSettings(warmup_steps=5, **changes), SETTINGS.max_steps),
         key=jax.random.key(seed + 1),
     )
+
+
+def saved(path: Path, losses: dict[int, float | None]) -> Checkpoints:
+    """Checkpoints with these steps and validation losses."""
+    checkpoints, state = Checkpoints(path), make_state()
+    for step, value in losses.items():
+        checkpoints.save(state.replace(step=jnp.int32(step)), {"val_loss": value})
+    return checkpoints
 
 
 def run_python(code: str, *arguments: object, **environment: str) -> str:
