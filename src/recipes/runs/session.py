@@ -16,7 +16,7 @@ from recipes.runs.trackers import NoTracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
-from recipes.trainer.metrics import MetricsFile
+from recipes.trainer.metrics import MetricsFile, parse_metrics
 from recipes.trainer.not_finite import NotFiniteError
 from recipes.trainer.progress import TrainingProgress
 from recipes.trainer.signals import Interrupt
@@ -125,6 +125,8 @@ class Session:
                     self.say(stopped(signal, row["step"], self._folder))
                     self.exit_code = self._interrupt.exit_code
                     return
+                if "val_loss" in row and row["step"] < self._end and self._ran_out_of_patience():
+                    return
         except NotFiniteError as error:
             raise self._given_up(error) from error
 
@@ -161,6 +163,23 @@ class Session:
             self.say(
                 f"The tracker failed: {error!r}. Training goes on; metrics.jsonl has all rows."
             )
+
+    def _ran_out_of_patience(self) -> bool:
+        """Whether so many evaluations were no better than an earlier one; if so it is said."""
+        patience = self._recipe.trainer.patience
+        rows = parse_metrics(self._metrics.rows, str(self._folder.metrics))
+        # A loss that is not finite is written as null.
+        losses = {row["step"]: row["val_loss"] for row in rows if "val_loss" in row}
+        finite = {step: loss for step, loss in losses.items() if loss is not None}
+        best = min(finite, key=finite.__getitem__, default=None)
+        since = sum(best is not None and step > best for step in losses)
+        if patience is None or best is None or since < patience:
+            return False
+        self.say(
+            f"Stopped: {since} evaluations were no better than that of step {best}, which had "
+            f"{finite[best]:.3f} nats per token. `sample` and `eval` use that step."
+        )
+        return True
 
     def _draw(self) -> None:
         if failure := self._pictures.write():

@@ -20,6 +20,8 @@ class TrainerSettings:
         log_every: Steps in one dispatch to the device and one row of metrics.
         eval_every: Steps between evaluations, samples and checkpoints.
         accumulate: Parts that a batch is split into, to save memory; gradients are averaged.
+        patience: Evaluations without a better validation loss after which training stops; it goes
+            on to the last step if left out.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
         mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
         tracker: Where rows go besides metrics.jsonl: tensorboard, wandb or trackio.
@@ -32,16 +34,23 @@ class TrainerSettings:
     log_every: int = 10
     eval_every: int = 250
     accumulate: int = 1
+    patience: int | None = None
     max_skipped: int = 20
     mesh: str | None = None
     tracker: Literal["tensorboard", "wandb", "trackio"] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_steps", "log_every", "eval_every", "accumulate", "max_skipped"):
-            if getattr(self, name) < 1:
-                raise RecipeError(
-                    f"{name}={getattr(self, name)} must be at least 1.", f"Give {name} a count."
-                )
+        for name in (
+            "max_steps",
+            "log_every",
+            "eval_every",
+            "accumulate",
+            "patience",
+            "max_skipped",
+        ):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise RecipeError(f"{name}={count} must be at least 1.", f"Give {name} a count.")
         _check_steps(self, "max_steps")
         if self.mesh is not None:
             MeshShape.parse(self.mesh)
