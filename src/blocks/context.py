@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from blocks.carry import Carry
+from blocks.core.errors.binding import Reporting
 from blocks.core.errors.fixes import MASK
-from blocks.core.errors.making import Reporting
 from blocks.core.errors.signatures import hints_of
 from blocks.core.errors.words import alternatives, is_array, misfit, readable, shown
 from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
@@ -174,10 +174,10 @@ class Context(metaclass=Reporting):
         """Return the fix to show where a call received `value` in the place of a context."""
         if isinstance(value, dict):
             return "write Context(**...), or Context(field=...)"
+        if isinstance(value, bool):
+            return f"write deterministic={value}"
         if not isinstance(value, jax.Array):
             return None
-        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-            return 'the key of dropout goes to apply: rngs={"dropout": key}'
         if jnp.issubdtype(value.dtype, jnp.bool_):
             padding = value.ndim == 2 and value.shape[0] != value.shape[1]
             return "padding comes as Context(valid=...), True for real tokens" if padding else MASK

@@ -33,7 +33,7 @@ from blocks.attention.values import ValueTransform
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block
-from blocks.core.errors.location import report, where
+from blocks.core.errors.location import Location, where
 from blocks.core.errors.words import shown
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -245,8 +245,5 @@ def transform_qk(
 
 def called(part: nn.Module, method: Callable[..., T], *arguments: Any) -> T:
     """Call a part of attention, and name the part in errors that it raises."""
-    try:
+    with Location(where(part)):
         return method(*arguments)
-    except Exception as error:
-        report(error, type(part).__name__, where(part))
-        raise

@@ -12,7 +12,7 @@ from blocks.attention.returned import alike
 from blocks.carry import split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
-from blocks.core.errors.location import report, running, where
+from blocks.core.errors.location import Location, running, where
 from blocks.core.slots import Inner
 from blocks.core.typing import Array, Float
 
@@ -74,12 +74,9 @@ class Modification(flax.struct.PyTreeNode):
             TypeError: the result is no floating point array.
             ValueError: the result has another shape.
         """
-        try:
+        call, kind = running.get(), type(self.block).__name__
+        with Location(kind if call is None else f"{kind} of {where(call.module)}"):
             modified = self.block.modify(scores, self.parameters, query_at, key_at)
-        except Exception as error:
-            call, kind = running.get(), type(self.block).__name__
-            report(error, kind, kind if call is None else f"{kind} of {where(call.module)}")
-            raise
         return alike(modified, scores, self.block, "batch x heads x q_seq x kv_seq")
 
 

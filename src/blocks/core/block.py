@@ -18,10 +18,10 @@ from flax.core import Scope
 from flax.errors import ScopeParamShapeError
 
 import blocks.core.pickling  # noqa: F401  # registers itself
+from blocks.core.errors.binding import bind_fields
 from blocks.core.errors.habits import ATTRIBUTES
-from blocks.core.errors.location import report, running, where
-from blocks.core.errors.making import blame
-from blocks.core.errors.starting import check_key, check_variables, starting
+from blocks.core.errors.location import Location, here, running, where
+from blocks.core.errors.starting import starting
 from blocks.core.errors.words import shown
 from blocks.core.expression import expression
 from blocks.core.fields import check_types, copied_slots
@@ -54,9 +54,9 @@ class Block(nn.Module, kw_only=True):
 
     reads: ClassVar[frozenset[str]] = frozenset()
 
-    apply = starting(check_variables, nn.Module.apply)
-    init = starting(check_key, nn.Module.init)
-    init_with_output = starting(check_key, nn.Module.init_with_output)
+    apply = starting(nn.Module.apply)
+    init = starting(nn.Module.init)
+    init_with_output = starting(nn.Module.init_with_output)
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Adjust the class that Linen generated.
@@ -77,11 +77,9 @@ class Block(nn.Module, kw_only=True):
         @functools.wraps(written)
         def init(self: Any, *args: Any, **fields: Any) -> None:
             vars(self)["_new"] = True
-            try:
+            with Location(f"{here()}{type(self).__name__}"):
+                bind_fields(type(self), args, fields)
                 written(self, *args, **fields)
-            except Exception as error:
-                blame(error, type(self), args, fields)
-                raise
 
         cls.__init__ = init
 
@@ -163,9 +161,8 @@ class Block(nn.Module, kw_only=True):
         """
         if not super()._name_taken(name, reuse_scopes, collection):
             return False
-        error = ValueError()
-        report(error, type(self).__name__, where(self), instead=taken(name, self._slots()))
-        raise error
+        with Location(where(self)):
+            raise ValueError(taken(name, self._slots()))
 
     @nn.nowrap
     def _call_wrapped_method(self, fun: Any, args: Any, kwargs: Any) -> Any:

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jax.experimental import checkify
 
-from blocks.core.errors.location import here
-from blocks.core.errors.tracebacks import ending
+from blocks.core.errors.location import Location, here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +58,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 message = str(error)
         raise ValueError(message)
 
-    return ending(wrapper)
+    return Location("")(wrapper)
 
 
 @contextlib.contextmanager

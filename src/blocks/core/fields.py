@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from beartype.door import is_bearable
 from flax.core import FrozenDict
 
-from blocks.core.errors.field_fixes import likely_fix
-from blocks.core.errors.places import elsewhere
+from blocks.core.errors.fixes import Mistake, likely_fix
+from blocks.core.errors.places import place
 from blocks.core.errors.words import alternatives, misfit, readable, shown
 from blocks.core.slots import Called, Copied, Inner, adapted
 from blocks.core.typing import Draws, Floating
@@ -51,12 +51,12 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
             plain = {field: other.plain for field, other in hints.items()}
             what, called = f"field `{name}` cannot hold this", hint.called
             if uncallable is None or called is None:
-                fix = likely_fix(name, value, plain)
+                fix = None if hint.floating else likely_fix(Mistake(name, value, hint.plain, plain))
                 raise TypeError(misfit(what, _expected(hint), shown(value), fix))
             expected = f"a block called as {name}({', '.join(called.arguments)})"
             takes = list(inspect.signature(type(uncallable).__call__).parameters)[1:]
             actual = f"{shown(uncallable)}, called as ({', '.join(takes)})"
-            fix = elsewhere(adapted(uncallable), plain) or _wrapped(uncallable, called)
+            fix = place(adapted(uncallable), plain) or _wrapped(uncallable, called)
             raise TypeError(misfit(what, expected, actual, fix))
         checked[name] = value if is_bearable(value, hint.plain) else tupled(value)
     return checked
@@ -217,5 +217,7 @@ def tupled(value: Any) -> Any:
 
 def _expected(hint: Hint) -> str:
     if hint.floating:
-        return "a floating point dtype" + " or None" * hint.optional
+        return "a floating point dtype, as jnp.bfloat16" + ", or None" * hint.optional
+    if hint.draws:
+        return "an initialiser, a function of key, shape and dtype, as Normal(0.02)"
     return readable(hint.plain)

@@ -31,9 +31,10 @@ import jax.numpy as jnp
 import jaxtyping
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from blocks.core.errors.collections import translate
-from blocks.core.errors.location import Running, report, running, where
-from blocks.core.errors.signatures import bind, check_arguments, check_result
+from blocks.core.errors.binding import bind
+from blocks.core.errors.collections import translating
+from blocks.core.errors.location import Location, Running, running, where
+from blocks.core.errors.signatures import RESULT, check
 
 __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
 
@@ -72,21 +73,15 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
         args: Any = tuple(of_jax(arg) for arg in given)
         kwargs: Any = {name: of_jax(arg) for name, arg in named.items()}
         module = args[0] if args and isinstance(args[0], nn.Module) else None
-        before = running.set(running.get() if module is None else Running(module, args))
-        try:
+        if module is None and running.get() is not None:  # errors are the enclosing block's
             return _checked(function, signature, args, kwargs)
-        except Exception as caught:
-            error = translate(caught) or caught
-            if error is caught:
-                _report(error, function, module)
-                raise
+        name = function.__qualname__.lstrip("_") if module is None else where(module)
+        before = running.set(None if module is None else Running(module, args))
+        try:
+            with Location(name), translating():
+                return _checked(function, signature, args, kwargs)
         finally:
             running.reset(before)
-        try:
-            raise error
-        except ValueError:  # reworded, without the original as its cause
-            _report(error, function, module)
-            raise
 
     return wrapper
 
@@ -109,15 +104,9 @@ def _checked(
     if jaxtyping.config.jaxtyping_disable:
         return function(*args, **kwargs)
     bound = bind(signature, args, kwargs)
+    given = bound.arguments
     with jaxtyping.jaxtyped("context"):  # scope in which axes of one name have one size
-        check_arguments(function, bound.arguments)
+        check(function, given, given)
         result = function(*bound.args, **bound.kwargs)
-        check_result(function, bound.arguments, result)
+        check(function, {**given, RESULT: result}, [RESULT])
     return result
-
-
-def _report(error: Exception, function: Callable[..., Any], module: nn.Module | None) -> None:
-    if module is not None:
-        report(error, type(module).__name__, where(module))
-    elif running.get() is None:  # otherwise the enclosing block adds the location
-        report(error, function.__qualname__.lstrip("_"))

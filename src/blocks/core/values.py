@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, dataclass_transform
 
-from blocks.core.errors.making import Reporting
+from blocks.core.errors.binding import Reporting
 from blocks.core.fields import check_types, tupled
 
 

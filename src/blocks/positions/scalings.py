@@ -10,7 +10,7 @@ import math
 
 import jax.numpy as jnp
 
-from blocks.core.errors.making import Reporting
+from blocks.core.errors.binding import Reporting
 from blocks.core.fields import check_types
 from blocks.core.typing import Array, Float
 

@@ -57,6 +57,7 @@ def test_a_wrong_rank_of_the_first_argument_shows_nothing_bound() -> None:
         "add: argument `x` does not fit its signature",
         "  expected: Float[Array, 'a b']",
         "  actual:   f32[3]",
+        "  fix:      add the a axis: x[None]",
     ]
 
 

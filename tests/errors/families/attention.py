@@ -80,7 +80,7 @@ CASES = (
         "MultiHeadAttention: argument `x` does not fit its signature",
         "  expected: Float[Array, 'batch seq embed']",
         "  actual:   i32[2,3]",
-        "  fix:      it looks like token ids; embed them first, as TokenEmbedding does",
+        "  fix:      it looks like token ids; embed them, as TokenEmbedding does",
     ),
     mistake(
         "MultiHeadAttention shape as x",
@@ -96,7 +96,7 @@ CASES = (
         lambda: shapes(ATTEND),
         TypeError,
         (
-            "MultiHeadAttention: argument `x` is missing; call it as (x, context=None, "
+            "MultiHeadAttention: the argument `x` is missing; call it as (x, context=None, "
             "deterministic=True)."
         ),
     ),
@@ -105,8 +105,7 @@ CASES = (
         lambda: shapes(ATTEND, X, mask=Causal()),
         TypeError,
         (
-            "MultiHeadAttention: got an unexpected keyword argument `mask`; call it as (x, "
-            "context=None, deterministic=True); who sees whom is a field of attention, as "
+            "MultiHeadAttention: no argument `mask`; who sees whom is a field of attention, as "
             "mask=Causal(); padding comes as context=Context(valid=...), True for real tokens."
         ),
     ),
@@ -126,7 +125,7 @@ CASES = (
         "MultiHeadAttention: argument `x` does not fit its signature",
         "  expected: Float[Array, 'batch seq embed']",
         "  actual:   Context()",
-        "  fix:      they are swapped: `x` comes before `context`",
+        "  fix:      Context goes into context=Context()",
     ),
     mistake(
         "MultiHeadAttention integer switch",
@@ -145,7 +144,7 @@ CASES = (
         "  expected: bool",
         "  actual:   bool[]",
         (
-            "  fix:      it is an array; close over a Python bool, or name it in "
+            "  fix:      it is traced; close over a Python value, or name it in "
             "static_argnums of jax.jit"
         ),
     ),
@@ -174,7 +173,6 @@ CASES = (
         "MultiHeadAttention: argument `deterministic` does not fit its signature",
         "  expected: bool",
         "  actual:   None",
-        "  fix:      write True or False",
     ),
     mistake(
         "MultiHeadAttention heads",

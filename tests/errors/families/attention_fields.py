@@ -117,7 +117,6 @@ CASES = (
         "MultiHeadAttention: field `use_bias` cannot hold this",
         "  expected: bool | Biases",
         "  actual:   None",
-        "  fix:      write True or False",
     ),
     mistake(
         "MultiHeadAttention heads 2",

@@ -18,7 +18,7 @@ from blocks import (
 FIRST = jnp.ones((2, 3, 8, 8))  # channels first
 APPLY = (
     "MultiHeadAttention: argument `variables` of apply does not fit",
-    "  expected: the collections that init returned",
+    "  expected: the collections that init returned, as {'params': ...}",
 )
 INIT = (
     "MultiHeadAttention: argument `rngs` of init does not fit",
@@ -99,7 +99,7 @@ CASES = (
         "TransformerBlock: field `norm` cannot hold this",
         "  expected: Module",
         "  actual:   'batch'",
-        "  fix:      write a block instead of a name",
+        "  fix:      write a value instead of a name",
     ),
     mistake(
         "TransformerBlock residual by name",
@@ -149,7 +149,7 @@ CASES = (
         lambda: SkipStack(block=layer(), depth=2, remat=("attention",)),
         TypeError,
         "SkipStack: field `remat`",
-        "write True or False",
+        "expected: bool",
     ),
     mistake(
         "MultiHeadAttention variables second",
@@ -157,7 +157,7 @@ CASES = (
         TypeError,
         *APPLY,
         "  actual:   f32[2,3,8]",
-        f"  fix:      they are swapped: {COME}",
+        f"  fix:      {COME}",
     ),
     mistake(
         "MultiHeadAttention no variables",
@@ -173,7 +173,7 @@ CASES = (
         TypeError,
         *APPLY,
         "  actual:   (None, {'params': {}})",
-        "  fix:      init_with_output gives the result and the variables; pass the second",
+        f"  fix:      {COME}",
     ),
     mistake(
         "MultiHeadAttention key second",
@@ -181,7 +181,7 @@ CASES = (
         TypeError,
         *INIT,
         "  actual:   f32[2,3,8]",
-        "  fix:      they are swapped: the key comes first, init(key, ...)",
+        "  fix:      the key comes first, init(jax.random.key(0), ...)",
     ),
     mistake(
         "MultiHeadAttention seed",
@@ -189,7 +189,7 @@ CASES = (
         TypeError,
         *INIT,
         "  actual:   0",
-        "  fix:      make a key of it: jax.random.key(0)",
+        "  fix:      the key comes first, init(jax.random.key(0), ...)",
     ),
     mistake(
         "MultiHeadAttention no key",
@@ -197,7 +197,7 @@ CASES = (
         TypeError,
         *INIT,
         "  actual:   f32[2,3,8]",
-        "  fix:      the key comes first, init(key, ...)",
+        "  fix:      the key comes first, init(jax.random.key(0), ...)",
     ),
     mistake(
         "MultiHeadAttention key second with output",
@@ -206,6 +206,6 @@ CASES = (
         INIT[0].replace("init", "init_with_output"),
         INIT[1],
         "  actual:   f32[2,3,8]",
-        "  fix:      they are swapped: the key comes first, init_with_output(key, ...)",
+        "  fix:      the key comes first, init_with_output(jax.random.key(0), ...)",
     ),
 )

@@ -25,7 +25,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   True",
-        "  fix:      it fits the argument `deterministic`; write deterministic=True",
+        "  fix:      write deterministic=True",
     ),
     mistake(
         "MultiHeadAttention four axes as context",

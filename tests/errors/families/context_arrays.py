@@ -79,7 +79,7 @@ CASES = (
         "  expected: Bool[Array, 'batch seq'] | None",
         "  actual:   bool[1,3]",
         "  with:     batch=2, seq=3 (bound by the arguments before it)",
-        "  fix:      one row for every sequence: jnp.broadcast_to(valid, (2, 3))",
+        "  fix:      one row for every sequence: valid.repeat(2, 0)",
     ),
     mistake(
         "Stack valid turned",

@@ -194,7 +194,7 @@ CASES = (
         lambda: shapes(ShortConvolution(), TOKENS),
         TypeError,
         "ShortConvolution: argument `x`",
-        "it looks like token ids; embed them first, as TokenEmbedding does",
+        "it looks like token ids; embed them, as TokenEmbedding does",
     ),
     told(
         "ShortConvolution features",

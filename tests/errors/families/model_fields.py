@@ -151,7 +151,7 @@ CASES = (
         lambda: AttentionPool(query_init=0.02),
         TypeError,
         "AttentionPool: field `query_init`",
-        "pass an initialiser, as Normal(0.02)",
+        "expected: an initialiser, a function of key, shape and dtype, as Normal(0.02)",
     ),
     told(
         "MeanPool axis",
@@ -195,6 +195,7 @@ CASES = (
         "CausalLM embed",
         lambda: CausalLM(),
         TypeError,
-        "CausalLM: the field `embed` is missing; write CausalLM(embed=...).",
+        "CausalLM: the field `embed` is missing; write CausalLM(embed=..., stack=..., norm=..., "
+        "head=...).",
     ),
 )

@@ -84,7 +84,7 @@ CASES = (
         lambda: shapes(both(), TOKENS, Context()),
         TypeError,
         "EncoderDecoder: argument `source`",
-        "it fits the argument `context`; write context=Context()",
+        "Context goes into context=Context()",
     ),
     told(
         "EncoderDecoder source batch",

@@ -194,7 +194,7 @@ CASES = (
         lambda: LearnedSinks(sinks_init=0.0),
         TypeError,
         "LearnedSinks: field `sinks_init`",
-        "pass an initialiser, as Normal(0.0)",
+        "expected: an initialiser, a function of key, shape and dtype, as Normal(0.02)",
     ),
     told(
         "ALiBi slopes",

@@ -11,7 +11,7 @@ from blocks.attention.kernels.support import Support
 from blocks.attention.masks import Mask
 from blocks.attention.scores import Modification
 from blocks.context import Coordinates
-from blocks.core.errors.making import Reporting
+from blocks.core.errors.binding import Reporting
 from blocks.core.typing import Array, Float, Key, typed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from blocks.attention.masks.probe import probe
 from blocks.context import Coordinates
-from blocks.core.errors.tracebacks import ending
+from blocks.core.errors.location import Location
 from blocks.core.typing import Array, Bool
 from blocks.core.values import Value, is_ours
 
@@ -68,7 +68,7 @@ class Mask(Value):
         rule = "a mask is a rule, as Causal(); padding comes with the call, Context(valid=...)"
         return rule if hasattr(value, "shape") else None
 
-    @ending
+    @Location("")
     def __bool__(self) -> bool:
         raise TypeError(
             "a mask is neither true nor false: combine masks with `&`, `|` and `~` instead of "

@@ -1,40 +1,43 @@
 """Flax's errors about parameters, caches and random keys, explained for blocks."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 from flax import errors
 
+_TEXTS: dict[tuple[type[Exception], ...], str] = {
+    (errors.InvalidRngError,): (
+        "no random key for `{0}`, which this call draws from\n"
+        '  fix:      give one, rngs={{"{0}": key}}, or deterministic=True'
+    ),
+    (errors.ScopeParamNotFoundError,): (
+        "no parameter `{0}` among the variables of this call\n"
+        "  fix:      they are another model's, or an adapter adds it: init this model, "
+        "and put the weights you have into what that returns"
+    ),
+    (errors.ScopeCollectionNotFound, errors.ModifyScopeVariableError): (
+        "this call writes the collection `{1}`, and does not return it\n"
+        '  fix:      apply(..., mutable=["{1}"]), which gives result and variables'
+    ),
+}
+_NO_PARAMETERS = (
+    "no parameter `{0}`: the variables of this call hold none for this block\n"
+    '  fix:      pass what init returned, or {{"params": params}} where you kept those'
+)
 
-def translate(error: Exception) -> ValueError | None:
-    """Explain an error of Flax; None for other errors."""
-    quoted = re.findall(r'"(\w+)"', str(error))  # Flax gives the names in its message only
-    text = _translated(error, *quoted) if quoted else None
-    return None if text is None else ValueError(text)
 
-
-def _translated(error: Exception, name: str, collection: str = "params", *_: str) -> str | None:
-    match error:
-        case errors.InvalidRngError():
-            other = ", or deterministic=True" if name == "dropout" else ""
-            return (
-                f"no random key for `{name}`, which this call draws from\n"
-                f'  fix:      give one, rngs={{"{name}": key}}{other}'
-            )
-        case errors.ModifyScopeVariableError() | errors.ScopeCollectionNotFound():
-            if collection != "params":
-                return (
-                    f"this call writes the collection `{collection}`, and does not return it\n"
-                    f'  fix:      apply(..., mutable=["{collection}"]), which gives result and '
-                    "variables"
-                )
-            return (
-                f"no parameter `{name}`: the variables of this call hold none for this block\n"
-                '  fix:      pass what init returned, or {"params": params} where you kept those'
-            )
-        case errors.ScopeParamNotFoundError():
-            return (
-                f"no parameter `{name}` among the variables of this call\n"
-                "  fix:      they are another model's, or an adapter adds it: init this model, "
-                "and put the weights you have into what that returns"
-            )
-    return None
+@contextlib.contextmanager
+def translating() -> Iterator[None]:
+    """Raise `ValueError` with an explanation in the place of errors of Flax."""
+    try:
+        yield
+        return
+    except errors.FlaxError as error:
+        text = next((text for kinds, text in _TEXTS.items() if isinstance(error, kinds)), None)
+        names = re.findall(r'"(\w+)"', str(error))  # Flax gives the names in its message only
+        if text is None or not names:
+            raise
+        if "{1}" in text and names[1:2] in ([], ["params"]):
+            text = _NO_PARAMETERS
+    raise ValueError(text.format(*names)) from None

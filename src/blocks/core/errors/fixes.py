@@ -1,179 +1,168 @@
-"""Common mistakes in arguments, each with its fix."""
+"""Common mistakes in fields and arguments, each with its fix."""
 
-import dataclasses
+import ast
+import contextlib
+import difflib
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import jaxtyping
 from beartype.door import is_bearable
+from jax.core import Tracer
+from jax.nn import one_hot
 
-from blocks.core.errors.places import home, told
-from blocks.core.errors.words import alternatives, is_array, shown
+from blocks.core.errors.places import place, subclasses
+from blocks.core.errors.words import alternatives, is_array, is_function
 
 
-@dataclasses.dataclass(frozen=True)
-class Mistake:
-    """An argument that does not fit its annotation, and the call that it belongs to.
+class Mistake(NamedTuple):
+    """A value that a field or an argument cannot hold.
 
     Attributes:
-        function: the called function.
-        name: name of the argument.
-        hint: annotation of the argument.
-        given: all arguments by name.
+        name: name of the field or argument.
+        value: the given value.
+        hint: its annotation.
+        hints: annotations of all fields or arguments.
         axes: sizes of axes bound by the arguments before it.
     """
 
-    function: Callable[..., Any]
     name: str
+    value: Any
     hint: Any
-    given: dict[str, Any]
-    axes: dict[str, Any]
+    hints: dict[str, Any]
+    axes: Mapping[str, Any] = {}
 
     @property
-    def value(self) -> Any:
-        """The given argument."""
-        return self.given[self.name]
+    def kinds(self) -> tuple[Any, ...]:
+        """The types that it can hold."""
+        return alternatives(self.hint)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the given argument, if it is an array."""
-        return tuple(self.value.shape)
-
-    @functools.cached_property
-    def array(self) -> Any:
-        """The array annotation that is nearest to the given argument; None if there is none."""
-        arrays = [kind for kind in alternatives(self.hint) if hasattr(kind, "dim_str")]
-        dtype = str(getattr(self.value, "dtype", ""))
-        return next((kind for kind in arrays if dtype in kind.dtypes), (*arrays, None)[0])
+    def classes(self) -> tuple[type, ...]:
+        """The classes among them."""
+        return tuple(kind for kind in self.kinds if inspect.isclass(kind))
 
     @property
     def dims(self) -> list[str]:
-        """Names of the expected axes."""
-        return self.array.dim_str.replace("#", "").split()
-
-    @property
-    def more(self) -> int:
-        """Number of given axes beyond the required ones."""
-        return len(self.shape) - len([name for name in self.dims if not name.startswith("*")])
+        """Names of the axes of the first array that it can hold; none if it holds no arrays."""
+        arrays = (kind.dim_str for kind in self.kinds if hasattr(kind, "dim_str"))
+        return next(arrays, "").replace("#", "").split()
 
 
-def likely_fix(mistake: Mistake) -> str | None:
+def likely_fix(m: Mistake) -> str | None:
     """Return the fix of the first recognised mistake; None if there is none."""
-    rules = _ANY if mistake.array is None or not is_array(mistake.value) else (*_ANY, *_ARRAYS)
-    return next(filter(None, (rule(mistake) for rule in rules)), None)
+    rules = (_recognised, _told, _converted, _named)
+    return next(filter(None, (rule(m) for rule in rules)), None) or place(m.value, m.hints)
 
 
-def _class(m: Mistake) -> str | None:
-    kinds = tuple(kind for kind in alternatives(m.hint) if inspect.isclass(kind))
-    given = inspect.isclass(m.value) and issubclass(m.value, kinds)
-    return f"it is the class; write {m.value.__name__}(...)" if given else None
+def _recognised(m: Mistake) -> str | None:
+    words = next((words for words, applies in _MISTAKES.items() if applies(m)), None)
+    return words and words.format(name=m.name, value=getattr(m.value, "__name__", ""))
 
 
-def _swapped(m: Mistake) -> str | None:
-    """Fix an argument that fits another parameter; None and wrong sizes do not count."""
-    hints = {name: hint for name, hint in m.function.__annotations__.items() if name != "return"}
-    if m.value is None or _alone(m.value, m.hint):
-        return None
-    for other in (name for name in hints if name != m.name and _alone(m.value, hints[name])):
-        instead = m.given.get(other)
-        if instead is not None and _alone(instead, m.hint):
-            first, second = sorted((m.name, other), key=list(hints).index)
-            return f"they are swapped: `{first}` comes before `{second}`"
-        if instead is None and not is_array(m.value) and hints[other] is not Any:
-            return f"it fits the argument `{other}`; write {other}={shown(m.value)}"
+def _told(m: Mistake) -> str | None:
+    """The fix that an expected class gives for a value in its place, by its `instead_of`."""
+    said = (kind.instead_of(m.value) for kind in m.kinds if hasattr(kind, "instead_of"))
+    return next(filter(None, said), None)
+
+
+def _converted(m: Mistake) -> str | None:
+    """Fix a value that fits once it is converted."""
+    sizes = [int(dim) if dim.isdigit() else m.axes.get(dim, 1) for dim in m.dims]
+    for words, convert in _CONVERSIONS:
+        made: list[Any] = []
+        with contextlib.suppress(Exception):
+            jax.eval_shape(lambda convert=convert, made=made: made.append(convert(m.value, sizes)))
+        if made and is_bearable(made[0], m.hint):
+            number = f"{type(made[0]).__name__}({m.name})" if is_array(m.value) else made[0]
+            first = {"axis": m.dims[0], "batch": sizes[0]} if sizes else {}
+            return words.format(name=m.name, number=number, **first)
     return None
 
 
-def _alone(value: Any, hint: Any) -> bool:
-    """Return whether a value fits an annotation by itself, regardless of other arguments."""
-    with jaxtyping.jaxtyped("context"):
-        return not isinstance(hint, str) and is_bearable(value, hint)
+def _named(m: Mistake) -> str | None:
+    """Fix a class or a function of JAX given by name, or a maker of an initialiser."""
+    draws = m.hint == Callable[..., jax.Array]
+    name = m.value if isinstance(m.value, str) else getattr(m.value, "__name__", "") * draws
+    known = {k.__name__.lower(): k.__name__ for kind in m.classes for k in subclasses(kind)}
+    plain, slot = (word.replace("_", "").replace("-", "").lower() for word in (name, m.name))
+    for asked in (plain, plain + slot) if name else ():
+        if near := difflib.get_close_matches(asked, known, n=1, cutoff=0.8):
+            return f"write {known[near[0]]}(...), a value instead of its name"
+    for module, functions in _FUNCTIONS.items():
+        if callable(found := getattr(functions, name or " ", None)):
+            call = "()" * (draws and "key" not in inspect.signature(found).parameters)
+            return f"pass the function, {module}.{name}{call}"
+    return "write a value instead of a name" if name else None
 
 
-def _switch(m: Mistake) -> str | None:
-    """Fix a switch that is not a Python bool."""
-    if m.hint is not bool:
-        return None
-    if not is_array(m.value):
-        return (
-            f"write {bool(m.value)}" if isinstance(m.value, (int, float)) else "write True or False"
-        )
-    if not isinstance(m.value, jax.Array):  # numpy's
-        return f"write bool({m.name})"
-    if jnp.issubdtype(m.value.dtype, jax.dtypes.prng_key):
-        return 'the key of dropout goes to apply: rngs={"dropout": key}'
-    return "it is an array; close over a Python bool, or name it in static_argnums of jax.jit"
+def _exactly(kind: type, value: Any) -> Any:
+    if isinstance(value, bool) or kind(value) != float(value):
+        raise ValueError(value)
+    return kind(value)
 
 
-def _no_array(m: Mistake) -> str | None:
-    """Fix a value that is not an array where one is expected."""
-    if m.array is None or is_array(m.value):
-        return None
-    if isinstance(m.value, jax.ShapeDtypeStruct):
-        return f"it is a shape, not an array; pass it through jax.eval_shape(function, {m.name})"
-    if "'" in shown(m.value) and not isinstance(m.value, dict):
-        return "text becomes token ids first, by a tokenizer"
-    if isinstance(m.value, dict) and "params" in m.value:
-        return "the variables come first: block.apply(variables, ...)"
-    if isinstance(m.value, (list, tuple, int, float)) or hasattr(m.value, "__array__"):
-        return f"make it an array: jnp.asarray({m.name})"
-    return None
-
-
-def _dtype(m: Mistake) -> str | None:
-    if str(m.value.dtype) in m.array.dtypes:
-        return None
-    if "bool" in m.array.dtypes:
-        return f"make it boolean: {m.name}.astype(bool)"
-    if "int32" in m.array.dtypes:
-        if jnp.issubdtype(m.value.dtype, jnp.floating) and m.more == 1:
-            return f"it looks one-hot; give the ids, jnp.argmax({m.name}, axis=-1)"
-        return f"give whole numbers: {m.name}.astype(jnp.int32)"
-    if m.dims[:2] == ["batch", "seq"] and m.more == -1:
-        return "it looks like token ids; embed them first, as TokenEmbedding does"
-    return f"make it floating point: {m.name}.astype(jnp.float32)"
-
-
-def _rank(m: Mistake) -> str | None:
-    if m.more == -1 and m.dims[0] == "batch":
-        return f"add the batch axis: {m.name}[None]"
-    if m.more <= 0 or "*" in m.array.dim_str:
-        return None
-    if "bool" in m.array.dtypes:
-        return MASK
-    if m.dims[0] != "batch" and len(m.dims) == 2:
-        return f"one row per token: {m.name}.reshape(-1, {m.name}.shape[-1])"
-    return f"drop the first axis, {m.name}[0]" if m.shape[0] == 1 else "call it under jax.vmap"
-
-
-def _size(m: Mistake) -> str | None:
-    """Fix axes whose sizes differ from those of earlier arguments."""
-    if len(m.shape) != len(m.dims):
-        return None
-    sizes = [m.axes.get(name, size) for name, size in zip(m.dims, m.shape, strict=True)]
-    turned = [m.axes.get(name, size) for name, size in zip(m.dims, m.shape[::-1], strict=True)]
-    if len(m.shape) == 2 and turned == [*m.shape[::-1]]:
-        return f"transpose it: {m.name}.T"
-    if "bool" in m.array.dtypes and m.shape == (m.axes.get(m.dims[-1]),) * 2:
-        return MASK
-    if m.shape[0] == 1 and [*m.shape[1:]] == sizes[1:]:
-        return f"one row for every sequence: jnp.broadcast_to({m.name}, {tuple(sizes)})"
-    return None
-
-
+_FUNCTIONS = {
+    "jax.nn.initializers": jax.nn.initializers,
+    "jax.checkpoint_policies": jax.checkpoint_policies,
+    "jax.nn": jax.nn,
+}
 MASK = (
     "who sees whom is a field of attention, as mask=Causal(); padding comes as Context(valid=...)"
 )
-_ANY = (
-    _class,
-    _swapped,
-    lambda m: told(m.value, m.hint),
-    lambda m: home(m.value),  # a part of a model, which is passed when the model is constructed
-    _switch,
-    _no_array,
+_MISTAKES: dict[str, Callable[[Mistake], Any]] = {
+    "it is the class; write {value}(...)": lambda m: (
+        inspect.isclass(m.value) and issubclass(m.value, m.classes)
+    ),
+    "the slot holds a block, not a function; if it makes one, call it": lambda m: (
+        any(issubclass(kind, nn.Module) for kind in m.classes)
+        and (is_function(m.value) or isinstance(m.value, functools.partial))
+    ),
+    'the key of dropout goes to apply: rngs={{"dropout": key}}': lambda m: (
+        is_array(m.value) and jnp.issubdtype(m.value.dtype, jax.dtypes.prng_key)
+    ),
+    "it is traced; close over a Python value, or name it in static_argnums of jax.jit": lambda m: (
+        isinstance(m.value, Tracer) and {int, float, bool} & {*m.kinds}
+    ),
+    "it is a shape, not an array; pass it through jax.eval_shape(function, {name})": lambda m: (
+        m.dims and isinstance(m.value, jax.ShapeDtypeStruct)
+    ),
+    "the variables come first: block.apply(variables, ...)": lambda m: (
+        m.dims and isinstance(m.value, Mapping) and "params" in m.value
+    ),
+    "text becomes token ids first, by a tokenizer": lambda m: (
+        m.dims and any(isinstance(leaf, str) for leaf in jax.tree.leaves(m.value))
+    ),
+    "make it an array: jnp.asarray({name})": lambda m: (
+        m.dims
+        and not is_array(m.value)
+        and (isinstance(m.value, (list, tuple, int, float)) or hasattr(m.value, "__array__"))
+    ),
+    MASK: lambda m: (
+        any("bool" in getattr(kind, "dtypes", ()) for kind in m.kinds)
+        and is_array(m.value)
+        and (m.value.ndim > len(m.dims) or m.value.shape == (m.axes.get(m.dims[-1]),) * 2)
+    ),
+}
+_CONVERSIONS: tuple[tuple[str, Callable[[Any, list[int]], Any]], ...] = (
+    ("write {number}, without quotes", lambda x, _: ast.literal_eval(x)),
+    ("write {number}", lambda x, _: _exactly(int, x)),
+    ("write {number}", lambda x, _: _exactly(float, x)),
+    ("write {number}", lambda x, _: _exactly(bool, x)),
+    ("write it as a tuple, (...,)", lambda x, _: (x,)),
+    ("it holds one value; write it without the brackets", lambda x, _: x if x[1:] else x[0]),
+    ("add the {axis} axis: {name}[None]", lambda x, _: x[None]),
+    ("drop the first axis, {name}[0]", lambda x, _: x.squeeze(0)),
+    ("call it under jax.vmap", lambda x, _: x[0]),
+    ("make it boolean: {name}.astype(bool)", lambda x, _: x.astype(bool)),
+    ("make it floating point: {name}.astype(jnp.float32)", lambda x, _: x.astype(jnp.float32)),
+    ("it looks one-hot; give the ids, jnp.argmax({name}, axis=-1)", lambda x, _: x.argmax(-1)),
+    ("give whole numbers: {name}.astype(jnp.int32)", lambda x, _: x.astype(jnp.int32)),
+    ("it looks like token ids; embed them, as TokenEmbedding does", lambda x, n: one_hot(x, n[2])),
+    ("transpose it: {name}.T", lambda x, _: x.T),
+    ("one row for every sequence: {name}.repeat({batch}, 0)", lambda x, n: x.repeat(n[0], 0)),
 )
-_ARRAYS = (_dtype, _rank, _size)

@@ -1,8 +1,9 @@
-"""Attributes known from PyTorch, each with its equivalent."""
+"""Names known from PyTorch, each with its equivalent."""
 
+_WIDTH = "the width comes with the input; TokenEmbedding(features=...) sets it"
 FIELDS = {
-    "embed_dim": "the width comes with the input; TokenEmbedding(features=...) sets it",
-    "d_model": "the width comes with the input; TokenEmbedding(features=...) sets it",
+    "embed_dim": _WIDTH,
+    "d_model": _WIDTH,
     "num_embeddings": "write vocab_size",
     "embedding_dim": "write features",
     "in_features": "the width comes with the input; leave it out",
@@ -17,19 +18,14 @@ FIELDS = {
 }
 
 _PADDING = "padding comes as context=Context(valid=...), True for real tokens"
+_MASK = f"who sees whom is a field of attention, as mask=Causal(); {_PADDING}"
 _MODE = "write deterministic, which is True unless dropout is to act"
+_SHARED = ("memory", "positions", "segment_ids", "token_type_ids")
 ARGUMENTS = {
-    "mask": f"who sees whom is a field of attention, as mask=Causal(); {_PADDING}",
-    "attn_mask": f"who sees whom is a field of attention, as mask=Causal(); {_PADDING}",
-    "attention_mask": _PADDING,
-    "key_padding_mask": _PADDING,
-    "padding_mask": _PADDING,
-    "train": _MODE,
-    "training": _MODE,
-    "memory": "it comes as context=Context(memory=...)",
-    "positions": "they come as context=Context(positions=...)",
-    "segment_ids": "they come as context=Context(segment_ids=...)",
-    "token_type_ids": "they come as context=Context(token_type_ids=...)",
+    **dict.fromkeys(("mask", "attn_mask"), _MASK),
+    **dict.fromkeys(("attention_mask", "key_padding_mask", "padding_mask"), _PADDING),
+    **dict.fromkeys(("train", "training"), _MODE),
+    **{name: f"write context=Context({name}=...)" for name in _SHARED},
 }
 
 ATTRIBUTES = {

@@ -1,16 +1,24 @@
-"""Location of errors: the running block, and its path in the model."""
+"""Where an error arose: the running block, its path in the model, and the user's own line."""
 
+import contextlib
 import contextvars
-import functools
+import os
+import traceback
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import chex
+import flax
 import flax.linen as nn
-
-from blocks.core.errors.tracebacks import refused, shorten
+import jax
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
+_PACKAGES = (os.path.dirname(str(package.__file__)) for package in (chex, flax, jax))
+_LIBRARIES = (_HERE, *_PACKAGES, contextlib.__file__)
 
 
 class Running(NamedTuple):
@@ -30,48 +38,54 @@ def where(module: nn.Module) -> str:
     return f"{name} at `{path}`" if path else name
 
 
-def report(error: Exception, name: str, at: str | None = None, instead: str | None = None) -> None:
-    """Add the location to an error once, and end its traceback in the user's own line.
-
-    Errors raised by blocks get the location as a prefix of their message; other errors keep their
-    message and get a note that names the running block.
-
-    Args:
-        error: the error, which is about to be raised again.
-        name: name of the class or function that it passed through.
-        at: the running block, if there is one.
-        instead: replacement of the error's own message.
-    """
-    told = vars(error)
-    ours = instead is not None or refused(error)
-    if "_refused" not in told and (at is not None or ours):
-        told["_refused"] = ours
-        if ours:
-            text, start = instead or str(error), f"{name if at is None else at}:"
-            error.args = (
-                text if text.startswith((start, f"{start[:-1]} ")) else f"{start} {text}",
-            )
-        else:
-            error.add_note(f"This happened in {at}.")
-    if told.get("_refused"):
-        shorten(error)
-
-
-def reported(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a public function so that its errors name it."""
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            report(error, function.__name__)
-            raise
-
-    return call
-
-
 def here() -> str:
     """The running block as the prefix of a message; empty outside of blocks."""
     call = running.get()
     return "" if call is None else f"{where(call.module)}: "
+
+
+class Location(contextlib.AbstractContextManager, contextlib.ContextDecorator):
+    """Context that names the place in an error, and ends its traceback in the user's own line.
+
+    The innermost place is named. It becomes the prefix of messages of this library; other errors
+    keep message and frames, and get a note. `JAX_TRACEBACK_FILTERING=off` keeps all frames.
+
+    Attributes:
+        name: the block, class or function; empty to name none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Name the place in an error that leaves the context."""
+        if not isinstance(error, Exception):
+            return
+        told, frames = vars(error), list(traceback.walk_tb(error.__traceback__))
+        ours = frames[-1][0].f_code.co_filename.startswith(_HERE)
+        if self.name and "_refused" not in told:
+            told["_refused"] = ours and type(error) in (TypeError, ValueError)
+            if told["_refused"]:
+                named = str(error).startswith((f"{self.name}:", f"{self.name} "))
+                error.args = error.args if named else (f"{self.name}: {error}",)
+            elif running.get() is not None:
+                error.add_note(f"This happened in {self.name}.")
+        if told.get("_refused", ours):
+            _shorten(error, frames)
+
+
+def reported(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a public function so that its errors name it."""
+    return Location(function.__name__)(function)
+
+
+def _shorten(error: Exception, frames: list[tuple[types.FrameType, int]]) -> None:
+    """Remove the frames of this library from a traceback, as JAX and Flax do with theirs."""
+    if jax.config.jax_traceback_filtering == "off":  # pyright: ignore[reportAttributeAccessIssue]
+        return
+    error.__traceback__ = None
+    for frame, line in reversed(frames):
+        written = frame.f_code.co_qualname.startswith("__create_fn__.")  # by dataclasses
+        if not (written or frame.f_code.co_filename.startswith(_LIBRARIES)):
+            after = error.__traceback__
+            error.__traceback__ = types.TracebackType(after, frame, frame.f_lasti, line)

@@ -1,12 +1,13 @@
-"""Check arguments and results against a function's annotations, one by one.
+"""Comparison of arguments and result with a function's annotations, one by one.
 
 Sizes of axes are compared within the surrounding `jaxtyping.jaxtyped` context.
 """
 
 import functools
 import inspect
+import itertools
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import flax.linen as nn
@@ -14,7 +15,6 @@ from beartype.door import is_bearable
 from beartype.roar import BeartypeException
 
 from blocks.core.errors.fixes import Mistake, likely_fix
-from blocks.core.errors.habits import ARGUMENTS
 from blocks.core.errors.location import here
 from blocks.core.errors.words import alternatives, misfit, readable, shown
 
@@ -27,77 +27,46 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception:  # a name that only type checkers import
-        hints = function.__annotations__
-    hints = {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in hints and parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        hints = {n: hint for n, hint in function.__annotations__.items() if type(hint) is not str}
+    for name in hints.keys() - {RESULT}:
+        kind = inspect.signature(function).parameters[name].kind
+        if kind is kind.VAR_POSITIONAL:
             hints[name] = tuple[hints[name], ...]
-        if name in hints and parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        if kind is kind.VAR_KEYWORD:
             hints[name] = dict[str, hints[name]]
     return hints
 
 
-def bind(
-    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> inspect.BoundArguments:
-    """Bind the arguments to their names.
+def check(function: Callable[..., Any], given: dict[str, Any], names: Iterable[str]) -> None:
+    """Compare values with their annotations.
 
-    Raises:
-        TypeError: too few, too many or unknown arguments; the message shows the signature.
-    """
-    try:
-        return signature.bind(*args, **kwargs)
-    except TypeError as error:
-        said = str(error)
-    said = said.removeprefix("missing a required argument: ").replace("'", "`")
-    said = f"argument {said} is missing" if said.startswith("`") else said
-    shown = ", ".join(
-        name if kind.default is inspect.Parameter.empty else f"{name}={kind.default!r}"
-        for name, kind in signature.parameters.items()
-        if not (name == "self" and args and isinstance(args[0], nn.Module))
-    )
-    unknown = next((name for name in kwargs if name not in signature.parameters), "")
-    habit = f"; {ARGUMENTS[unknown]}" if unknown in ARGUMENTS else ""
-    raise TypeError(f"{said}; call it as ({shown}){habit}.")
-
-
-def check_arguments(function: Callable[..., Any], given: dict[str, Any]) -> None:
-    """Compare arguments, given by name, with their annotations.
+    Args:
+        function: the function that is called.
+        given: arguments by name, and the result as `RESULT`.
+        names: those to compare.
 
     Raises:
         TypeError: names the first that does not fit, what is expected, what was given, and the fix.
     """
     hints = hints_of(function)
-    for name, value in given.items():
-        if name not in hints:
+    for name in names:
+        hint = _sized(hints.get(name, Any), given)
+        if fits(given[name], hint):
             continue
-        hint = _sized(hints[name], given)
-        if fits(value, hint):
-            continue
-        axes = _axes_before(name, hints, given)
-        fix = likely_fix(Mistake(function, name, hint, given, axes))
-        listed = ", ".join(f"{axis}={size}" for axis, size in axes.items())
-        listed = listed if _may_be_array(hint) else None
-        what = f"argument `{name}`{_of(function, given)} does not fit its signature"
-        raise TypeError(misfit(what, readable(hint), shown(value), fix, listed))
-
-
-def check_result(function: Callable[..., Any], given: dict[str, Any], result: Any) -> None:
-    """Compare the result of a function with its annotation.
-
-    Raises:
-        TypeError: the result does not fit.
-    """
-    hint = _sized(hints_of(function).get(RESULT, Any), given)
-    if not fits(result, hint):
-        what = f"the result{_of(function, given)} does not fit its signature"
-        raise TypeError(misfit(what, readable(hint), shown(result)))
+        arrays = any(hasattr(kind, "dim_str") for kind in alternatives(hint))
+        axes = _axes_before(name, hints, given) if arrays else {}
+        fix, what = None, "the result"
+        if name != RESULT:
+            fix = likely_fix(Mistake(name, given[name], hint, hints, axes))
+            what = f"argument `{name}`"
+        if here() and not isinstance(next(iter(given.values())), nn.Module):
+            what += f" of {function.__qualname__.lstrip('_')}"
+        what += " does not fit its signature"
+        raise TypeError(misfit(what, readable(hint), shown(given[name]), fix, axes))
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Return whether a value fits an annotation; always True for one that cannot be checked."""
-    if hint is Any:
-        return True
     if hasattr(hint, "dim_str"):
         return isinstance(value, hint)
     if typing.get_origin(hint) is tuple and typing.get_args(hint)[1:] == (...,):  # every item
@@ -106,10 +75,6 @@ def fits(value: Any, hint: Any) -> bool:
         return is_bearable(value, hint)
     except BeartypeException:
         return True
-
-
-def _may_be_array(hint: Any) -> bool:
-    return any(hasattr(kind, "dim_str") for kind in alternatives(hint))
 
 
 def _sized(hint: Any, given: dict[str, Any]) -> Any:
@@ -130,24 +95,15 @@ def _asks_sizes(hint: Any) -> bool:
 def _axes_before(parameter: str, hints: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Sizes of the axes bound by earlier arguments."""
     axes: dict[str, Any] = {}
-    for name, value in given.items():
-        if name == parameter:
-            break
-        kinds = alternatives(hints.get(name, Any))
+    for name, value in itertools.takewhile(lambda item: item[0] != parameter, given.items()):
+        kinds = alternatives(_sized(hints.get(name, Any), given))
         kind = next((k for k in kinds if hasattr(k, "dim_str") and isinstance(value, k)), None)
         names = kind.dim_str.split() if kind else []
-        extra = len(value.shape) - len(names) if kind else 0
-        at = 0
-        for axis in names:
-            width = extra + 1 if axis.startswith("*") else 1
-            size = value.shape[at : at + width] if axis.startswith("*") else value.shape[at]
-            at += width
+        sizes = list(value.shape) if kind else []
+        for at in (i for i, axis in enumerate(names) if axis.startswith("*")):
+            end = at + 1 + len(sizes) - len(names)
+            sizes[at:end] = [tuple(sizes[at:end])]
+        for axis, size in zip(names, sizes, strict=True):
             if axis.lstrip("#*").isidentifier() and not (axis.startswith("#") and size == 1):
                 axes[axis.lstrip("#*")] = size
     return axes
-
-
-def _of(function: Callable[..., Any], given: dict[str, Any]) -> str:
-    """The function as a prefix, unless the message starts with its name."""
-    method = isinstance(next(iter(given.values()), None), nn.Module)
-    return "" if method or not here() else f" of {function.__qualname__.lstrip('_')}"

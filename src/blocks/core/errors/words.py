@@ -5,20 +5,20 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
-import flax.struct
 import jax
 
 
 def misfit(
-    what: str, expected: str, actual: str, fix: str | None = None, axes: str | None = None
+    what: str, expected: str, actual: str, fix: str | None = None, axes: Mapping[str, Any] = {}
 ) -> str:
     """Compose a message: what does not fit, what was expected, what was given, and the fix."""
+    bound = ", ".join(f"{axis}={size}" for axis, size in axes.items())
     lines = [what, f"  expected: {expected}", f"  actual:   {actual}"]
-    lines += [f"  with:     {axes} (bound by the arguments before it)"] if axes else []
+    lines += [f"  with:     {bound} (bound by the arguments before it)"] if axes else []
     return "\n".join([*lines, *([f"  fix:      {fix}"] if fix else [])])
 
 
@@ -29,21 +29,16 @@ def shown(value: Any) -> str:
         return f"{dtype}[{','.join(map(str, value.shape))}]"
     if isinstance(value, type):
         return value.__name__
-    if type(value).__repr__ is nn.Module.__repr__:  # of many lines
-        return f"{type(value).__name__}(...)"
     text = f"the function {value.__name__}" if is_function(value) else repr(value)
-    if isinstance(value, flax.struct.PyTreeNode) and len(text) > 100:  # of arrays
+    if "\n" in text:  # of arrays, or a module that is not a block
         return f"{type(value).__name__}(...)"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def readable(hint: Any) -> str:
     """Format an annotation as source code."""
-    kind, *others = alternatives(hint)
-    if others:
-        return " | ".join(map(readable, (kind, *others)))
-    text = kind.__name__ if inspect.isclass(kind) else str(kind)
-    return re.sub(r"[\w.]+\.(\w+)", r"\1", text.replace("NoneType", "None"))
+    kinds = (kind.__name__ if inspect.isclass(kind) else str(kind) for kind in alternatives(hint))
+    return re.sub(r"[\w.]+\.(\w+)", r"\1", " | ".join(kinds).replace("NoneType", "None"))
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
