@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from blocks import checked
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.hooks import Hook
@@ -74,7 +75,8 @@ class Trainer:
             NotFiniteError: The gradient was not finite too many times in a row; the state keeps the
                 last finite parameters.
             RecipeError: The batches end before the last step.
-            ValueError: A batch whose arrays are not like those of the batch before.
+            ValueError: A batch whose arrays are not like those of the batch before; with
+                `debug_checks`, values that a block refuses.
         """
         step, last = int(self.state.step), self._settings.max_steps
         if step >= last:
@@ -141,6 +143,8 @@ class Trainer:
             loss=self._loss,
             accumulate=self._settings.accumulate,
         )
+        if self._settings.debug_checks:
+            return checked(steps)
         # Otherwise the compiler may shard the new state differently, which it then refuses.
         shardings = jax.tree.map(placed, self.state)
         # Metrics are whole on every device, for each process reads its own.

@@ -24,6 +24,7 @@ class TrainerSettings:
             on to the last step if left out.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
         mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
+        debug_checks: Whether compiled steps check values too, such as token ids, which takes time.
         tracker: Where rows go besides metrics.jsonl: tensorboard, wandb or trackio.
 
     Raises:
@@ -37,6 +38,7 @@ class TrainerSettings:
     patience: int | None = None
     max_skipped: int = 20
     mesh: str | None = None
+    debug_checks: bool = False
     tracker: Literal["tensorboard", "wandb", "trackio"] | None = None
 
     def __post_init__(self) -> None:

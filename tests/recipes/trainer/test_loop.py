@@ -9,11 +9,14 @@ import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
+from recipes.config import GPTConfig
 from recipes.data.batches import TrainingBatches, training_batches
 from recipes.errors import RecipeError
+from recipes.nanogpt import build_gpt, next_token_loss
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.hooks import every
 from recipes.trainer.loop import Row, Trainer
@@ -270,3 +273,19 @@ whole, split = states
 )
 def test_a_state_split_over_devices(what: str) -> None:
     run_python(SPLIT + what, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+
+
+def test_debug_checks_name_the_value_that_a_block_refuses() -> None:
+    model = build_gpt(GPTConfig(num_layers=1, num_heads=1, features=4, context=4, vocab_size=9))
+    tokens = np.zeros((2, 4), np.int32)
+    bad = np.where(np.arange(4) == 2, 9, tokens)
+    batches = [{"inputs": inputs, "targets": tokens} for inputs in (tokens, tokens, bad)]
+    settings = TrainerSettings(max_steps=3, log_every=1, debug_checks=True)
+    params = model.init(jax.random.key(0), tokens)["params"]
+    state = TrainState.create(
+        apply_fn=model.apply, params=params, tx=optax.sgd(0.1), key=jax.random.key(1)
+    )
+    rows = Trainer(state, loss=next_token_loss, settings=settings).train(batches)
+    assert [next(rows)["step"], next(rows)["step"]] == [1, 2]
+    with pytest.raises(ValueError, match="TokenEmbedding at `embed`: token ids from 0 to 9"):
+        next(rows)
