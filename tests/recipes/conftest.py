@@ -1,5 +1,5 @@
 """Fixtures of the recipe's tests."""
 
-from small_runs import corpus, finished, train
+from small_runs import again, corpus, finished, train, whole
 
-__all__ = ["corpus", "finished", "train"]
+__all__ = ["again", "corpus", "finished", "train", "whole"]

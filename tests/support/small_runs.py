@@ -1,14 +1,23 @@
 """Fixtures: a small text, and runs of a small model on it, in this process and in others."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import chex
 import pytest
 from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
+from recipes.config import Recipe
+from recipes.nanogpt import build_gpt, initial_state
+from recipes.runs.folder import RunFolder
+from recipes.trainer.checkpoints import Checkpoints, Restored
+from recipes.trainer.metrics import read_metrics
 
 Run = Callable[..., int]
+SIXTY = ("--max-steps", "60", "--optimizer.decay-steps", "60")
 
 
 @pytest.fixture
@@ -38,3 +47,43 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = [*SMALL, "--data", str(folder / "text.txt"), "--run-dir", str(run)]
     assert main([*arguments, "--max-steps", "10"]) == 0
     return run
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The metrics of a run without the clock's."""
+    return [
+        {name: value for name, value in row.items() if name != "seconds"}
+        for row in read_metrics(path / "metrics.jsonl")
+    ]
+
+
+def last_checkpoint(path: Path) -> Restored:
+    recipe = Recipe.from_json(RunFolder(path).read_config())
+    template = initial_state(recipe, build_gpt(recipe.model))
+    return Checkpoints(path / "checkpoints").restore(template)
+
+
+def assert_same_course(path: Path, other: Path) -> None:
+    """Metrics, parameters, optimiser, key and position in the data are equal, bit for bit."""
+    assert rows(path) == rows(other)
+    one, two = last_checkpoint(path), last_checkpoint(other)
+    chex.assert_trees_all_equal(one.state.params, two.state.params)
+    chex.assert_trees_all_equal(one.state.opt_state, two.state.opt_state)
+    chex.assert_trees_all_equal(one.state.step, two.state.step)
+    assert one.record["position"] == two.record["position"]
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of sixty steps that was never stopped; its text lies beside it."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "text.txt").write_text(TEXT)
+    arguments = ["--data", str(folder / "text.txt"), "--run-dir", str(folder / "run"), *SIXTY]
+    assert main([*SMALL, *arguments]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def again(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the run of sixty steps."""
+    return Path(shutil.copytree(whole, tmp_path / "again"))

@@ -218,19 +218,6 @@ def test_a_reader_that_has_enough_is_no_error(finished: Path) -> None:
         assert process.stderr.read() == ""
 
 
-def test_other_settings_are_refused_field_by_field(
-    train: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train("a", "--max-steps", "10") == 0
-    options = ("--resume", "auto", "--model.features", "32", "--optimizer.beta1", "0.8")
-    assert train("a", *options, "--seed", "1") == 2
-    error = capsys.readouterr().err
-    assert "model.features is 16 in the run and 32 now" in error
-    assert "optimizer.beta1 is 0.9 in the run and 0.8 now" in error
-    assert "seed is 1337 in the run and 1 now" in error
-    assert "num_heads" not in error
-
-
 def test_a_changed_text_is_refused(
     tmp_path: Path,
     train: Callable[..., int],

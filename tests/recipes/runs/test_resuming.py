@@ -12,54 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import chex
 import numpy as np
 import pytest
 from small_recipe import SMALL, TEXT
+from small_runs import SIXTY, assert_same_course, rows
 
 from recipes.commands import main
-from recipes.config import Recipe
-from recipes.nanogpt import build_gpt, initial_state
-from recipes.runs.folder import RunFolder
-from recipes.trainer.checkpoints import Checkpoints, Restored
-from recipes.trainer.metrics import MetricsFile, read_metrics
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.metrics import MetricsFile
 
 Run = Callable[..., int]
-SIXTY = ("--max-steps", "60", "--optimizer.decay-steps", "60")
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The metrics of a run without the clock's."""
-    return [
-        {name: value for name, value in row.items() if name != "seconds"}
-        for row in read_metrics(path / "metrics.jsonl")
-    ]
-
-
-def last_checkpoint(path: Path) -> Restored:
-    recipe = Recipe.from_json(RunFolder(path).read_config())
-    template = initial_state(recipe, build_gpt(recipe.model))
-    return Checkpoints(path / "checkpoints").restore(template)
-
-
-def assert_same_course(path: Path, other: Path) -> None:
-    """Metrics, parameters, optimiser, key and position in the data are equal, bit for bit."""
-    assert rows(path) == rows(other)
-    one, two = last_checkpoint(path), last_checkpoint(other)
-    chex.assert_trees_all_equal(one.state.params, two.state.params)
-    chex.assert_trees_all_equal(one.state.opt_state, two.state.opt_state)
-    chex.assert_trees_all_equal(one.state.step, two.state.step)
-    assert one.record["position"] == two.record["position"]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of sixty steps that was never stopped; its text lies beside it."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "text.txt").write_text(TEXT)
-    arguments = ["--data", str(folder / "text.txt"), "--run-dir", str(folder / "run"), *SIXTY]
-    assert main([*SMALL, *arguments]) == 0
-    return folder / "run"
 
 
 @pytest.fixture
@@ -161,31 +123,6 @@ def test_a_run_that_never_saved_starts_anew(
 
 
 @pytest.mark.slow
-def test_resuming_at_an_earlier_step_repeats_the_course(tmp_path: Path, whole: Path) -> None:
-    again = tmp_path / "again"
-    shutil.copytree(whole, again)
-    assert main(["train", "--run-dir", str(again), "--resume", "40"]) == 0
-    assert_same_course(again, whole)
-
-
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
-    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    again = tmp_path / "again"
-    shutil.copytree(whole, again)
-    arrays = again / "checkpoints" / "step_000060"
-    largest = max((p for p in arrays.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
-    data = bytearray(largest.read_bytes())
-    data[len(data) // 2] ^= 1
-    largest.write_bytes(data)
-    assert main(["train", "--run-dir", str(again), "--resume", "auto"]) == 0
-    printed = capsys.readouterr().out
-    assert "The checkpoint of step 60 is damaged" in printed
-    assert "from step 40 to 60" in printed
-    assert_same_course(again, whole)
-
-
-@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_checkpoint(
     tmp_path: Path, corpus: Path, train: Run, whole: Path
 ) -> None:
@@ -225,13 +162,6 @@ def test_a_moved_run_is_sampled_evaluated_and_trained_on(
 
     assert main(["train", "--run-dir", str(moved), "--resume", "auto", "--max-steps", "80"]) == 0
     assert [row["step"] for row in rows(moved)] == [10, 20, 30, 40, 50, 60, 70, 80]
-
-
-def test_a_finished_run_says_so(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (whole / "metrics.jsonl").read_bytes()
-    assert main(["train", "--run-dir", str(whole), "--resume", "auto"]) == 0
-    assert "is done: it has 60 of 60 steps" in capsys.readouterr().out
-    assert (whole / "metrics.jsonl").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -1,0 +1,372 @@
+"""Files of a run that were changed, cut short, converted or made unreadable between two commands."""
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_recipe import TEXT
+from small_runs import rows
+
+from recipes.commands import main
+from recipes.config import Recipe
+from recipes.data import Corpus, load_tokenizer
+from recipes.data.sealed import write_sealed
+from recipes.errors import RecipeError
+from recipes.nanogpt import build_gpt, initial_state
+from recipes.runs.folder import Resume, RunFolder
+from recipes.runs.published import load_run
+from recipes.runs.record import check_same_corpus, settled
+from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.digests import write_digests
+from recipes.trainer.metrics import find_lost_rows
+
+JSON = ["config.json", "env.json", "tokenizer.json"]
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run of ten steps, with one checkpoint."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def read_all(run: Path) -> str:
+    """Read whatever `sample`, `eval` and `train --resume` read; give what is said of it.
+
+    Raises:
+        RecipeError: It is refused.
+    """
+    load_run(run)
+    folder, corpus = RunFolder(run), Corpus("text.txt", TEXT)
+    check_same_corpus(folder, corpus)
+    recipe = Recipe.from_json(folder.read_config())
+    recipe = settled(recipe, folder, load_tokenizer(folder.tokenizer), corpus, Resume())
+    saved = Checkpoints(folder.checkpoints).restore(initial_state(recipe, build_gpt(recipe.model)))
+    return find_lost_rows(folder.metrics, saved.metrics) or ""
+
+
+def read_files(run: Path) -> list[Path]:
+    """The files that commands read; samples and pictures are for people."""
+    files = [*run.glob("*.json*"), *(run / "checkpoints").rglob("*")]
+    return sorted(path for path in files if path.is_file())
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.fault(4, 42)
+@pytest.mark.slow
+def test_200_single_bits_flipped_in_any_file_are_all_found_and_named(run: Path) -> None:
+    assert read_all(run) == ""
+    draw, silent = random.Random(0), []
+    for _ in range(200):
+        path = draw.choice([path for path in read_files(run) if path.stat().st_size])
+        content = path.read_bytes()
+        bit = draw.randrange(8 * len(content))
+        path.write_bytes(flipped(content, bit))
+        try:
+            said = read_all(run)
+        except RecipeError as error:
+            said = error.cause
+        path.write_bytes(content)
+        # The file that stands at fault, or one whose digest the flip changed.
+        if ".json" not in said and path.name not in said:
+            silent.append((path, bit, said))
+    assert silent == []
+
+
+@pytest.mark.fault(42)
+@pytest.mark.parametrize("name", [*JSON, "metrics.jsonl"])
+def test_every_byte_of_a_file_counts(run: Path, name: str) -> None:
+    """One bit of each byte, and each byte as a space."""
+    path = run / name
+    content, folder = path.read_bytes(), RunFolder(run)
+    readers: dict[str, Callable[[], Any]] = {
+        "config.json": folder.read_config,
+        "env.json": folder.read_env,
+        "tokenizer.json": lambda: load_tokenizer(folder.tokenizer),
+        "metrics.jsonl": lambda: _refuse(find_lost_rows(folder.metrics, content)),
+    }
+    readers[name]()
+    for place, byte in enumerate(content):
+        for other in {byte ^ 1 << place % 8, 0x20, 0x0D} - {byte}:
+            path.write_bytes(content[:place] + bytes([other]) + content[place + 1 :])
+            with pytest.raises(RecipeError, match=name):
+                readers[name]()
+
+
+def _refuse(said: str | None) -> None:
+    if said:
+        raise RecipeError(said, "")
+
+
+@pytest.mark.fault(42, 57)
+def test_an_edit_is_refused_until_its_digest_is_deleted(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, words = run / "config.json", ["sample", str(run), "--tokens", "1"]
+    config.write_text(config.read_text().replace('"seed": 1337', '"seed": 7'))
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "config.json' is not what was written: its SHA-256 differs" in error
+    assert "delete its first field to keep an edit" in error
+    lines = config.read_text().splitlines()
+    assert "sha256" in lines[1]
+    config.write_text("\n".join([lines[0], *lines[2:]]))
+    assert main(words) == 0
+
+
+METRICS: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
+    "no last line break": (lambda rows: rows.rstrip(), "is cut short"),
+    "cut": (lambda rows: rows[:30], "is cut short"),
+    "empty": (lambda rows: b"", "is cut short"),
+    "missing": (lambda rows: None, "is missing"),
+    "CRLF": (lambda rows: rows.replace(b"\n", b"\r\n"), "has other line ends"),
+    "other rows": (lambda rows: b'{"step": "ten"}\nnull\n', "is not what was written"),
+    "one bit": (lambda rows: flipped(rows, 77), "is not what was written"),
+    "no UTF-8": (lambda rows: b"\xff" + rows, "is not what was written"),
+    "deep": (lambda rows: b"[" * 100_000 + rows, "is not what was written"),
+}
+
+
+@pytest.mark.fault(44)
+@pytest.mark.parametrize(("change", "said"), METRICS.values(), ids=METRICS)
+def test_metrics_that_were_changed_are_restored_and_nothing_is_lost(
+    run: Path,
+    change: Callable[[bytes], bytes | None],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run has ended, so that the restored file is all that is written."""
+    path = run / "metrics.jsonl"
+    before = path.read_bytes()
+    changed = change(before)
+    if changed is None:
+        path.unlink()
+    else:
+        path.write_bytes(changed)
+    assert main(["train", "--run-dir", str(run), "--resume", "auto"]) == 0
+    assert f"metrics.jsonl {said}: its rows are restored" in capsys.readouterr().out
+    assert path.read_bytes() == before
+    kept = [aside.read_bytes() for aside in run.glob("metrics.found-*")]
+    assert kept == ([] if said in ("is missing", "is cut short") else [changed])
+
+
+def state(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+REFUSED = {
+    "done": ("--resume auto", 0),
+    "done, shorter": ("--resume auto --max-steps 5", 0),
+    "no resume": ("", 2),
+    "other settings": ("--resume auto --model.features 32", 2),
+    "other optimiser": ("--resume auto --optimizer.beta1 0.5 --max-steps 20", 2),
+    "no such step": ("--resume 7 --max-steps 20", 2),
+    "other text": ("--resume auto --max-steps 20 --data OTHER", 2),
+    "other tokenizer": ("--resume auto --max-steps 20 --tokenizer bytes", 2),
+    "other mesh": ("--resume auto --max-steps 20 --mesh data=3", 2),
+}
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(("options", "code"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_or_done_changes_no_file(
+    run: Path, tmp_path: Path, options: str, code: int
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT + TEXT)
+    before = state(run)
+    words = options.replace("OTHER", str(other)).split()
+    assert main(["train", "--run-dir", str(run), *words]) == code
+    assert state(run) == before
+
+
+@pytest.mark.fault(49)
+def test_a_damaged_checkpoint_that_is_refused_changes_no_file(run: Path) -> None:
+    record = run / "checkpoints/step_000010/record.json"
+    record.write_bytes(flipped(record.read_bytes(), 99))
+    before = state(run)
+    words = ["train", "--run-dir", str(run), "--max-steps", "20", "--resume"]
+    for resume in ("auto", "10"):
+        assert main([*words, resume]) == 2
+        assert state(run) == before
+
+
+WRONG = [None, True, -1, 1.5, "x", [], {}, [[]], {"a": 1}, 10**400]
+
+
+def changed(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The content with each field of another type or missing, and fields of fields."""
+    for name, value in content.items():
+        for other in WRONG:
+            yield {**content, name: other}
+        yield {key: content[key] for key in content if key != name}
+        if isinstance(value, dict):
+            yield from ({**content, name: inner} for inner in changed(value))
+
+
+def readable(run: Path) -> None:
+    """A file may be as good as before, or is refused by name; anything else is a fault."""
+    try:
+        read_all(run)
+    except RecipeError as error:
+        assert error.cause.endswith(".")
+
+
+@pytest.mark.fault(51)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", JSON)
+def test_fields_of_other_types_end_in_a_sentence(run: Path, name: str) -> None:
+    content = json.loads((run / name).read_text())
+    del content["sha256"]
+    for other in changed(content):
+        (run / name).write_text(json.dumps(other))
+        readable(run)
+
+
+@pytest.mark.fault(51)
+@pytest.mark.slow
+def test_a_record_of_other_types_ends_in_a_sentence(run: Path) -> None:
+    record = run / "checkpoints/step_000010/record.json"
+    content = json.loads(record.read_text())
+    content["arrays"] = dict([*content["arrays"].items()][:1])
+    for other in changed(content):
+        record.write_text(json.dumps(other))
+        write_digests(record.parent)
+        readable(run)
+
+
+WHOLE = {
+    "empty": b"",
+    "text": b"settings",
+    "no UTF-8": b'{"a": "\xff"}',
+    "number": b"3",
+    "list": b"[1, 2]",
+    "null": b"null",
+    "deep": b"[" * 200_000,
+    "deep names": b'{"a":' * 200_000,
+    "no table inside": b'{"format": 1}',
+    "not finite": b'{"seed": NaN}',
+    "nul": b"\0" * 100,
+}
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("name", [*JSON, "record.json", "digests.json"])
+@pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
+def test_a_file_that_holds_something_else_is_named(run: Path, name: str, content: bytes) -> None:
+    path = next(run.rglob(name))
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=name):
+        read_all(run)
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("name", [*JSON, "digests.json"])
+def test_a_file_of_200_megabytes_is_named(run: Path, name: str) -> None:
+    path = next(run.rglob(name))
+    os.truncate(path, 200_000_000)  # a hole, which takes no room
+    with pytest.raises(RecipeError, match=rf"{name}.* more than [\d,]+ bytes"):
+        read_all(run)
+
+
+@pytest.mark.fault(54)
+@pytest.mark.parametrize("umask", [0o022, 0o007, 0o077], ids=oct)
+def test_modes_follow_the_umask(tmp_path: Path, train: Callable[..., int], umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        assert train("run", "--max-steps", "1") == 0
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    modes = {str(path): oct(path.stat().st_mode & 0o777) for path in files}
+    assert set(modes.values()) == {oct(0o666 & ~umask)}, modes
+
+
+@pytest.fixture
+def another_user() -> Iterator[None]:
+    """Commands are run by a user who is not the owner of the files, where this one may do all."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+    else:
+        yield
+
+
+@pytest.mark.fault(54)
+@pytest.mark.parametrize("command", ["sample", "eval", "train"])
+@pytest.mark.parametrize("name", [".", *JSON, "checkpoints", "checkpoints/step_000010/record.json"])
+def test_a_run_of_another_user_is_not_called_damaged(
+    run: Path, command: str, name: str, capsys: pytest.CaptureFixture[str], request: Any
+) -> None:
+    if name == "env.json" and command == "sample":
+        pytest.skip("which does not read it")
+    for folder in [run, *run.parents][:4]:
+        folder.chmod(0o755)
+    (run / name).chmod(0)
+    words = [command, str(run)]
+    if command == "train":
+        words = ["train", "--run-dir", str(run), "--resume", "auto", "--max-steps", "20"]
+    request.getfixturevalue("another_user")
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "ermission denied" in error
+    assert "damaged" not in error
+
+
+@pytest.mark.fault(55)
+def test_converted_line_ends_are_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [path for path in read_files(run) if b"\n" in path.read_bytes()]
+    texts = [path for path in texts if b"\0" not in path.read_bytes()]
+    before = {path: path.read_bytes() for path in texts}
+    for path in texts:
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert main(["sample", str(run)]) == 2
+    assert "config.json' were changed to CRLF, as version control may do" in capsys.readouterr().err
+    for path in texts:
+        if run in (path.parent, path.parent.parent.parent) and path.name in JSON:
+            path.write_bytes(before[path])
+    assert main(["sample", str(run)]) == 2
+    error = capsys.readouterr().err
+    assert "the line ends of metrics.jsonl were changed to CRLF" in error or "record.json" in error
+
+
+@pytest.mark.fault(55)
+def test_each_session_notes_its_versions_and_says_what_changed(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(run)
+    env = folder.read_env()
+    env["sessions"][0]["versions"] |= {"python": "3.9.1", "jax": "0.4.0"}
+    write_sealed(folder.env, env)
+    assert main(["train", "--run-dir", str(run), "--resume", "auto", "--max-steps", "20"]) == 0
+    assert "jax is 0.4.0 in the run and" in capsys.readouterr().out
+    sessions = folder.read_env()["sessions"]
+    assert [session["step"] for session in sessions] == [0, 10]
+    assert [session["versions"]["python"] == "3.9.1" for session in sessions] == [True, False]
+    assert [row["step"] for row in rows(run)] == [10, 20]
+
+
+@pytest.mark.fault(55)
+def test_a_corpus_that_changed_with_python_is_told(run: Path) -> None:
+    folder = RunFolder(run)
+    env = folder.read_env()
+    env["corpus"]["name"] = "manual"
+    env["sessions"][0]["versions"]["python"] = "3.9.1"
+    write_sealed(folder.env, env)
+    with pytest.raises(RecipeError, match=r"'manual' of Python .* which was that of Python 3\.9\.1"):
+        check_same_corpus(folder, Corpus("manual", "another text"))
