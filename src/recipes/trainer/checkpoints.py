@@ -196,7 +196,7 @@ class Checkpoints:
             try:
                 return self._restore_params(step, like)
             except DamagedError as error:
-                log.warning("%s Another step is used.", error.cause)
+                log.warning("%s It is passed over.", error.cause)
                 damage = error
         raise damage
 

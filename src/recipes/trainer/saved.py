@@ -38,7 +38,7 @@ def read_record(place: Path, step: int) -> dict[str, Any]:
     """
     try:
         # The record and the metrics by name, as digests that list nothing would find nothing.
-        damage = find_damage(place) or find_damage(place, RECORD) or find_damage(place, METRICS)
+        damage = find_damage(place, RECORD) or find_damage(place, METRICS) or find_damage(place)
     except PermissionError as error:
         raise cannot_read(place, error) from error
     if damage:
