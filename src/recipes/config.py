@@ -85,8 +85,12 @@ class Recipe:
     Attributes:
         data: The text: a corpus, files (text, .jsonl, .parquet), a folder, a pattern, - for the
             standard input, or hf:NAME[:CONFIG[:SPLIT]].
+        validation: Text to validate on, as `data`; the last tenth of `data` if left out.
+        documents: What a row of a batch holds: joined takes documents as one text, packed keeps
+            those apart that share a row, padded gives each rows of its own.
         text_column: Column of .jsonl, .parquet and hf: that holds the text.
-        tokenizer: What a token is; byte pairs can be counted, not trained on yet.
+        tokenizer: What a token is: characters, bytes, bpe:SIZE for byte pairs trained on the text,
+            or the path of a tokenizer.json.
         batch_size: Sequences of `model.context` tokens per step.
         seed: Seed of parameters, dropout, the order of batches and samples.
         init_from: Folder of a published model to train further, with its own tokenizer; of
@@ -103,7 +107,9 @@ class Recipe:
 
     data: tuple[str, ...] = ("manual",)
     text_column: str = "text"
-    tokenizer: Literal["characters", "bytes", "byte-pairs"] = "characters"
+    validation: tuple[str, ...] = ()
+    documents: Literal["joined", "packed", "padded"] = "joined"
+    tokenizer: str = "characters"
     batch_size: int = 12
     seed: int = 1337
     init_from: str | None = None

@@ -34,6 +34,7 @@ from blocks import (
     Biases,
     Causal,
     CausalLM,
+    Context,
     LayerNorm,
     LearnedPositions,
     LMHead,
@@ -47,15 +48,15 @@ from blocks import (
 )
 from blocks.adapters import label_lora
 from recipes.config import GPTConfig, Recipe
-from recipes.data import Corpus, Tokenizer, build_tokenizer
-from recipes.data.batches import evaluation_batches, split_tokens, training_batches
+from recipes.data import Corpus, Tokenizer
+from recipes.data.batches import evaluation_batches, split_corpus, training_batches
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import record, settled
 from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
-from recipes.runs.starting import start_from
+from recipes.runs.starting import check_rows, start_from, tokenizer_for
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
@@ -132,11 +133,13 @@ def next_token_loss(
     Args:
         apply_fn: The model's `apply`.
         params: Its parameters.
-        batch: `inputs` and `targets`, `[batch, seq]`; `weights` of the targets where not all count.
+        batch: `inputs` and `targets`, `[batch, seq]`; where they are needed, `weights` of the
+            targets and `segment_ids` of documents that share a row.
         key: Key of dropout; None for none.
     """
     rngs = None if key is None else {"dropout": key}
-    logits = apply_fn({"params": params}, batch["inputs"], None, key is None, rngs=rngs)
+    context = Context(segment_ids=batch["segment_ids"]) if "segment_ids" in batch else None
+    logits = apply_fn({"params": params}, batch["inputs"], context, key is None, rngs=rngs)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["targets"])
     weights = batch.get("weights", jnp.ones_like(losses))
     weight = weights.sum()
@@ -171,7 +174,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
 
     Args:
         recipe: The settings.
-        corpus: The text, nine tenths to train on and one to validate on.
+        corpus: The text to train on; a tenth validates, unless another text does.
         folder: Folder of the run.
         resume: How to go on with the run of the folder; None for a new one.
 
@@ -180,14 +183,15 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     """
     # Text becomes token ids, and these become windows.
     start = start_from(recipe)
-    tokenizer = start.tokenizer if start else build_tokenizer(recipe.tokenizer, corpus.text)
+    tokenizer = start.tokenizer if start else tokenizer_for(recipe.tokenizer, corpus, folder)
     context, end = recipe.model.context, recipe.trainer.max_steps
-    tokens, held_out = split_tokens(tokenizer.encode(corpus.text), context)
+    tokens, held_out = split_corpus(corpus, tokenizer, context)
+    check_rows(start, tokens)
     recipe = settled(recipe, folder, tokenizer, corpus, resume)
-    options = {"context": context, "batch_size": recipe.batch_size, "seed": recipe.seed}
-    batches = training_batches(tokens, **options)
-    held_out = held_out[: EVALUATION_BATCHES * recipe.part_size * context + 1]
-    validation = evaluation_batches(held_out, context=context, batch_size=recipe.part_size)
+    windows = {"context": context, "documents": recipe.documents}
+    batches = training_batches(tokens, batch_size=recipe.batch_size, seed=recipe.seed, **windows)
+    held_out = held_out.part(0, EVALUATION_BATCHES * recipe.part_size * context + 1)
+    validation = evaluation_batches(held_out, batch_size=recipe.part_size, **windows)
 
     # The model becomes a state: new, as it was published, or as it was saved.
     model = start.model if start else build_gpt(recipe.model)

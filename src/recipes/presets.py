@@ -12,7 +12,7 @@ ABOUT = {
     "lecture": "the final model of Karpathy's lecture",
     "shakespeare-char": "nanoGPT's baby model for a GPU",
     "shakespeare-char-cpu": "nanoGPT's settings for a CPU",
-    "gpt2-124m": "the smallest GPT-2, to be counted: byte-pair tokens come later",
+    "gpt2-124m": "the smallest GPT-2, on byte-pair tokens; for a large GPU",
 }
 
 _SETTINGS = {
@@ -74,7 +74,7 @@ _SETTINGS = {
     # Radford et al., GPT-2, 2019; optimiser and bfloat16 of nanoGPT's config/train_gpt2.py.
     "gpt2-124m": Recipe(
         data=("stdlib",),
-        tokenizer="byte-pairs",
+        tokenizer="bpe:50257",
         batch_size=480,
         model=GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True, dtype="bfloat16"),
         optimizer=OptimizerSettings(

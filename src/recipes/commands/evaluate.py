@@ -1,4 +1,4 @@
-"""`eval RUN`: the loss on a whole validation split."""
+"""`eval RUN`: the loss and perplexity on a whole validation split."""
 
 from __future__ import annotations
 
@@ -21,39 +21,48 @@ class Eval:
         run: Folder of the run.
         data: Another text, as `train` takes it, of which the last tenth is read; the run's own if
             left out.
+        whole: Whether to read the whole text.
     """
 
     run: tyro.conf.Positional[Path]
     data: tuple[str, ...] = ()
+    whole: bool = False
 
     def __call__(self) -> int:
         """Run the evaluation and print a table."""
         folder = RunFolder(self.run)
         recipe = Recipe.from_json(folder.read_config())
-        corpus = load_corpus(*(self.data or recipe.data), text_column=recipe.text_column)
+        names, validation = self.data or recipe.data, () if self.data else recipe.validation
+        corpus = load_corpus(*names, validation=validation, text_column=recipe.text_column)
         tokenizer = load_tokenizer(folder.tokenizer)
-        ids = tokenizer.encode(corpus.text)
 
-        from recipes.data.batches import evaluation_batches, split_tokens
+        from recipes.data.batches import evaluation_batches, split_corpus
+        from recipes.data.token_cache import encoded
         from recipes.nanogpt import next_token_loss
+        from recipes.runs.measures import measure
         from recipes.runs.published import load_run
         from recipes.runs.record import check_same_corpus
-        from recipes.runs.report import bits_per_byte
         from recipes.trainer.evaluation import evaluate
 
         if not self.data:
             check_same_corpus(folder, corpus)
-        _, held_out = split_tokens(ids, recipe.model.context)
-        batches = evaluation_batches(
-            held_out, context=recipe.model.context, batch_size=recipe.part_size
-        )
+        context = recipe.model.context
+        if self.whole:
+            text = encoded(corpus, tokenizer)
+        else:
+            _, text = split_corpus(corpus, tokenizer, context)
+        options = {"context": context, "documents": recipe.documents}
+        batches = evaluation_batches(text, batch_size=recipe.part_size, **options)
         model, params, _ = load_run(self.run)
         found = evaluate(model.apply, params, batches, next_token_loss)
-        loss = found["loss"]
-        print(f"text            {corpus.name}, validation split")
+        loss, guess = found["loss"], f"(a uniform guess: {math.log(tokenizer.vocab_size):.4f})"
+        measures = measure(loss, text, tokenizer)
+        print(f"text            {corpus.name}, {'whole' if self.whole else 'validation split'}")
         print(f"tokens          {found['weight']:,.0f}")
+        print(f"nats per token  {loss:.4f}   {guess}")
         print(
-            f"nats per token  {loss:.4f}   (a uniform guess: {math.log(tokenizer.vocab_size):.4f})"
+            f"perplexity      {measures.per_token:,.4f} per token"
+            f", {measures.per_word:,.4f} per word"
         )
-        print(f"bits per byte   {bits_per_byte(loss, held_out, tokenizer):.4f}")
+        print(f"bits per byte   {measures.bits_per_byte:.4f}")
         return 0

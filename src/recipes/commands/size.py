@@ -32,7 +32,7 @@ class Size:
         recipe = preset(self.preset)
         model = recipe.model
         if model.vocab_size is None:
-            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data).text)
+            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data))
             model = replace(model, vocab_size=tokenizer.vocab_size)
 
         from recipes.size import size_of

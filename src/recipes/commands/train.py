@@ -10,8 +10,9 @@ from typing import Annotated
 import tyro
 
 from recipes.config import Recipe
-from recipes.data import load_corpus, tokenizer_of
+from recipes.data import check_kind, load_corpus
 from recipes.data.corpora import anywhere, with_input
+from recipes.data.kinds import is_path
 from recipes.errors import RecipeError
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import changes
@@ -45,12 +46,17 @@ class Train(Recipe):
     def __call__(self) -> int:
         """Train, after the checks that do not need JAX."""
         resume = self._resume()
-        tokenizer_of(self.tokenizer)  # Refused before a large text is read.
+        if resume is None:
+            check_kind(self.tokenizer)  # Refused before a large text is read.
         names = tuple(map(with_input, self.data))
-        corpus = load_corpus(*names, text_column=self.text_column)
+        options = {"validation": self.validation, "text_column": self.text_column}
+        corpus = load_corpus(*names, **options)
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
         # The run must find its text again from another folder.
-        recipe = replace(recipe, data=tuple(map(anywhere, names)))
+        held_out = tuple(map(anywhere, self.validation))
+        recipe = replace(recipe, data=tuple(map(anywhere, names)), validation=held_out)
+        if is_path(self.tokenizer):
+            recipe = replace(recipe, tokenizer=_absolute(self.tokenizer))
         if self.init_from is not None and Path(self.init_from).expanduser().is_dir():
             recipe = replace(recipe, init_from=_absolute(self.init_from))
         short = {"max_steps": self.max_steps, "mesh": self.mesh}

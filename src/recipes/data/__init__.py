@@ -5,15 +5,14 @@
 
 from recipes.data.corpora import load_corpus
 from recipes.data.corpus import Corpus
+from recipes.data.kinds import build_tokenizer, check_kind
 from recipes.data.saved_tokenizers import check_same_tokenizer, load_tokenizer, save_tokenizer
 from recipes.data.tokenizers import (
     ByteTokenizer,
     CharTokenizer,
     TextStream,
     Tokenizer,
-    build_tokenizer,
     check_ids,
-    tokenizer_of,
 )
 
 __all__ = [
@@ -24,9 +23,9 @@ __all__ = [
     "Tokenizer",
     "build_tokenizer",
     "check_ids",
+    "check_kind",
     "check_same_tokenizer",
     "load_corpus",
     "load_tokenizer",
     "save_tokenizer",
-    "tokenizer_of",
 ]

@@ -1,15 +1,21 @@
 """Batches of token ids: shuffled windows for training, every target once for evaluation."""
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import grain
 import numpy as np
 import numpy.typing as npt
 
+from recipes.data.corpus import Corpus
+from recipes.data.encoded import EncodedText, as_encoded
+from recipes.data.token_cache import encoded
+from recipes.data.tokenizers import Tokenizer
+from recipes.data.windows import Batch, Documents, evaluation_windows, training_windows
 from recipes.errors import RecipeError
 
-Batch = dict[str, np.ndarray]
-Tokens = npt.NDArray[np.integer]
+Tokens = TypeVar("Tokens", npt.NDArray[np.integer], EncodedText)
 
 # Grain counts batches in floats, which are exact up to this: a million windows a second for 285
 # years. Its own endless repetition overflows when a batch is one window.
@@ -22,7 +28,11 @@ def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
     Raises:
         RecipeError: A split too short for one window, which is `context` inputs and one target.
     """
-    train, validation = np.split(tokens, [len(tokens) * 9 // 10])
+    cut = len(tokens) * 9 // 10
+    if isinstance(tokens, EncodedText):
+        train, validation = tokens.part(0, cut), tokens.part(cut, len(tokens))
+    else:
+        train, validation = np.split(tokens, [cut])
     if min(len(train), len(validation)) <= context:
         longest = max(len(validation) - 1, 0)
         shorter = f", or context={longest} at most" if longest > 0 else ""
@@ -32,6 +42,30 @@ def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
             f"Use a corpus of {10 * context + 1} tokens or more{shorter}.",
         )
     return train, validation
+
+
+def split_corpus(
+    corpus: Corpus, tokenizer: Tokenizer, context: int, say: Callable[[str], object] = print
+) -> tuple[EncodedText, EncodedText]:
+    """Encode a corpus, and split it unless it has a text to validate on.
+
+    Args:
+        corpus: The text.
+        tokenizer: The tokenizer.
+        context: Tokens in a window.
+        say: Called with a line of text where something takes long or was damaged.
+
+    Raises:
+        RecipeError: Characters that the vocabulary lacks, or a split too short for one window.
+    """
+    tokens = encoded(corpus, tokenizer, say=say)
+    if corpus.validation is None:
+        return split_tokens(tokens, context)
+    held_out = encoded(corpus.validation, tokenizer, say=say)
+    for part in (tokens, held_out):
+        if len(part) <= context:
+            raise _too_few(len(part), context + 1)
+    return tokens, held_out
 
 
 class TrainingBatches(Iterator[Batch]):
@@ -84,7 +118,12 @@ class TrainingBatches(Iterator[Batch]):
 
 
 def training_batches(
-    tokens: Tokens, *, context: int, batch_size: int, seed: int
+    tokens: npt.ArrayLike | EncodedText,
+    *,
+    context: int,
+    batch_size: int,
+    seed: int,
+    documents: Documents = "joined",
 ) -> TrainingBatches:
     """Endless batches of all overlapping windows, reshuffled in every epoch.
 
@@ -95,10 +134,13 @@ def training_batches(
     more, up to a millisecond.
 
     Args:
-        tokens: Ids, more than `context` of them.
+        tokens: Ids, more than `context` of them; an array is one document.
         context: Tokens in a window.
         batch_size: Windows in a batch.
         seed: Fixes the order, 0 to 2**32 - 1.
+        documents: What windows make of documents. `joined` ones are one text. In `packed` ones,
+            `segment_ids` tell which tokens belong together. `padded` windows hold one document, or
+            a part of a long one, and do not overlap; `weights` is 0 where a target is padding.
 
     Raises:
         RecipeError: A seed out of range, or fewer tokens than a window needs.
@@ -111,33 +153,32 @@ def training_batches(
     """
     if not 0 <= seed < 2**32:
         raise RecipeError(f"seed={seed} is out of range.", "Use a seed from 0 to 4294967295.")
-    tokens = np.asarray(tokens, np.int32)
-    windows = len(tokens) - context
-    if windows < 1:
-        raise _too_few(tokens, context + 1)
-    inputs = np.lib.stride_tricks.sliding_window_view(tokens[:-1], context)
-    targets = np.lib.stride_tricks.sliding_window_view(tokens[1:], context)
-
-    def gather(starts: Sequence[int]) -> Batch:
-        rows = np.asarray(starts)
-        return {"inputs": inputs[rows], "targets": targets[rows]}
-
+    windows = training_windows(as_encoded(tokens), context, documents)
+    if len(windows) < 1:
+        raise _too_few(len(windows.tokens), context + 1)
+    gather = functools.partial(windows.batch, weights=documents == "padded")
     batches = (
-        grain.MapDataset.range(windows)
+        grain.MapDataset.range(len(windows))
         .shuffle(seed=seed)
-        .repeat(_ENDLESS // windows)
+        .repeat(_ENDLESS // len(windows))
         .batch(batch_size, batch_fn=gather)
     )
-    stream = {"windows": windows, "context": context, "batch_size": batch_size, "seed": seed}
+    stream = {"windows": len(windows), "context": context, "batch_size": batch_size, "seed": seed}
     return TrainingBatches(batches, stream)
 
 
-def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list[Batch]:
+def evaluation_batches(
+    tokens: npt.ArrayLike | EncodedText,
+    *,
+    context: int,
+    batch_size: int,
+    documents: Documents = "joined",
+) -> list[Batch]:
     """Batches in which every token but the first is a target exactly once.
 
-    Windows stand one after the other without overlap. The last is padded with zeros and the last
-    batch with empty windows, so that all batches have the same shape; `weights` is 1 where a
-    target counts and 0 where it is padding.
+    Windows stand one after the other without overlap. A short one is padded with zeros and the
+    last batch with empty windows, so that all batches have the same shape; `weights` is 1 where a
+    target counts and 0 where it is padding. `documents` is as in `training_batches`.
 
     Raises:
         RecipeError: Fewer than two tokens.
@@ -147,27 +188,18 @@ def evaluation_batches(tokens: Tokens, *, context: int, batch_size: int) -> list
         >>> batch["targets"].tolist(), batch["weights"].tolist()
         ([[1, 2, 3, 4], [5, 0, 0, 0]], [[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
     """
+    tokens = as_encoded(tokens)
     if len(tokens) < 2:
-        raise _too_few(tokens, 2)
-    count = len(tokens) - 1
-    shape = (-(-count // (batch_size * context)), batch_size, context)
-
-    def stacked(values: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarray:
-        padded = np.zeros(shape, dtype)
-        padded.flat[:count] = values
-        return padded
-
-    columns = {
-        "inputs": stacked(tokens[:-1], np.int32),
-        "targets": stacked(tokens[1:], np.int32),
-        "weights": stacked(1, np.float32),
-    }
-    return [{name: column[i] for name, column in columns.items()} for i in range(shape[0])]
+        raise _too_few(len(tokens), 2)
+    windows = evaluation_windows(tokens, context, documents)
+    rows = np.arange(batch_size)
+    firsts = range(0, len(windows), batch_size)
+    return [windows.batch(first + rows, weights=True) for first in firsts]
 
 
-def _too_few(tokens: Tokens, needed: int) -> RecipeError:
+def _too_few(tokens: int, needed: int) -> RecipeError:
     return RecipeError(
-        f"The text has {len(tokens)} tokens and one window needs {needed}.", "Use a longer text."
+        f"The text has {tokens} tokens and one window needs {needed}.", "Use a longer text."
     )
 
 

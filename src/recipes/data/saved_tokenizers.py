@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from recipes.data.sealed import read_sealed, write_sealed
 from recipes.data.tokenizers import TOKENIZERS, CharTokenizer, Tokenizer, listed
@@ -12,8 +13,12 @@ FORMAT = 1
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write a tokenizer: the version of the format, its kind, its fields."""
-    content = {"format": FORMAT, "kind": tokenizer.name, **dataclasses.asdict(tokenizer)}
-    write_sealed(path, content)
+    write_sealed(path, content_of(tokenizer))
+
+
+def content_of(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What the file of a tokenizer holds, which tells two apart."""
+    return {"format": FORMAT, "kind": tokenizer.name, **dataclasses.asdict(tokenizer)}
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -60,6 +65,12 @@ def check_same_tokenizer(trained: Tokenizer, given: Tokenizer) -> None:
         parts = [f"lacks {listed(new - known)}"] if new - known else []
         parts += [f"alone has {listed(known - new)}"] if known - new else []
         raise RecipeError(f"The vocabulary of the run {' and '.join(parts)}.", fix)
+    if trained.name == given.name:
+        raise RecipeError(
+            f"The run was trained with another tokenizer of the kind {trained.name!r}, of "
+            f"{trained.vocab_size} tokens; this one has {given.vocab_size}.",
+            fix,
+        )
     raise RecipeError(
         f"The run was trained with the tokenizer {trained.name!r}, not {given.name!r}.", fix
     )

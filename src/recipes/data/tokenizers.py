@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recipes.errors import RecipeError, nearest_of
+from recipes.errors import RecipeError
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -201,32 +201,6 @@ class ByteTokenizer:
 
 
 TOKENIZERS = {kind.name: kind for kind in (CharTokenizer, ByteTokenizer)}
-
-
-def build_tokenizer(kind: str, text: str) -> Tokenizer:
-    """Build the tokenizer of a kind (`characters` or `bytes`) for a training text.
-
-    Raises:
-        RecipeError: An unknown kind; the nearest is named.
-    """
-    return tokenizer_of(kind).from_text(text)
-
-
-def tokenizer_of(kind: str) -> type[CharTokenizer] | type[ByteTokenizer]:
-    """Look up the class of a kind of tokenizer.
-
-    Raises:
-        RecipeError: An unknown kind, or byte pairs, which this version cannot make yet.
-    """
-    if kind == "byte-pairs":
-        raise RecipeError(
-            "Byte-pair tokens cannot be made by this version yet.",
-            "Add --tokenizer bytes to train a model of this size on bytes, or choose another "
-            "preset: `presets` lists them.",
-        )
-    if kind not in TOKENIZERS:
-        raise RecipeError(f"{kind!r} is not a tokenizer.", f"Use {nearest_of(kind, TOKENIZERS)}.")
-    return TOKENIZERS[kind]
 
 
 def check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer]:

@@ -92,8 +92,13 @@ def export(run: str | Path, folder: str | Path) -> None:
             "The model's head has biases, and GPT-2's has none.",
             "Train with --model.tied-head or --model.no-use-bias.",
         )
-    fields = gpt2_config(recipe.model)
+    special = getattr(loaded.tokenizer, "special_ids", {})
+    ends = {"bos_token_id": special.get("eos_token"), "eos_token_id": special.get("eos_token")}
+    fields = gpt2_config(recipe.model) | ends
     save(folder, with_biases(loaded.params, recipe.model), config=fields)
+    if isinstance(loaded.tokenizer, PublishedTokenizer):
+        loaded.tokenizer.save(Path(folder))
+        return
     tokenizer = published_tokenizer(loaded.tokenizer)
     write_atomically(Path(folder) / "tokenizer.json", json.dumps(tokenizer, indent=1).encode())
 

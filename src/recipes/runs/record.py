@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("linen-blocks", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 # The length of training and the path of the text may change; the text may not.
-FREE_ON_RESUME = ("trainer", "data", "text_column")
+FREE_ON_RESUME = ("trainer", "data", "text_column", "validation", "tokenizer")
 # With --change the optimiser may go on in another way too.
 CHANGEABLE = (*FREE_ON_RESUME, "optimizer")
 # But not be another one: its state would be of another form.
@@ -138,6 +138,11 @@ def check_same_corpus(folder: RunFolder, corpus: Corpus) -> None:
     """
     env = folder.read_env()
     recorded = env["corpus"]
+    if recorded.get("validation") != (corpus.validation and corpus.validation.sha256):
+        raise RecipeError(
+            "The run was trained with another text to validate on.",
+            "Give the same text with --validation, or none where the run had none.",
+        )
     if recorded["sha256"] == corpus.sha256:
         return
     then, now = env["sessions"][0]["versions"].get("python"), platform.python_version()
@@ -193,6 +198,7 @@ def _described(corpus: Corpus) -> dict[str, Any]:
         "sha256": corpus.sha256,
         "characters": corpus.characters,
         "documents": corpus.documents,
+        **({"validation": corpus.validation.sha256} if corpus.validation else {}),
     }
 
 

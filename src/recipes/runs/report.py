@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE
+from recipes.runs.measures import measure
 from recipes.runs.record import changed_versions
 from recipes.trainer.metrics import find_lost_rows, rows_after
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-
     from recipes.config import Recipe
     from recipes.data import Corpus, Tokenizer
+    from recipes.data.encoded import EncodedText
     from recipes.runs.folder import RunFolder
     from recipes.trainer.checkpoints import Restored
     from recipes.trainer.loop import Row, Trainer
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
     from recipes.trainer.settings import OptimizerSettings
 
 PROGRAM = "python -m recipes.nanogpt"
-
-
-def bits_per_byte(nats_per_token: float, tokens: np.ndarray, tokenizer: Tokenizer) -> float:
-    r"""Convert a loss to one independent of the tokenizer: $\frac{\mathrm{nats}}{\ln 2}$ per byte.
-
-    Args:
-        nats_per_token: Mean loss of all tokens but the first, which is not predicted.
-        tokens: Token ids of the text.
-        tokenizer: The tokenizer that encoded it.
-    """
-    targets = tokens[1:]
-    text = tokenizer.decode(targets)
-    return nats_per_token * len(targets) / math.log(2.0) / len(text.encode())
 
 
 def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) -> str:
@@ -111,13 +98,13 @@ def given_up(
 
 
 def closing(
-    trainer: Trainer, row: Row, tokenizer: Tokenizer, held_out: np.ndarray, folder: RunFolder
+    trainer: Trainer, row: Row, tokenizer: Tokenizer, held_out: EncodedText, folder: RunFolder
 ) -> str:
     """The lines after the last step."""
     loss = row["val_loss"]
     return (
         f"validation loss {loss:.3f} nats per token, of {len(held_out) - 1:,}, "
-        f"{bits_per_byte(loss, held_out, tokenizer):.3f} bits per byte; "
+        f"{measure(loss, held_out, tokenizer).bits_per_byte:.3f} bits per byte; "
         f"a uniform guess has {math.log(tokenizer.vocab_size):.3f} nats\n"
         f"time            {trainer.seconds:.0f} s to train, {trainer.compile_seconds:.0f} s to "
         "compile\n"

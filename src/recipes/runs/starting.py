@@ -10,9 +10,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from blocks import CausalLM, LoRA
+from blocks import CausalLM, LoRA, TokenEmbedding, find
 from recipes.config import Recipe
-from recipes.data import Tokenizer
+from recipes.data import Corpus, Tokenizer, build_tokenizer, load_tokenizer
+from recipes.data.encoded import EncodedText, check_inside
+from recipes.data.kinds import BYTE_PAIRS, is_path
 from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.generation.generate import own_context
@@ -67,6 +69,37 @@ def start_from(recipe: Recipe) -> Start | None:
     tokens = jnp.zeros((1, 1), jnp.int32)
     fresh = jax.jit(adapted.init)(jax.random.key(recipe.seed), tokens)["params"]
     return Start(adapted, _over(fresh, params), tokenizer)
+
+
+def check_rows(start: Start | None, tokens: EncodedText) -> None:
+    """Refuse token ids that the model of a start has no row for.
+
+    Raises:
+        RecipeError: An id outside the model's vocabulary, with its position.
+    """
+    if start is not None:
+        sizes = [part.vocab_size for part in find(start.model, TokenEmbedding).values()]
+        check_inside(tokens, min(sizes))
+
+
+def tokenizer_for(kind: str, corpus: Corpus, folder: RunFolder) -> Tokenizer:
+    """Build the tokenizer of a new run; a resumed one has its byte pairs in its folder.
+
+    A file that a resumed run read and that is gone is read from there too.
+
+    Args:
+        kind: What a token is, as `build_tokenizer` takes it.
+        corpus: The text.
+        folder: Folder of the run.
+
+    Raises:
+        RecipeError: An unknown kind, or a damaged file.
+    """
+    if folder.exists and folder.read_config().get("tokenizer") == kind:
+        gone = is_path(kind) and not Path(kind).exists()
+        if gone or kind.startswith(BYTE_PAIRS):
+            return load_tokenizer(folder.tokenizer)
+    return build_tokenizer(kind, corpus)
 
 
 def with_adapters(model: nn.Module, rank: int | None) -> nn.Module:

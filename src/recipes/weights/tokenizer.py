@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,6 +83,11 @@ class PublishedTokenizer:
             special: Whether tokens go around it that this model expects, such as a first token.
         """
         return np.asarray(self._inner.encode(text, add_special_tokens=special).ids, np.int32)
+
+    def encode_many(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Encode texts side by side, without tokens around them."""
+        found = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.asarray(one.ids, np.int32) for one in found]
 
     def decode(self, ids: npt.ArrayLike, *, skip_special: bool = False) -> str:
         """Decode token ids to text.
@@ -232,13 +237,17 @@ class PublishedStream:
         return new
 
 
-def tokenizer_of(folder: Path) -> PublishedTokenizer | None:
-    """Read the tokenizer of a folder; None if it has no `tokenizer.json`.
+def tokenizer_of(folder: Path, name: str = TOKENIZER) -> PublishedTokenizer | None:
+    """Read the tokenizer of a folder; None if it has none.
+
+    Args:
+        folder: The folder, whose settings are read too.
+        name: Name of the tokenizer's file.
 
     Raises:
         RecipeError: A damaged file, or `tokenizers` is not installed.
     """
-    if not (folder / TOKENIZER).exists():
+    if not (folder / name).exists():
         return None
     settings = read_json(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
     older = folder / "special_tokens_map.json"
@@ -246,7 +255,7 @@ def tokenizer_of(folder: Path) -> PublishedTokenizer | None:
         settings = {**read_json(older), **settings}
     text = json.dumps(settings, indent=2, ensure_ascii=False) if settings else ""
     template = _text(folder / TEMPLATE) if (folder / TEMPLATE).exists() else ""
-    return PublishedTokenizer(_text(folder / TOKENIZER), text, template)
+    return PublishedTokenizer(_text(folder / name), text, template)
 
 
 def _text(path: Path) -> str:

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipes.data.kinds import build_tokenizer
 from recipes.data.tokenizers import (
     ByteTokenizer,
     CharTokenizer,
-    build_tokenizer,
     check_ids,
     listed,
 )
@@ -111,5 +111,6 @@ def test_a_misspelt_kind_is_answered_with_the_nearest():
         build_tokenizer("byte", "text")
 
     assert str(caught.value) == (
-        "'byte' is not a tokenizer. Use 'bytes', the nearest of 'characters', 'bytes'."
+        "'byte' is not a tokenizer. Use 'bytes', the nearest of 'characters', 'bytes', 'bpe:4096', "
+        "or the path of a tokenizer.json."
     )
