@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from recipes.commands.compare import Compare
 from recipes.commands.evaluate import Eval
 from recipes.commands.export import Export
 from recipes.commands.failures import explained, unwritable
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
 
 
-def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Export:
+def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Compare | Presets | Export:
     """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
@@ -93,6 +94,7 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Presets | Expo
         | Annotated[Sample, tyro.conf.subcommand("sample")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size")]
+        | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]
     )

@@ -19,7 +19,7 @@ BUCKETS, MARKED = 240, 60
 TITLE, NAME = 46, 40
 # Distances are for the larger font of narrow screens, in units of the view box.
 LINE = 30
-TOP, RIGHT, BOTTOM = 46, 16, 42
+TOP, RIGHT, BOTTOM, EDGE = 46, 16, 42, 6
 
 
 @dataclass(frozen=True)
@@ -92,24 +92,19 @@ def _grid(x: Axis, y: Axis) -> Iterator[str]:
         yield f'<line class="grid" x1="{x.start}" x2="{x.end}" y1="{at:.1f}" y2="{at:.1f}"/>'
         yield f'<text class="y" x="{x.start - 8}" y="{at + 5:.1f}" text-anchor="end">{label}</text>'
     yield f'<path class="axis" d="M{x.start} {y.start}H{x.end}"/>'
-    *others, (_, last, end) = x.ticks()
-    last, place, anchor = f"step {last}", end, "middle"
-    if end + _width(last) / 2 > WIDTH - 6:
-        place, anchor = WIDTH - 6, "end"
-    begin = place - _width(last) / (1 if anchor == "end" else 2)
-    for _, label, at in others:
-        yield f'<path class="axis" d="M{at:.1f} {y.start}v5"/>'
-        if at + _width(label) / 2 + 8 < begin:
-            yield _step_label(label, at, at, y.start)
-    yield f'<path class="axis" d="M{end:.1f} {y.start}v5"/>'
-    yield _step_label(last, end, place, y.start, anchor)
-
-
-def _step_label(label: str, at: float, place: float, down: float, anchor: str = "middle") -> str:
-    return (
-        f'<text class="x" x="{place:.1f}" y="{down + 26}" text-anchor="{anchor}" '
-        f'data-at="{at:.1f}">{label}</text>'
-    )
+    for number, (_, label, at) in enumerate(x.ticks()):
+        label = label if number else f"step {label}"
+        half = _width(label) / 2
+        place, anchor = at, "middle"
+        if at - half < EDGE:
+            place, anchor = EDGE, "start"
+        elif at + half > WIDTH - EDGE:
+            place, anchor = WIDTH - EDGE, "end"
+        yield (
+            f'<path class="axis" d="M{at:.1f} {y.start}v5"/>'
+            f'<text class="x" x="{place:.1f}" y="{y.start + 26}" text-anchor="{anchor}" '
+            f'data-at="{at:.1f}">{label}</text>'
+        )
 
 
 def _curve(line: Line, x: Axis, y: Axis) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -68,13 +69,12 @@ class History:
             if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
                 steps, values = self._columns.setdefault(name, (array("q"), array("d")))
                 steps.append(row["step"])
-                values.append(float("nan") if value is None else float(value))
+                values.append(_finite(value))
 
     def series(self, name: str) -> Series:
         """The series of a metric, empty where no row has it."""
         steps, values = self._columns.get(name, (array("q"), array("d")))
-        found = np.array(values, float)
-        return Series(np.array(steps, np.int64), np.where(np.isfinite(found), found, np.nan))
+        return Series(np.array(steps, np.int64), np.array(values, float))
 
     @property
     def last_step(self) -> int:
@@ -108,6 +108,14 @@ class History:
         """Tokens per second of the whole run; None before the first row."""
         tokens, seconds = self.last("tokens"), self.last("seconds")
         return tokens / seconds if tokens and seconds else None
+
+
+def _finite(value: float | None) -> float:
+    """A value of a row; NaN where it is not finite, or more than a float can be."""
+    try:
+        return value if value is not None and math.isfinite(value) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def read_history(folder: RunFolder) -> History:

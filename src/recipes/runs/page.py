@@ -16,12 +16,14 @@ STYLE = """
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:760px;margin:0 auto;padding:24px 16px 64px}
-h1{font-size:1.6rem;line-height:1.2;margin:0 0 4px;overflow-wrap:anywhere}
+h1{font-size:1.6rem;line-height:1.2;margin:0 0 8px;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:36px 0 10px}
 p{margin:0 0 10px}
 .quiet{color:var(--quiet)}
 .card,details{background:var(--card);border:1px solid var(--rule);border-radius:8px;margin:0 0 12px;
 overflow:auto}
+.tables{columns:2 300px;column-gap:12px}
+.tables .card{break-inside:avoid}
 .card svg{display:block;width:100%}
 .facts{display:grid;grid-template-columns:repeat(3,1fr);gap:12px;margin:20px 0}
 @media (max-width:480px){.facts{grid-template-columns:repeat(2,1fr)}}
@@ -32,13 +34,18 @@ overflow-wrap:anywhere}
 .facts small{display:block;color:var(--quiet);font-weight:400;font-size:.85rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:10px 14px 4px}
-th,td{padding:6px 14px;text-align:left;vertical-align:top;overflow-wrap:anywhere;
+th,td{padding:6px 10px;text-align:left;vertical-align:top;overflow-wrap:anywhere;
 border-top:1px solid var(--rule)}
+th:first-child,td:first-child{padding-left:14px}
+th:last-child,td:last-child{padding-right:14px}
 tr:first-child>*{border-top:0}
 th{font-weight:400;color:var(--quiet)}
-tbody th{width:38%}
-thead th{font-weight:600;white-space:nowrap}
-td.number,th.number{text-align:right;white-space:nowrap}
+tbody th{width:46%}
+thead th{font-weight:600;vertical-align:bottom;overflow-wrap:normal}
+thead th:first-child,thead+tbody td:first-child{position:sticky;left:0;min-width:8em;
+max-width:12em;background:var(--card)}
+td.number,th.number{text-align:right}
+td.number{overflow-wrap:normal}
 .best{color:var(--mark);font-weight:600}
 summary{padding:8px 14px;cursor:pointer}
 pre{margin:0;padding:4px 14px 14px;white-space:pre-wrap;overflow-wrap:anywhere;
@@ -70,25 +77,39 @@ def facts(pairs: Iterable[tuple[str, str, str]]) -> str:
 def table_of(values: Mapping[str, str], caption: str = "") -> str:
     """A table of names and values, on a card."""
     rows = "".join(
-        f'<tr><th scope="row">{escaped(name)}</th><td>{escaped(value)}</td></tr>'
+        f'<tr><th scope="row">{_breakable(name)}</th><td>{escaped(value)}</td></tr>'
         for name, value in values.items()
     )
     head = f"<caption>{escaped(caption)}</caption>" if caption else ""
     return f'<div class="card"><table>{head}<tbody>{rows}</tbody></table></div>'
 
 
-def grid_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a head, on a card that scrolls; all columns but the first are numbers."""
+def grid_of(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, best: int | None = None
+) -> str:
+    """A table with a head, on a card that scrolls.
+
+    Args:
+        columns: Their heads; all columns but the first are numbers.
+        rows: Texts of the cells.
+        best: Row that is marked as the best.
+    """
     kinds: list[str] = ["", *[' class="number"'] * (len(columns) - 1)]
 
-    def line(cell: str, texts: Sequence[str]) -> str:
+    def line(cell: str, texts: Sequence[str], kind: str = "") -> str:
         pairs = zip(kinds, texts, strict=True)
-        inside = "".join(f"<{cell}{kind}>{escaped(text)}</{cell}>" for kind, text in pairs)
-        return f"<tr>{inside}</tr>"
+        inside = "".join(f"<{cell}{kind}>{_breakable(text)}</{cell}>" for kind, text in pairs)
+        return f"<tr{kind}>{inside}</tr>"
 
-    head, body = line("th", columns), "".join(line("td", row) for row in rows)
-    table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+    marks = [' class="best"' if place == best else "" for place in range(len(rows))]
+    body = "".join(line("td", row, mark) for row, mark in zip(rows, marks, strict=True))
+    table = f"<table><thead>{line('th', columns)}</thead><tbody>{body}</tbody></table>"
     return f'<div class="card">{table}</div>'
+
+
+def _breakable(name: str) -> str:
+    """A name that a narrow page breaks after its words."""
+    return escaped(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -56,6 +57,16 @@ def load_run(folder: str | Path) -> LoadedRun:
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
     params = Checkpoints(run.checkpoints).restore_params(parameter_shapes(model))
     return LoadedRun(model, params, load_tokenizer(run.tokenizer))
+
+
+def parameter_count(recipe: Recipe, folder: RunFolder) -> int:
+    """Count the parameters of a run's model from its shapes; nothing is allocated.
+
+    Raises:
+        RecipeError: The configuration of the model that the run started from is damaged.
+    """
+    model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, folder)
+    return sum(leaf.size for leaf in jax.tree.leaves(parameter_shapes(model)))
 
 
 def summary_of(folder: str | Path) -> Summary:

@@ -58,9 +58,9 @@ def report(folder: RunFolder, history: History, parameters: int | None = None) -
             "<h2>Checkpoints kept</h2>",
             table_of(_checkpoints(folder, history)),
             "<h2>Settings</h2>",
-            *_tables(settings),
+            _tables(settings),
             "<h2>Environment</h2>",
-            *_tables(environment),
+            _tables(environment),
         ],
     )
 
@@ -71,7 +71,8 @@ def _about(settings: Mapping[str, Any]) -> str:
     said = [f"{model[name]} {word}" for name, word in sizes.items() if name in model]
     if origin := settings.get("init_from"):
         said = [f"from {origin}"]
-    return ", ".join([*said, f"context {model.get('context')}, on {settings.get('data')}"])
+    data = flattened({"data": settings.get("data")})["data"]
+    return ", ".join([*said, f"context {model.get('context')}, on {data}"])
 
 
 def _facts(
@@ -140,14 +141,14 @@ def _checkpoints(folder: RunFolder, history: History) -> dict[str, str]:
     return said
 
 
-def _tables(content: Mapping[str, Any]) -> Iterator[str]:
+def _tables(content: Mapping[str, Any]) -> str:
     """One table of the values at the top, and one of each table below."""
     plain = {name: value for name, value in content.items() if not isinstance(value, dict)}
-    if plain:
-        yield table_of(flattened(plain))
+    tables = [table_of(flattened(plain))] if plain else []
     for name, value in content.items():
         if isinstance(value, dict):
-            yield table_of(flattened(value), caption=name)
+            tables.append(table_of(flattened(value), caption=name))
+    return f'<div class="tables">{"".join(tables)}</div>'
 
 
 def _step(name: str) -> int | None:

@@ -30,7 +30,7 @@ class Axis:
     start: float
     end: float
     is_log: bool = False
-    spacing: float = 45.0
+    spacing: float = 30.0
 
     def place(self, values: np.ndarray) -> np.ndarray:
         """Pixels of values."""

@@ -115,8 +115,8 @@ def parse_metrics(content: bytes, name: str) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            if type(row["step"]) is not int:
-                raise TypeError("a step is an integer")
+            if type(row["step"]) is not int or not 0 <= row["step"] < 2**63:
+                raise TypeError("a step is a count")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             # A killed process may leave an incomplete line, without a line break.
             if number == len(lines) and not line.endswith(b"\n"):

@@ -44,6 +44,12 @@ def test_what_is_no_number_is_left_out() -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [math.inf, math.nan, -math.inf, 10**400, None])
+def test_what_is_not_finite_is_a_gap(value: float | None) -> None:
+    values = History([{"step": 1, "train_loss": value}]).series("train_loss").values
+    assert values == pytest.approx([math.nan], nan_ok=True)
+
+
 def test_a_run_without_rows_has_no_numbers() -> None:
     empty = History()
     assert (empty.last_step, empty.best(), empty.last("train_loss")) == (0, None, None)
