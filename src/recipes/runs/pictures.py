@@ -50,7 +50,7 @@ class Pictures:
             reason = f"{error.strerror}"
         else:
             reason = error.cause if isinstance(error, RecipeError) else f"{error!r}"
-        return f"{CURVE} and {REPORT} are not up to date: {reason.rstrip('.')}. Training goes on."
+        return f"{CURVE} and {REPORT} are not up to date: {reason.rstrip('.')}."
 
 
 def write_pictures(folder: RunFolder, history: History, parameters: int | None = None) -> None:

@@ -96,6 +96,9 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         self._exits.__exit__(kind, error, traceback)
+        # Once more when the last checkpoint is written, also where training was given up.
+        if kind is None or issubclass(kind, RecipeError):
+            self._draw()
 
     def say(self, text: str, style: str = "") -> None:
         """Print text above the progress bar."""
@@ -121,7 +124,6 @@ class Session:
                 yield row
                 if signal is not None and row["step"] < self._end:
                     self._saves.wait()
-                    self._draw()
                     self.say(stopped(signal, row["step"], self._folder))
                     self.exit_code = self._interrupt.exit_code
                     return
@@ -193,6 +195,7 @@ class Session:
         steps = Checkpoints(self._folder.checkpoints).steps()
         before = max((step for step in steps if step < began), default=0)
         self._metrics.append(error.row)
+        self._pictures.add(error.row)
         # A run that goes on from here may skip as many steps again.
         self._save(state.replace(skipped=0 * state.skipped), error.row)
         self._saves.wait()
