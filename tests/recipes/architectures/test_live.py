@@ -1,13 +1,16 @@
 """Rows of published architectures beside the reference library, where it is installed."""
 
+import copy
 import re
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from our_rows import difference, our_continuation, our_gradients, our_outputs
-from reference_rows import LIVE_TOKENS, all_rows
+from reference_rows import LIVE_TOKENS, Row, all_rows
 
 from blocks import override
 from recipes.config import GPTConfig
@@ -33,48 +36,59 @@ def _reference():
     pytest.importorskip("transformers", reason="needs the extra `reference`")
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a_row_computes_what_the_reference_computes(name, tmp_path, record_property):
-    row = ROWS[name]
-    theirs, _ = open_reference(row, tmp_path)
+class Opened(NamedTuple):
+    """A row's folder, the reference's model of it, and what we load from it."""
+
+    row: Row
+    folder: Path
+    theirs: Any
+    model: Any
+    params: Any
+
+    @property
+    def vocab(self) -> int:
+        return self.row.config.get("vocab_size", 0)
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def opened(request, tmp_path_factory) -> Opened:
+    row, folder = ROWS[request.param], tmp_path_factory.mktemp(request.param)
+    theirs, _ = open_reference(row, folder)
+    return Opened(row, folder, theirs, *load(folder, tokenizer=False)[:2])
+
+
+def test_a_row_computes_what_the_reference_computes(opened, record_property):
+    row, _, theirs, model, params = opened
     expected = reference_outputs(row, theirs, tokens=LIVE_TOKENS)
-    model, params, _ = load(tmp_path, tokenizer=False)
-    vocab = row.config.get("vocab_size", 0)
-    largest = difference(row, our_outputs(row, model, params, vocab), expected["output"])
-    record_property("largest difference", (row.number, name, largest))
+    largest = difference(row, our_outputs(row, model, params, opened.vocab), expected["output"])
+    record_property("largest difference", (row.number, row.name, largest))
     assert largest <= 1e-4
     if "continued" in expected:
-        drawn = our_continuation(row, model, params, vocab, LIVE_TOKENS)
+        drawn = our_continuation(row, model, params, opened.vocab, LIVE_TOKENS)
         assert drawn.tolist() == expected["continued"].tolist()
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_bfloat16_is_as_close_as_the_reference_s_own(name, tmp_path):
+def test_bfloat16_is_as_close_as_the_reference_s_own(opened):
     """By the mean: where a router's choice is close, bfloat16 may choose another expert."""
-    row = ROWS[name]
-    theirs, _ = open_reference(row, tmp_path)
+    row, _, theirs, model, params = opened
     exact = reference_outputs(row, theirs, tokens=0)["output"]
-    rounded = reference_outputs(row, in_bfloat16(theirs), tokens=0)["output"]
-    model, params, _ = load(tmp_path, tokenizer=False)
+    rounded = reference_outputs(row, in_bfloat16(copy.deepcopy(theirs)), tokens=0)["output"]
     half = override(model, dtype=jnp.bfloat16)
-    ours = np.asarray(our_outputs(row, half, params, row.config.get("vocab_size", 0)), np.float32)
+    ours = np.asarray(our_outputs(row, half, params, opened.vocab), np.float32)
     error, own = (difference(row, output, exact, np.mean) for output in (ours, rounded))
     assert error <= max(0.02 * np.abs(exact).mean(), 2 * own)
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_the_gradients_of_a_step_are_the_reference_s(name, tmp_path):
+def test_the_gradients_of_a_step_are_the_reference_s(opened, tmp_path):
     """Relative to each tensor's largest, or to a hundredth of all where theirs all but cancel.
 
     Tensors that the reference holds in another form than its files, such as stacked experts, are
     left out; the gradients by the embeddings went through them.
     """
-    row = ROWS[name]
-    theirs, _ = open_reference(row, tmp_path)
+    row, folder, theirs, model, params = opened
     expected = reference_gradients(row, theirs)
-    model, params, _ = load(tmp_path, tokenizer=False)
-    gradients = our_gradients(row, model, params, row.config.get("vocab_size", 0))
-    save(tmp_path / "gradients", gradients, config=tmp_path)
+    gradients = our_gradients(row, model, params, opened.vocab)
+    save(tmp_path / "gradients", gradients, config=folder)
     ours = read_header(tmp_path / "gradients" / WEIGHTS)
     least = 1e-2 * max(np.abs(array).max() for array in expected.values())
     errors = {
