@@ -70,12 +70,13 @@ def _let_programs_go() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives a worker whole files, and whole cases of the laws: what compiled once serves again.
 
-    Pages in the browser share nothing and are dealt out one by one.
+    Pages in the browser and models beside the reference share nothing: they are dealt out singly.
     """
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         case = params.get("case")
-        item.add_marker(pytest.mark.xdist_group(str(case or params.get("page") or item.path)))
+        group = next(filter(None, map(params.get, ("case", "page", "opened", "family"))), item.path)
+        item.add_marker(pytest.mark.xdist_group(str(group)))
         law = getattr(item, "originalname", "")
         if getattr(case, "heavy", False) and law not in ALWAYS:
             item.add_marker(pytest.mark.slow)

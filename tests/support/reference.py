@@ -17,6 +17,7 @@ def open_reference(row: Row, folder: Path) -> tuple[Any, dict[str, np.ndarray]]:
     stored = importlib.import_module("safetensors.numpy")
     _transformers().logging.set_verbosity_error()
     kind = getattr(_transformers(), row.reference)
+    _torch().set_num_threads(1)  # More would wait for each other, at sizes as small as these.
     _torch().manual_seed(0)
     config = kind.config_class(**row.config)
     model = kind(config)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import jitted, normal
 from support.attention_inputs import placed
 
 from blocks import ChunkedAttention, Context, MultiHeadAttention, override
@@ -57,10 +58,10 @@ def test_documents_end_where_they_end() -> None:
 
 @pytest.mark.parametrize("chunk", [2, 3])
 def test_chunks_give_what_all_scores_give(chunk: int) -> None:
-    x = jax.random.normal(jax.random.key(0), (2, 11, 8))
+    x = normal(0, (2, 11, 8))
     context = Context(valid=jnp.arange(11)[None] < jnp.array([[11], [7]]))
     attention = MultiHeadAttention(num_heads=2, scores=(BlockSparse(size=2, repeats=1),))
     whole, variables = attention.init_with_output(jax.random.key(1), x, context)
     kernel = ChunkedAttention(query_chunk=chunk, key_chunk=chunk)
-    chunked = override(attention, implementation=kernel).apply(variables, x, context)
+    chunked = jitted(override(attention, implementation=kernel), variables, x, context)
     np.testing.assert_allclose(chunked, whole, atol=1e-6)

@@ -1,10 +1,10 @@
 """Cross-attention: what it reads, what it keeps, and what it refuses."""
 
 import chex
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Context,
@@ -15,18 +15,18 @@ from blocks import (
     ValueResidual,
 )
 
-X = jax.random.normal(jax.random.key(0), (2, 5, 8))
-MEMORY = jax.random.normal(jax.random.key(1), (2, 3, 6))
+X = normal(0, (2, 5, 8))
+MEMORY = normal(1, (2, 3, 6))
 BLOCK = CrossAttention(num_heads=2)
-VARIABLES = BLOCK.init(jax.random.key(2), X, Context(memory=MEMORY))
+VARIABLES = drawn_variables(BLOCK, X, Context(memory=MEMORY), seed=2)
 
 
 def test_its_own_sequence_as_memory_is_self_attention() -> None:
     itself = MultiHeadAttention(num_heads=2, position=RoPE())
-    variables = itself.init(jax.random.key(3), X)
+    variables = drawn_variables(itself, X, seed=3)
     across = CrossAttention(num_heads=2, position=RoPE())
     chex.assert_trees_all_close(
-        across.apply(variables, X, Context(memory=X)), itself.apply(variables, X), atol=1e-6
+        jitted(across, variables, X, Context(memory=X)), jitted(itself, variables, X), atol=1e-6
     )
 
 
@@ -37,8 +37,8 @@ def test_padding_of_the_memory_is_not_read() -> None:
         memory_valid=jnp.arange(5)[None].repeat(2, axis=0) < 3,
     )
     chex.assert_trees_all_close(
-        BLOCK.apply(VARIABLES, X, padded),
-        BLOCK.apply(VARIABLES, X, Context(memory=MEMORY)),
+        jitted(BLOCK, VARIABLES, X, padded),
+        jitted(BLOCK, VARIABLES, X, Context(memory=MEMORY)),
         atol=1e-6,
     )
 
@@ -47,7 +47,7 @@ def test_a_memory_that_is_all_padding_gives_the_output_bias() -> None:
     empty = Context(memory=MEMORY, memory_valid=jnp.zeros((2, 3), bool))
     bias = VARIABLES["params"]["out"]["bias"]
     chex.assert_trees_all_equal(
-        BLOCK.apply(VARIABLES, X, empty), jnp.broadcast_to(bias[None, None], X.shape)
+        jitted(BLOCK, VARIABLES, X, empty), jnp.broadcast_to(bias[None, None], X.shape)
     )
 
 
@@ -56,52 +56,56 @@ def test_documents_are_asked_for_where_a_kept_memory_has_them() -> None:
     first = Context(
         cache_size=9, memory=MEMORY, segment_ids=documents, memory_segment_ids=documents[:, :3]
     )
-    _, cache = BLOCK.apply(VARIABLES, X, first, mutable=["cache"])
+    _, cache = jitted(BLOCK, VARIABLES, X, first, mutable=["cache"])
     with pytest.raises(ValueError, match="segment_ids of the call are missing"):
         BLOCK.apply({**VARIABLES, **cache}, X, Context(cache_size=9), mutable=["cache"])
 
 
 def test_a_memory_that_is_given_is_read() -> None:
-    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    _, cache = jitted(BLOCK, VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
     again = Context(cache_size=9, memory=2 * MEMORY)
-    y, _ = BLOCK.apply({**VARIABLES, **cache}, X, again, mutable=["cache"])
-    chex.assert_trees_all_close(y, BLOCK.apply(VARIABLES, X, Context(memory=2 * MEMORY)), atol=1e-6)
+    y, _ = jitted(BLOCK, {**VARIABLES, **cache}, X, again, mutable=["cache"])
+    chex.assert_trees_all_close(
+        y, jitted(BLOCK, VARIABLES, X, Context(memory=2 * MEMORY)), atol=1e-6
+    )
 
 
 def test_the_padding_of_a_kept_memory_is_not_given_again() -> None:
-    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    _, cache = jitted(BLOCK, VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
     later = Context(cache_size=9, memory_valid=jnp.array([[True, False, False]] * 2))
     with pytest.raises(ValueError, match="memory_valid is given without memory"):
         BLOCK.apply({**VARIABLES, **cache}, X, later, mutable=["cache"])
 
 
 def test_a_cache_keeps_the_memory_of_the_first_call() -> None:
-    whole = BLOCK.apply(VARIABLES, X, Context(memory=MEMORY))
-    first, cache = BLOCK.apply(
-        VARIABLES, X[:, :2], Context(cache_size=9, memory=MEMORY), mutable=["cache"]
+    whole = jitted(BLOCK, VARIABLES, X, Context(memory=MEMORY))
+    first, cache = jitted(
+        BLOCK, VARIABLES, X[:, :2], Context(cache_size=9, memory=MEMORY), mutable=["cache"]
     )
-    rest, _ = BLOCK.apply(
-        {**VARIABLES, **cache}, X[:, 2:], Context(cache_size=9), mutable=["cache"]
+    rest, _ = jitted(
+        BLOCK, {**VARIABLES, **cache}, X[:, 2:], Context(cache_size=9), mutable=["cache"]
     )
     chex.assert_trees_all_close(jnp.concatenate([first, rest], axis=1), whole, atol=1e-6)
 
 
 def test_the_memory_is_projected_once() -> None:
-    _, cache = BLOCK.apply(VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
+    _, cache = jitted(BLOCK, VARIABLES, X, Context(cache_size=9, memory=MEMORY), mutable=["cache"])
     without = {name: VARIABLES["params"][name] for name in ("query", "out")}
-    again = BLOCK.apply({"params": without, **cache}, X, Context(cache_size=9), mutable=["cache"])[
-        0
-    ]
-    np.testing.assert_allclose(again, BLOCK.apply(VARIABLES, X, Context(memory=MEMORY)), atol=1e-6)
+    again = jitted(
+        BLOCK, {"params": without, **cache}, X, Context(cache_size=9), mutable=["cache"]
+    )[0]
+    np.testing.assert_allclose(
+        again, jitted(BLOCK, VARIABLES, X, Context(memory=MEMORY)), atol=1e-6
+    )
 
 
 def test_a_cache_counts_the_tokens_that_read_it() -> None:
     """Positions go on from call to call: the rotation would differ otherwise."""
     block = CrossAttention(num_heads=2, position=RoPE())
     context = Context(cache_size=9, memory=MEMORY)
-    whole = block.apply(VARIABLES, X, Context(memory=MEMORY))
-    first, cache = block.apply(VARIABLES, X[:, :2], context, mutable=["cache"])
-    rest, _ = block.apply({**VARIABLES, **cache}, X[:, 2:], context, mutable=["cache"])
+    whole = jitted(block, VARIABLES, X, Context(memory=MEMORY))
+    first, cache = jitted(block, VARIABLES, X[:, :2], context, mutable=["cache"])
+    rest, _ = jitted(block, {**VARIABLES, **cache}, X[:, 2:], context, mutable=["cache"])
     chex.assert_trees_all_close(jnp.concatenate([first, rest], axis=1), whole, atol=1e-6)
 
 

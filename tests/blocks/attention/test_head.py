@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import AttentionHead, Causal, Context, MultiHeadAttention, SlidingWindow
 
@@ -15,8 +16,8 @@ EMBED, DIM, SEQ = 6, 3, 4
 
 def start(**fields: Any) -> tuple[AttentionHead, jax.Array, dict[str, Any]]:
     head = AttentionHead(head_dim=DIM, **fields)
-    x = jax.random.normal(jax.random.key(0), (2, SEQ, EMBED))
-    leaves, tree = jax.tree.flatten(head.init(jax.random.key(1), x)["params"])
+    x = normal(0, (2, SEQ, EMBED))
+    leaves, tree = jax.tree.flatten(drawn_variables(head, x, seed=1)["params"])
     keys = jax.random.split(jax.random.key(2), len(leaves))
     drawn = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
     return head, x, jax.tree.unflatten(tree, drawn)
@@ -39,7 +40,7 @@ def test_every_token_sees_every_token_without_a_mask(
     attend: Callable[..., np.ndarray], use_bias: bool
 ) -> None:
     head, x, params = start(use_bias=use_bias)
-    got = head.apply({"params": params}, x)
+    got = jitted(head, {"params": params}, x)
     for row in range(2):
         want = attend(*projected(params, x[row]))[:, 0]
         np.testing.assert_allclose(got[row], want, rtol=1e-5, atol=1e-5)
@@ -48,7 +49,7 @@ def test_every_token_sees_every_token_without_a_mask(
 def test_a_mask_and_padding_both_hold(attend: Callable[..., np.ndarray]) -> None:
     head, x, params = start(mask=Causal() & SlidingWindow(2))
     valid = jnp.array([[True, True, False, True], [True, True, True, True]])
-    got = head.apply({"params": params}, x, Context(positions=jnp.arange(SEQ)[None], valid=valid))
+    got = jitted(head, {"params": params}, x, Context(positions=jnp.arange(SEQ)[None], valid=valid))
     for row in range(2):
         want = attend(
             *projected(params, x[row]),
@@ -60,10 +61,11 @@ def test_a_mask_and_padding_both_hold(attend: Callable[..., np.ndarray]) -> None
 def test_heads_side_by_side_are_multi_head_attention_before_its_projection() -> None:
     attention = MultiHeadAttention(num_heads=2, head_dim=DIM, mask=Causal())
     _, x, _ = start()
-    params = attention.init(jax.random.key(1), x)["params"]
+    params = drawn_variables(attention, x, seed=1)["params"]
     head = AttentionHead(head_dim=DIM, mask=Causal(), use_bias=True)
     side_by_side = [
-        head.apply(
+        jitted(
+            head,
             {
                 "params": {
                     name: {
@@ -79,21 +81,23 @@ def test_heads_side_by_side_are_multi_head_attention_before_its_projection() -> 
     ]
     kernel = params["out"]["kernel"].reshape(2 * DIM, EMBED)
     want = jnp.concatenate(side_by_side, axis=-1) @ kernel + params["out"]["bias"][None, None]
-    got = attention.apply({"params": params}, x)
+    got = jitted(attention, {"params": params}, x)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 def test_weights_are_dropped_after_the_softmax() -> None:
     head = AttentionHead(head_dim=1, dropout_rate=0.5, use_bias=True)
     x = jnp.ones((1, 200, 2))
-    params = head.init(jax.random.key(0), x)["params"]
+    params = drawn_variables(head, x)["params"]
     params["value"] = {"kernel": jnp.zeros((2, 1)), "bias": jnp.ones(1)}
     rngs = {"dropout": jax.random.key(1)}
-    got = head.apply({"params": params}, x, None, False, rngs=rngs)
+    got = jitted(head, {"params": params}, x, None, False, rngs=rngs)
     # 200 weights of 1/200, kept with probability a half and doubled: mean 1, deviation 1/sqrt(200).
     assert float(got.mean()) == pytest.approx(1.0, abs=0.02)
     assert float(got.std()) == pytest.approx(200**-0.5, rel=0.3)
-    np.testing.assert_allclose(head.apply({"params": params}, x), jnp.ones((1, 200, 1)), rtol=1e-5)
+    np.testing.assert_allclose(
+        jitted(head, {"params": params}, x), jnp.ones((1, 200, 1)), rtol=1e-5
+    )
 
 
 def test_a_token_that_sees_nothing_gets_zeros() -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Causal,
@@ -22,7 +23,7 @@ from blocks import (
 from blocks.attention.latent import absorb, unfold
 
 SEQ, EMBED, HEADS, HEAD_DIM, ROPE, RANK = 7, 8, 3, 4, 2, 5
-X = jax.random.normal(jax.random.key(0), (2, SEQ, EMBED))
+X = normal(0, (2, SEQ, EMBED))
 
 
 def latent(**fields: Any) -> LatentAttention:
@@ -30,7 +31,7 @@ def latent(**fields: Any) -> LatentAttention:
     return LatentAttention(**{**sizes, "q_rank": 6, "mask": Causal(), **fields})
 
 
-PARAMS = latent().init(jax.random.key(1), X)["params"]
+PARAMS = drawn_variables(latent(), X, seed=1)["params"]
 
 
 def in_chunks(block: LatentAttention, sizes: tuple[int, ...]) -> tuple[jax.Array, Any]:
@@ -56,7 +57,7 @@ def test_absorbed_gives_what_expanded_gives(sizes: tuple[int, ...]) -> None:
 
 def test_biases_stand_where_published_weights_have_them() -> None:
     for q_rank, down in ((6, {"query_down"}), (None, set())):
-        params = latent(use_bias=True, q_rank=q_rank).init(jax.random.key(1), X)["params"]
+        params = drawn_variables(latent(use_bias=True, q_rank=q_rank), X, seed=1)["params"]
         biased = {name for name, own in params.items() if "bias" in own}
         assert biased == {"kv_down", "key_rope", "out"} | down
 
@@ -91,7 +92,7 @@ def test_a_token_is_kept_as_a_latent_and_a_rotary_key() -> None:
 def test_keys_and_values_of_heads_are_never_made_from_the_cache() -> None:
     slots = 50
     context = Context(cache_size=slots)
-    _, cache = latent().apply({"params": PARAMS}, X, context, mutable="cache")
+    _, cache = jitted(latent(), {"params": PARAMS}, X, context, mutable="cache")
     traced = jax.make_jaxpr(
         lambda x: latent().apply({"params": PARAMS, **cache}, x, context, mutable="cache")
     )(X[:, :1])
@@ -108,14 +109,14 @@ def test_keys_and_values_of_heads_are_never_made_from_the_cache() -> None:
 
 def test_a_ring_of_latents() -> None:
     block = latent(mask=Causal() & SlidingWindow(3), cache=RingCache())
-    expanded = block.apply({"params": PARAMS}, X)
+    expanded = jitted(block, {"params": PARAMS}, X)
     got, cache = in_chunks(block, (5, 1, 1))
     assert cache.slots == 3
     chex.assert_trees_all_close(got, expanded, rtol=2e-5, atol=2e-5)
 
 
 def test_latents_of_eight_bits_are_close() -> None:
-    expanded = latent().apply({"params": PARAMS}, X)
+    expanded = jitted(latent(), {"params": PARAMS}, X)
     got, _ = in_chunks(latent(cache=Int8Cache()), (5, 1, 1))
     assert 0.0 < jnp.linalg.norm(got - expanded) / jnp.linalg.norm(expanded) < 0.02
 
@@ -125,11 +126,11 @@ def test_the_position_turns_the_rotary_part_alone() -> None:
     near, far = (Context(positions=start + jnp.arange(SEQ)[None]) for start in (0, 1000))
     for position in (RoPE(interleaved=True, scaling=YaRN(factor=4.0, trained_length=8)), None):
         block = latent(position=position)
-        got = block.apply({"params": PARAMS}, X, far)
-        want = block.apply({"params": PARAMS}, X, near)
+        got = jitted(block, {"params": PARAMS}, X, far)
+        want = jitted(block, {"params": PARAMS}, X, near)
         chex.assert_trees_all_close(got, want, rtol=1e-3, atol=1e-3)  # distances are the same
-    unplaced = latent(position=None).apply({"params": PARAMS}, X)
-    assert not np.allclose(latent().apply({"params": PARAMS}, X), unplaced, atol=1e-3)
+    unplaced = jitted(latent(position=None), {"params": PARAMS}, X)
+    assert not np.allclose(jitted(latent(), {"params": PARAMS}, X), unplaced, atol=1e-3)
 
 
 @pytest.mark.parametrize(

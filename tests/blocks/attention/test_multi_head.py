@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Biases,
@@ -31,7 +32,7 @@ NAMES = ("query", "key", "value")
 def start(**fields: Any) -> tuple[MultiHeadAttention, jax.Array, dict[str, Any]]:
     """A block, an input, and parameters none of which is zero."""
     block = MultiHeadAttention(**{"num_heads": HEADS, **fields})
-    x = jax.random.normal(jax.random.key(0), (2, SEQ, EMBED))
+    x = normal(0, (2, SEQ, EMBED))
     leaves, tree = jax.tree.flatten(jax.eval_shape(block.init, jax.random.key(1), x)["params"])
     keys = jax.random.split(jax.random.key(2), len(leaves))
     drawn = [
@@ -71,7 +72,7 @@ def test_is_its_formula(
         q, k, v = (project(params, name, x[row]) for name in NAMES)
         return finish(params, attend(q, k, v, seen))
 
-    check(block.apply({"params": params}, x), want)
+    check(jitted(block, {"params": params}, x), want)
 
 
 def test_padding_and_documents_hold(attend: Callable[..., np.ndarray]) -> None:
@@ -91,7 +92,7 @@ def test_padding_and_documents_hold(attend: Callable[..., np.ndarray]) -> None:
         )
         return finish(params, seen)
 
-    check(block.apply({"params": params}, x, Context(valid=valid, segment_ids=segment_ids)), want)
+    check(jitted(block, {"params": params}, x, Context(valid=valid, segment_ids=segment_ids)), want)
 
 
 def test_head_dim_need_not_divide_the_width() -> None:
@@ -103,7 +104,7 @@ def test_head_dim_need_not_divide_the_width() -> None:
         "value": {"kernel": (EMBED, 1, 5), "bias": (1, 5)},
         "out": {"kernel": (3, 5, EMBED), "bias": (EMBED,)},
     }
-    assert block.apply({"params": params}, x).shape == x.shape
+    assert jitted(block, {"params": params}, x).shape == x.shape
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_scale_replaces_the_root(attend: Callable[..., np.ndarray]) -> None:
         finish(params, attend(*(project(params, name, row) for name in NAMES), scale=0.1))
         for row in x
     ]
-    check(block.apply({"params": params}, x), lambda row: want[row])
+    check(jitted(block, {"params": params}, x), lambda row: want[row])
 
 
 def test_score_modifications_run_in_order(attend: Callable[..., np.ndarray]) -> None:
@@ -141,7 +142,7 @@ def test_score_modifications_run_in_order(attend: Callable[..., np.ndarray]) -> 
 
         return finish(params, attend(q, k, v, change=change))
 
-    check(block.apply({"params": params}, x), want)
+    check(jitted(block, {"params": params}, x), want)
 
 
 class Doubled(QKTransform, kw_only=True):
@@ -158,9 +159,9 @@ def test_changes_of_queries_and_keys_run_in_order_and_position_comes_last() -> N
     block, x, params = start(position=rope, qk=(Doubled(),))
     spelled_out, *_ = start(qk=(Doubled(), rope))
     swapped, *_ = start(qk=(rope, Doubled()))
-    got = block.apply({"params": params}, x)
-    np.testing.assert_array_equal(got, spelled_out.apply({"params": params}, x))
-    assert float(jnp.abs(got - swapped.apply({"params": params}, x)).max()) > 1e-3
+    got = jitted(block, {"params": params}, x)
+    np.testing.assert_array_equal(got, jitted(spelled_out, {"params": params}, x))
+    assert float(jnp.abs(got - jitted(swapped, {"params": params}, x)).max()) > 1e-3
 
 
 def test_rotation_makes_the_order_of_keys_matter() -> None:
@@ -168,18 +169,18 @@ def test_rotation_makes_the_order_of_keys_matter() -> None:
     mixed = x[:, jnp.array([1, 0, 2, 3, 4])]
     for position, changes in ((None, False), (RoPE(), True)):
         block, _, params = start(position=position)
-        last = block.apply({"params": params}, x)[:, -1]
-        moved = block.apply({"params": params}, mixed)[:, -1]
+        last = jitted(block, {"params": params}, x)[:, -1]
+        moved = jitted(block, {"params": params}, mixed)[:, -1]
         assert (float(jnp.abs(last - moved).max()) > 1e-3) is changes
 
 
 def test_positions_of_the_context_move_the_rotation_by_distance_only() -> None:
     block, x, params = start(position=RoPE(), mask=Causal())
     base = jnp.arange(SEQ)[None]
-    plain = block.apply({"params": params}, x)
-    shifted = block.apply({"params": params}, x, Context(positions=base + 100))
+    plain = jitted(block, {"params": params}, x)
+    shifted = jitted(block, {"params": params}, x, Context(positions=base + 100))
     np.testing.assert_allclose(shifted, plain, rtol=1e-4, atol=1e-4)
-    spread = block.apply({"params": params}, x, Context(positions=base * 3))
+    spread = jitted(block, {"params": params}, x, Context(positions=base * 3))
     assert float(jnp.abs(spread - plain).max()) > 1e-3
 
 
@@ -213,11 +214,11 @@ def test_the_implementation_is_a_slot_and_gets_what_the_fields_say() -> None:
 def test_every_head_drops_weights_of_its_own() -> None:
     block = MultiHeadAttention(num_heads=2, dropout_rate=0.5, use_bias=False)
     x = jnp.ones((1, 6, 4))
-    params = block.init(jax.random.key(0), x)["params"]
+    params = drawn_variables(block, x)["params"]
     params["value"]["kernel"] = jnp.ones((4, 2, 2))
     params["out"]["kernel"] = jnp.eye(4).reshape(2, 2, 4)
     rngs = {"dropout": jax.random.key(1)}
-    got = block.apply({"params": params}, x, None, False, rngs=rngs)
+    got = jitted(block, {"params": params}, x, None, False, rngs=rngs)
     assert not np.array_equal(got[..., 0], got[..., 2])
 
 
@@ -258,7 +259,7 @@ def test_the_output_projection_may_start_differently() -> None:
 
 def test_dtype_is_of_the_computation() -> None:
     block, x, params = start(dtype=jnp.bfloat16)
-    assert block.apply({"params": params}, x).dtype == jnp.bfloat16
+    assert jitted(block, {"params": params}, x).dtype == jnp.bfloat16
     half, *_ = start(param_dtype=jnp.bfloat16)
     got, variables = half.init_with_output(jax.random.key(0), x.astype(jnp.bfloat16))
     assert got.dtype == jnp.bfloat16

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -40,7 +41,7 @@ from blocks.context import Coordinates
 from blocks.layers import stack_layers
 from blocks.positions import rotate
 
-X = jax.random.normal(jax.random.key(0), (2, 6, 8))
+X = normal(0, (2, 6, 8))
 SMALL = ChunkedAttention(query_chunk=4, key_chunk=2)
 
 
@@ -135,7 +136,7 @@ def test_parameters_are_named_by_kind_or_slot_in_any_order() -> None:
 @pytest.mark.parametrize("scan", [False, True])
 def test_every_kernel_differentiates_them_in_any_stack(scan: bool) -> None:
     plain = stack()
-    variables = plain.init(jax.random.key(1), X)
+    variables = drawn_variables(plain, X, seed=1)
 
     def gradients(block: Stack, variables: Any) -> Any:
         return jax.jit(jax.grad(lambda v: jnp.square(block.apply(v, X)).sum()))(variables)
@@ -157,11 +158,11 @@ def test_every_kernel_differentiates_them_in_any_stack(scan: bool) -> None:
 def test_a_cache_gives_what_no_cache_gives() -> None:
     # Parameters of a score modification may depend on the call; these do not.
     block = attention(**{**PARTS, "scores": (Recency(),)})
-    variables = block.init(jax.random.key(1), X)
-    want = block.apply(variables, X)
+    variables = drawn_variables(block, X, seed=1)
+    want = jitted(block, variables, X)
     outputs, context = [], Context(cache_size=6)
     for part in (X[:, :4], X[:, 4:5], X[:, 5:]):
-        y, cache = block.apply(variables, part, context, mutable=["cache"])
+        y, cache = jitted(block, variables, part, context, mutable=["cache"])
         variables = {**variables, **cache}
         outputs.append(y)
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), want, rtol=1e-5, atol=1e-5)
@@ -172,7 +173,7 @@ def test_a_learned_base_at_the_base_of_a_rotation_is_that_rotation() -> None:
     at = Coordinates(jnp.arange(3)[None], jnp.arange(3)[None])
     inputs = AttentionInputs(X, Context(), True, at, at)
     base = {"params": {"log_base": jnp.log(100.0)}}
-    got, _ = LearnedBase().apply(base, ones, ones, inputs)
+    got, _ = jitted(LearnedBase(), base, ones, ones, inputs)
     angles = jnp.arange(3.0)[:, None] * jnp.array([[1.0, 0.1]])
     want = jnp.concatenate(
         [jnp.cos(angles) - jnp.sin(angles), jnp.cos(angles) + jnp.sin(angles)], axis=-1
@@ -360,8 +361,8 @@ def test_what_is_no_floating_array_is_refused(fields: Any, message: str) -> None
 
 def test_a_scale_may_be_a_whole_number() -> None:
     whole, number = attention(scale=2), attention(scale=2.0)
-    variables = number.init(jax.random.key(0), X)
-    chex.assert_trees_all_equal(whole.apply(variables, X), number.apply(variables, X))
+    variables = drawn_variables(number, X)
+    chex.assert_trees_all_equal(jitted(whole, variables, X), jitted(number, variables, X))
 
 
 def no_mask(query: Any, key: Any, value: Any, query_at: Any, key_at: Any) -> jax.Array:
@@ -395,13 +396,13 @@ def documents(query: Any, key: Any, value: Any, *at: Any, **options: Any) -> jax
 @pytest.mark.parametrize("segment_ids", [None, jnp.array([[0, 0, 0, 1, 1, 1]] * 2)])
 def test_segments_in_a_kernel_of_ones_own_work_with_a_cache(segment_ids: Any) -> None:
     block = attention(implementation=documents)
-    variables = block.init(jax.random.key(0), X)
-    want = block.apply(variables, X, Context(segment_ids=segment_ids))
+    variables = drawn_variables(block, X)
+    want = jitted(block, variables, X, Context(segment_ids=segment_ids))
     outputs = []
     for part in (slice(0, 4), slice(4, 6)):
         ids = None if segment_ids is None else segment_ids[:, part]
         context = Context(cache_size=6, segment_ids=ids)
-        y, cache = block.apply(variables, X[:, part], context, mutable=["cache"])
+        y, cache = jitted(block, variables, X[:, part], context, mutable=["cache"])
         variables = {**variables, **cache}
         outputs.append(y)
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), want, rtol=1e-5, atol=1e-5)
@@ -446,11 +447,11 @@ def test_latent_attention_takes_scores_sinks_scale_and_gate() -> None:
         sinks=LearnedSinks(),
         gate=HeadGate(),
     )
-    variables = block.init(jax.random.key(0), X)
-    want = block.apply(variables, X)
+    variables = drawn_variables(block, X)
+    want = jitted(block, variables, X)
     context, outputs = Context(cache_size=6), []
     for part in (X[:, :4], X[:, 4:]):
-        y, cache = block.apply(variables, part, context, mutable=["cache"])
+        y, cache = jitted(block, variables, part, context, mutable=["cache"])
         variables = {**variables, **cache}
         outputs.append(y)
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), want, rtol=1e-5, atol=1e-5)

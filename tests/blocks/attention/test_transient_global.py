@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import ChunkedAttention, Context, MultiHeadAttention, SlidingWindow, override
 from blocks.attention import TransientGlobalAttention
@@ -11,7 +12,7 @@ from blocks.attention.transient_global import blocks_of
 from blocks.context import locate
 
 ATTENTION = TransientGlobalAttention(num_heads=2, size=3, mask=SlidingWindow(2))
-X = jax.random.normal(jax.random.key(0), (2, 11, 8))
+X = normal(0, (2, 11, 8))
 
 
 def members(context: Context, seq: int, size: int) -> list[list[int]]:
@@ -42,11 +43,11 @@ def test_documents_have_blocks_of_their_own() -> None:
 
 
 def test_a_text_without_a_whole_block_is_attention_in_the_window() -> None:
-    variables = ATTENTION.init(jax.random.key(1), X)
+    variables = drawn_variables(ATTENTION, X, seed=1)
     plain = MultiHeadAttention(num_heads=2, mask=SlidingWindow(2))
     own = {name: leaf for name, leaf in variables["params"].items() if name != "block_norm"}
     np.testing.assert_allclose(
-        ATTENTION.apply(variables, X[:, :2]), plain.apply({"params": own}, X[:, :2]), atol=1e-6
+        jitted(ATTENTION, variables, X[:, :2]), jitted(plain, {"params": own}, X[:, :2]), atol=1e-6
     )
 
 
@@ -55,5 +56,5 @@ def test_chunks_give_what_all_scores_give(chunk: int) -> None:
     context = Context(valid=jnp.arange(11)[None] < jnp.array([[11], [7]]))
     whole, variables = ATTENTION.init_with_output(jax.random.key(1), X, context)
     kernel = ChunkedAttention(query_chunk=chunk, key_chunk=chunk)
-    chunked = override(ATTENTION, implementation=kernel).apply(variables, X, context)
+    chunked = jitted(override(ATTENTION, implementation=kernel), variables, X, context)
     np.testing.assert_allclose(chunked, whole, atol=1e-6)

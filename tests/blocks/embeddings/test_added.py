@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted
 
 from blocks import Context, TokenEmbedding, TokenTypes, checked
 from blocks.embeddings import BigramHash
@@ -27,7 +28,7 @@ def test_a_type_that_there_is_not_is_refused() -> None:
     message = "context.token_type_ids from 1 to 9 do not fit num_types=2"
     with pytest.raises(ValueError, match=message):
         block.init(jax.random.key(0), TOKENS, context)
-    variables = block.init(jax.random.key(0), TOKENS)
+    variables = drawn_variables(block, TOKENS)
     with pytest.raises(ValueError, match=message):
         checked(block.apply)(variables, TOKENS, context)
 
@@ -44,7 +45,8 @@ def test_bigrams_are_the_same_however_a_text_is_cut(sizes: tuple[int, ...]) -> N
     whole, variables = PAIRS.init_with_output(jax.random.key(0), TOKENS)
     cache, parts, start = {}, [], 0
     for size in sizes:
-        part, changed = PAIRS.apply(
+        part, changed = jitted(
+            PAIRS,
             {**variables, **cache},
             TOKENS[:, start : start + size],
             Context(cache_size=5),
@@ -59,12 +61,12 @@ def test_bigrams_skip_padding_and_stay_in_their_document() -> None:
     whole, variables = PAIRS.init_with_output(jax.random.key(0), TOKENS)
     padded = jnp.array([[7, 7, 3, 1, 7, 4, 1, 5]])
     valid = jnp.array([[False, False, True, True, False, True, True, True]])
-    got = PAIRS.apply(variables, padded, Context(valid=valid))
+    got = jitted(PAIRS, variables, padded, Context(valid=valid))
     np.testing.assert_array_equal(got[0][valid[0]], whole[0])
     segment_ids = jnp.array([[0, 0, 1, 1, 1]])
-    split = PAIRS.apply(variables, TOKENS[:1], Context(segment_ids=segment_ids))
+    split = jitted(PAIRS, variables, TOKENS[:1], Context(segment_ids=segment_ids))
     np.testing.assert_array_equal(split[0, :2], whole[0, :2])
-    alone = PAIRS.apply(variables, TOKENS[:1, 2:])
+    alone = jitted(PAIRS, variables, TOKENS[:1, 2:])
     np.testing.assert_array_equal(split[0, 2:], alone[0])
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import jitted
 
 from blocks import ConvolutionStem, GridPositions, PatchEmbedding
 from blocks.positions import SinusoidalGrid
@@ -26,16 +27,16 @@ def test_a_grid_of_another_size_takes_the_table_interpolated() -> None:
     positions = GridPositions(rows=2, columns=2)
     table = jnp.array([[[0.0], [1.0]], [[2.0], [3.0]]])
     variables = {"params": {"embedding": table}}
-    same = positions.apply(variables, jnp.zeros((1, 2, 2, 1)))[0]
+    same = jitted(positions, variables, jnp.zeros((1, 2, 2, 1)))[0]
     np.testing.assert_array_equal(same, table)
-    larger = positions.apply(variables, jnp.zeros((1, 4, 4, 1)))[0, ..., 0]
+    larger = jitted(positions, variables, jnp.zeros((1, 4, 4, 1)))[0, ..., 0]
     np.testing.assert_allclose(larger.mean(), 1.5, atol=1e-6)
     assert (jnp.diff(larger, axis=0) > 0).all()
     assert (jnp.diff(larger, axis=1) > 0).all()
 
 
 def test_waves_of_a_grid_tell_rows_from_columns() -> None:
-    got = SinusoidalGrid().apply({}, jnp.zeros((1, 3, 4, 8)))[0]
+    got = jitted(SinusoidalGrid(), {}, jnp.zeros((1, 3, 4, 8)))[0]
     np.testing.assert_array_equal(got[:, :1, :4], got[:, 1:2, :4])
     np.testing.assert_array_equal(got[:1, :, 4:], got[1:2, :, 4:])
     assert len(np.unique(np.asarray(got).reshape(12, 8), axis=0)) == 12

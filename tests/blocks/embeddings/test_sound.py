@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import Context, Linear
 from blocks.embeddings import Convolution, SoundEmbedding
 from blocks.norms import GroupNorm
 from blocks.positions import ConvolutionalPositions
 
-X = jax.random.normal(jax.random.key(0), (2, 9, 4))
+X = normal(0, (2, 9, 4))
 
 
 @pytest.mark.parametrize(("width", "stride", "steps"), [(1, 1, 9), (3, 2, 4), (2, 5, 2), (9, 4, 1)])
@@ -26,7 +27,7 @@ def test_as_many_steps_come_out_as_filters_fit(width: int, stride: int, steps: i
 def test_a_filter_of_one_reads_one_step_of_its_place() -> None:
     kernel = jnp.zeros((3, 4, 1)).at[2, 1, 0].set(1.0)
     convolution = Convolution(features=1, width=3, stride=2, use_bias=False)
-    got = convolution.apply({"params": {"kernel": kernel}}, X)
+    got = jitted(convolution, {"params": {"kernel": kernel}}, X)
     np.testing.assert_array_equal(got[:, :, 0], X[:, 2::2, 1])
 
 
@@ -46,22 +47,24 @@ def test_positions_start_with_the_filter_that_was_drawn() -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_counts_as_the_zeros_beyond_the_ends(side: str) -> None:
     position = ConvolutionalPositions(width=4, num_groups=2)
-    variables = position.init(jax.random.key(1), X)
+    variables = drawn_variables(position, X, seed=1)
     pads = (2, 0) if side == "left" else (0, 2)
     padded = jnp.pad(X, ((0, 0), pads, (0, 0)), constant_values=7.0)
     valid = jnp.pad(jnp.ones((2, 9), bool), ((0, 0), pads))
-    got = position.apply(variables, padded, Context(valid=valid))
-    np.testing.assert_allclose(got[valid].reshape(X.shape), position.apply(variables, X), rtol=1e-5)
+    got = jitted(position, variables, padded, Context(valid=valid))
+    np.testing.assert_allclose(
+        got[valid].reshape(X.shape), jitted(position, variables, X), rtol=1e-5
+    )
 
 
 def test_samples_past_a_sound_s_end_change_no_real_vector() -> None:
     steps = (Convolution(features=8, width=3, stride=2), Linear(features=(4,)))
     embed = SoundEmbedding(steps=steps, position=ConvolutionalPositions(width=3))
-    variables = embed.init(jax.random.key(1), X)
+    variables = drawn_variables(embed, X, seed=1)
     longer = jnp.pad(X, ((0, 0), (0, 4), (0, 0)), constant_values=7.0)
     valid = jnp.arange(6)[None].repeat(2, axis=0) < 4
-    got = embed.apply(variables, longer, Context(valid=valid))
-    np.testing.assert_allclose(got[:, :4], embed.apply(variables, X), rtol=1e-5, atol=1e-6)
+    got = jitted(embed, variables, longer, Context(valid=valid))
+    np.testing.assert_allclose(got[:, :4], jitted(embed, variables, X), rtol=1e-5, atol=1e-6)
 
 
 def normed(**context: Any) -> Any:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import jitted
 
 from blocks import Context, LearnedPositions, SinusoidalPositions, TokenEmbedding
 
@@ -13,7 +14,7 @@ TOKENS = jnp.array([[3, 0, 3], [4, 1, 2]])
 
 
 def test_each_token_gets_its_row() -> None:
-    got = TokenEmbedding(vocab_size=5, features=4).apply(PARAMS, TOKENS)
+    got = jitted(TokenEmbedding(vocab_size=5, features=4), PARAMS, TOKENS)
     for row, t in np.ndindex(2, 3):
         np.testing.assert_array_equal(got[row, t], TABLE[int(TOKENS[row, t])])
 
@@ -22,13 +23,13 @@ def test_positions_are_added_where_tokens_stand() -> None:
     embed = TokenEmbedding(vocab_size=5, features=4, position=LearnedPositions(max_length=3))
     places = 100.0 * jnp.arange(12.0).reshape(3, 4)
     variables = {"params": {"embedding": TABLE, "position": {"embedding": places}}}
-    got = embed.apply(variables, TOKENS)
+    got = jitted(embed, variables, TOKENS)
     np.testing.assert_array_equal(got[0, 2], TABLE[3] + places[2])
     valid = jnp.array([[False, True, True], [True, True, True]])
-    padded = embed.apply(variables, TOKENS, Context(valid=valid))
+    padded = jitted(embed, variables, TOKENS, Context(valid=valid))
     np.testing.assert_array_equal(padded[0, 2], TABLE[3] + places[1])
     np.testing.assert_array_equal(padded[1, 2], TABLE[2] + places[2])
-    given = embed.apply(variables, TOKENS, Context(positions=jnp.array([[2, 0, 0]])))
+    given = jitted(embed, variables, TOKENS, Context(positions=jnp.array([[2, 0, 0]])))
     np.testing.assert_array_equal(given[1, 0], TABLE[4] + places[2])
 
 
@@ -42,8 +43,8 @@ def test_the_sum_is_dropped_and_scaled() -> None:
         vocab_size=5, features=4, position=SinusoidalPositions(), dropout_rate=0.25
     )
     tokens = jnp.ones((1, 300), jnp.int32)
-    kept = embed.apply(PARAMS, tokens)
-    got = embed.apply(PARAMS, tokens, None, False, rngs={"dropout": jax.random.key(0)})
+    kept = jitted(embed, PARAMS, tokens)
+    got = jitted(embed, PARAMS, tokens, None, False, rngs={"dropout": jax.random.key(0)})
     zero = np.asarray(got == 0.0)
     assert 0.2 < zero.mean() < 0.3
     np.testing.assert_allclose(got[~zero], (kept / 0.75)[~zero], rtol=1e-5)
@@ -64,7 +65,7 @@ def test_the_table_starts_with_its_deviation() -> None:
 
 def test_no_tokens_give_no_vectors() -> None:
     embed = TokenEmbedding(vocab_size=5, features=4)
-    assert embed.apply(PARAMS, jnp.zeros((2, 0), jnp.int32)).shape == (2, 0, 4)
+    assert jitted(embed, PARAMS, jnp.zeros((2, 0), jnp.int32)).shape == (2, 0, 4)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted
 
 from blocks import (
     MLP,
@@ -30,13 +31,13 @@ X = jnp.arange(24.0).reshape(2, 3, 4)
 
 
 def test_vectors_are_scaled_before_positions_are_added() -> None:
-    got = EMBED.apply(VARIABLES, X)
+    got = jitted(EMBED, VARIABLES, X)
     np.testing.assert_array_equal(got[1, 2], 2.0 * X[1, 2] + PLACES[2])
 
 
 def test_positions_pass_over_padding() -> None:
     valid = jnp.array([[False, True, True], [True, True, True]])
-    got = EMBED.apply(VARIABLES, X, Context(valid=valid))
+    got = jitted(EMBED, VARIABLES, X, Context(valid=valid))
     np.testing.assert_array_equal(got[0, 2], 2.0 * X[0, 2] + PLACES[1])
 
 
@@ -64,7 +65,7 @@ TOKENS, SOURCE = jnp.array([[1, 2]]), jnp.array([[4, 3, 4]])
 
 
 def test_an_encoder_shares_the_decoders_table_and_has_its_own_positions() -> None:
-    variables = BART.init(jax.random.key(0), TOKENS, SOURCE)
+    variables = drawn_variables(BART, TOKENS, SOURCE)
     params = variables["params"]
     table = params["decoder"]["embed"]["embedding"]
     assert list(params["encoder"]["embed"]) == ["position"]
@@ -74,7 +75,7 @@ def test_an_encoder_shares_the_decoders_table_and_has_its_own_positions() -> Non
 
 
 def test_the_table_learns_from_the_source() -> None:
-    variables = BART.init(jax.random.key(0), TOKENS, SOURCE)
+    variables = drawn_variables(BART, TOKENS, SOURCE)
     grads = jax.grad(lambda v: jnp.square(BART.apply(v, TOKENS, SOURCE)).sum())(variables)
     learned = jnp.abs(grads["params"]["decoder"]["embed"]["embedding"]).max(axis=1) > 0
     assert learned.tolist() == [False, True, True, True, True]
@@ -87,6 +88,6 @@ def test_a_decoder_without_a_table_is_refused() -> None:
 
 
 def test_a_token_of_the_source_past_the_vocabulary_is_refused() -> None:
-    variables = BART.init(jax.random.key(0), TOKENS, SOURCE)
+    variables = drawn_variables(BART, TOKENS, SOURCE)
     with pytest.raises(ValueError, match="do not fit vocab_size=5"):
         BART.apply(variables, TOKENS, SOURCE.at[0, 1].set(5))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -28,7 +29,7 @@ from blocks.heads import (
     Pooler,
 )
 
-X = jax.random.normal(jax.random.key(0), (2, 5, 4))
+X = normal(0, (2, 5, 4))
 MULTI = MultiHeadPool(attention=CrossAttention(num_heads=2), mlp=MLP(hidden=3))
 POOLERS = [LastToken(), MeanPool(), AttentionPool(), DensePool(pool=MeanPool()), MULTI]
 VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, True]])
@@ -36,19 +37,19 @@ VALID = jnp.array([[True, True, True, False, False], [False, True, True, True, T
 
 @pytest.mark.parametrize("pool", POOLERS, ids=repr)
 def test_padding_is_left_out(pool: Pooler) -> None:
-    variables = pool.init(jax.random.key(1), X)
-    got = pool.apply(variables, X, Context(valid=VALID))
+    variables = drawn_variables(pool, X, seed=1)
+    got = jitted(pool, variables, X, Context(valid=VALID))
     for row, real in enumerate([X[:1, :3], X[1:, 1:]]):
-        np.testing.assert_allclose(got[row], pool.apply(variables, real)[0], rtol=1e-5)
+        np.testing.assert_allclose(got[row], jitted(pool, variables, real)[0], rtol=1e-5)
 
 
 def test_the_first_real_token_is_taken() -> None:
-    got = FirstToken().apply({}, X, Context(valid=VALID))
+    got = jitted(FirstToken(), {}, X, Context(valid=VALID))
     np.testing.assert_array_equal(got, jnp.stack([X[0, 0], X[1, 1]]))
 
 
 def test_the_first_real_tokens_are_left_out_of_a_mean() -> None:
-    got = MeanPool(skip=2).apply({}, X, Context(valid=VALID))
+    got = jitted(MeanPool(skip=2), {}, X, Context(valid=VALID))
     np.testing.assert_allclose(got, jnp.stack([X[0, 2], X[1, 3:].mean(axis=0)]), rtol=1e-6)
 
 
@@ -60,13 +61,13 @@ def test_documents_of_one_row_are_not_mixed(pool: Pooler) -> None:
 
 @pytest.mark.parametrize("pool", [MeanPool(), AttentionPool()], ids=repr)
 def test_a_row_of_padding_gives_zeros(pool: Pooler) -> None:
-    variables, context = pool.init(jax.random.key(1), X), Context(valid=jnp.zeros((2, 5), bool))
-    np.testing.assert_array_equal(pool.apply(variables, X, context), jnp.zeros((2, 4)))
+    variables, context = drawn_variables(pool, X, seed=1), Context(valid=jnp.zeros((2, 5), bool))
+    np.testing.assert_array_equal(jitted(pool, variables, X, context), jnp.zeros((2, 4)))
 
 
 def test_a_vector_of_length_one_and_one_of_zeros() -> None:
     rows = jnp.array([[[3.0, 4.0]], [[0.0, 0.0]]])
-    got = PooledHead(normalize=True).apply({}, rows)
+    got = jitted(PooledHead(normalize=True), {}, rows)
     np.testing.assert_allclose(got, [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
 
 
@@ -100,7 +101,7 @@ def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> 
 
 def test_the_highest_id_marks_where_none_is_given() -> None:
     x = jnp.arange(6.0).reshape(1, 3, 2)
-    got = MarkedToken().apply({}, x, Context(tokens=jnp.array([[4, 7, 7]])))
+    got = jitted(MarkedToken(), {}, x, Context(tokens=jnp.array([[4, 7, 7]])))
     np.testing.assert_array_equal(got, x[:, 1])
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -38,7 +39,7 @@ from blocks.attention import SoftmaxOne, TalkingHeadsAttention
 from blocks.layers import stack_layers
 from blocks.recurrent import Hedgehog, HedgehogDistillation
 
-X = jax.random.normal(jax.random.key(1), (2, 5, 8))
+X = normal(1, (2, 5, 8))
 
 
 def layer(**fields: Any) -> TransformerBlock:
@@ -50,10 +51,10 @@ def stacks() -> dict[str, tuple[Stack, Any, Stack, Any]]:
     """Ways to run layers, with their variables, and the same layers as a loop with its."""
     pattern = (layer(), layer(mask=Causal() & SlidingWindow(2)))
     loop = Stack(block=pattern, depth=4)
-    params = jax.jit(loop.init)(jax.random.key(0), X)["params"]
+    params = drawn_variables(loop, X)["params"]
     scan = override(loop, scan=True)
     shared = Stack(block=layer(), depth=4, shared=True)
-    tied = jax.jit(shared.init)(jax.random.key(0), X)
+    tied = drawn_variables(shared, X)
     untied = {f"layer_{i}": tied["params"]["layers"] for i in range(4)}
     stacked = {"params": stack_layers(params, pattern=2)}
     return {
@@ -74,7 +75,7 @@ def test_hidden_states_are_what_each_layer_gives(way: str) -> None:
     x = X
     for index in range(4):
         block = loop.block[index % 2] if isinstance(loop.block, tuple) else loop.block
-        x = block.apply({"params": plain["params"][f"layer_{index}"]}, x)
+        x = jitted(block, {"params": plain["params"][f"layer_{index}"]}, x)
         chex.assert_trees_all_close(states[index], x, rtol=1e-5, atol=1e-5)
 
 
@@ -122,7 +123,7 @@ def translator() -> tuple[EncoderDecoder, Any, tuple[jax.Array, ...]]:
         ),
     )
     inputs = (jnp.array([[1, 2, 3]]), jnp.array([[4, 5, 6, 1]]))
-    return model, jax.jit(model.init)(jax.random.key(0), *inputs), inputs
+    return model, drawn_variables(model, *inputs), inputs
 
 
 def test_several_stacks_are_told_apart_by_their_path() -> None:
@@ -165,7 +166,7 @@ KINDS = {
 def started(kind: str) -> tuple[nn.Module, Any, np.ndarray]:
     """A block, variables none of which is trivial, and the weights of its only layer."""
     block = KINDS[kind]
-    leaves, tree = jax.tree.flatten(block.init(jax.random.key(0), X))
+    leaves, tree = jax.tree.flatten(drawn_variables(block, X))
     keys = jax.random.split(jax.random.key(2), len(leaves))
     drawn = [0.5 * jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
     variables = jax.tree.unflatten(tree, drawn)
@@ -189,7 +190,7 @@ def test_weights_times_values_are_the_result(kind: str) -> None:
             scale = params["head_norm"]["scale"] * (1 - block.lambda_init)
             want = want / np.sqrt((want**2).mean(axis=-1, keepdims=True) + 1e-5) * scale
         want = np.einsum("bqhd,hde->bqe", want, params["out"]["kernel"]) + params["out"]["bias"]
-    np.testing.assert_allclose(block.apply(variables, X), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jitted(block, variables, X), want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["head", "grouped", "chunked", "sinks"])
@@ -214,7 +215,7 @@ def test_what_the_mask_hides_has_no_weight(kind: str) -> None:
 def test_weights_in_a_cached_call_are_over_the_slots_of_the_cache() -> None:
     block, variables, whole = started("grouped")
     context = Context(cache_size=7)
-    _, cache = block.apply(variables, X[:, :3], context, mutable=["cache"])
+    _, cache = jitted(block, variables, X[:, :3], context, mutable=["cache"])
     (weights,) = attention_weights(block, {**variables, **cache}, X[:, 3:], context).values()
     np.testing.assert_allclose(weights[..., :5], whole[:, :, 3:], rtol=1e-5, atol=1e-6)
     assert (weights[..., 5:] == 0.0).all()
@@ -240,7 +241,7 @@ def test_latent_attention_weighs_its_values_with_a_cache_and_without() -> None:
         "bsr,rhd->bshd", latent * params["kv_norm"]["scale"], params["value_up"]["kernel"]
     )
     want = np.einsum("bhqs,bshd,hde->bqe", weights, values, params["out"]["kernel"])
-    np.testing.assert_allclose(block.apply(variables, X), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jitted(block, variables, X), want, rtol=1e-4, atol=1e-4)
     (absorbed,) = attention_weights(block, variables, X, context).values()
     np.testing.assert_allclose(absorbed, weights, rtol=1e-4, atol=1e-5)
 
@@ -263,7 +264,7 @@ def test_linear_attention_weighs_its_values_though_it_never_writes_weights(kind:
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables["params"])
     values = np.einsum("bse,ed->bsd", X, params["value"]["kernel"][:, 0])
     want = np.einsum("bhqs,bsd,hde->bqe", weights, values, params["out"]["kernel"])
-    np.testing.assert_allclose(block.apply(variables, X, context), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jitted(block, variables, X, context), want, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, rtol=1e-5)
     assert (weights[1, :, :, jnp.array([1, 4])] == 0.0).all()
 
@@ -271,7 +272,7 @@ def test_linear_attention_weighs_its_values_though_it_never_writes_weights(kind:
 def test_linear_attention_has_no_weights_to_what_only_a_cache_knows() -> None:
     block, context = LINEAR["causal"], Context(cache_size=5)
     variables = drawn(block)
-    _, cache = block.apply(variables, X[:, :3], context, mutable=["cache"])
+    _, cache = jitted(block, variables, X[:, :3], context, mutable=["cache"])
     assert attention_weights(block, {**variables, **cache}, X[:, 3:], context) == {}
 
 

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import jitted, normal
 
 from blocks import MLP, Block, Context, RMSNorm, SkipStack, Stack, TransformerBlock
 from blocks.residual import HyperConnections, Streams
 
-X = jax.random.normal(jax.random.key(0), (2, 3, 4))
+X = normal(0, (2, 3, 4))
 
 
 class Plus(Block, kw_only=True):
@@ -37,7 +38,7 @@ def test_the_last_layer_hears_the_first_and_the_middle_of_five_none() -> None:
     two = 2.0 * (one + 100.0)
     three = 3.0 * (two + 0.5 * one + 1000.0)
     want = 2.0 * (three + 7.0 * zero + 10000.0)
-    np.testing.assert_allclose(stack.apply({"params": params}, X), want, rtol=1e-5)
+    np.testing.assert_allclose(jitted(stack, {"params": params}, X), want, rtol=1e-5)
 
 
 def test_without_weights_it_is_a_stack() -> None:

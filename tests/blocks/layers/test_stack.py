@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import MLP, Block, Context, GatedMLP, Stack
 from blocks.layers import stack_layers, unstack_layers
 
 EMBED = 4
-X = jax.random.normal(jax.random.key(0), (2, 3, EMBED))
+X = normal(0, (2, 3, EMBED))
 # Blocks that are quick to compile: the laws run stacks of whole transformer blocks.
 WIDE, GATED = MLP(hidden=6), GatedMLP(hidden=5)
 
@@ -38,7 +39,7 @@ def test_layers_run_in_the_order_of_the_pattern() -> None:
     want = np.asarray(X, np.float64)
     for index in range(5):
         want = (3.0 if index % 2 else 2.0) * (want + 10.0**index)
-    np.testing.assert_allclose(stack.apply({"params": params}, X), want, rtol=1e-5)
+    np.testing.assert_allclose(jitted(stack, {"params": params}, X), want, rtol=1e-5)
 
 
 def test_a_scan_runs_the_pattern_repeat_by_repeat() -> None:
@@ -50,7 +51,7 @@ def test_a_scan_runs_the_pattern_repeat_by_repeat() -> None:
     want = np.asarray(X, np.float64)
     for index in range(4):
         want = (3.0 if index % 2 else 2.0) * (want + 10.0**index)
-    np.testing.assert_allclose(stack.apply({"params": params}, X), want, rtol=1e-5)
+    np.testing.assert_allclose(jitted(stack, {"params": params}, X), want, rtol=1e-5)
 
 
 def names(stack: Stack) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def test_names_of_parameters() -> None:
 @pytest.mark.parametrize("pattern", [WIDE, (WIDE, GATED)], ids=["one", "two"])
 def test_scan_equals_loop_by_conversion(pattern: Any) -> None:
     loop, scan = Stack(block=pattern, depth=4), Stack(block=pattern, depth=4, scan=True)
-    params = jax.jit(loop.init)(jax.random.key(1), X)["params"]
+    params = drawn_variables(loop, X, seed=1)["params"]
     stacked = stack_layers(params, len(pattern) if isinstance(pattern, tuple) else 1)
     assert jax.tree.map(jnp.shape, stacked) == names(scan)
     chex.assert_trees_all_equal(unstack_layers(stacked), params)
@@ -83,7 +84,7 @@ def test_scan_equals_loop_by_conversion(pattern: Any) -> None:
 
 def test_scanned_parameters_survive_the_round_trip() -> None:
     scan = Stack(block=(WIDE, GATED), depth=4, scan=True)
-    params = jax.jit(scan.init)(jax.random.key(1), X)["params"]
+    params = drawn_variables(scan, X, seed=1)["params"]
     chex.assert_trees_all_equal(stack_layers(unstack_layers(params), 2), params)
 
 
@@ -135,7 +136,7 @@ def test_layers_drop_different_features(scan: bool) -> None:
 
     stack = Stack(block=Drop(factor=1.0), depth=2, scan=scan)
     x = jnp.ones((1, 100, 10))
-    got = stack.apply({}, x, None, False, rngs={"dropout": jax.random.key(0)})
+    got = jitted(stack, {}, x, None, False, rngs={"dropout": jax.random.key(0)})
     # One mask twice would keep a half and make fours of it; two keep a quarter.
     assert float((got == 4.0).mean()) == pytest.approx(0.25, abs=0.05)
     assert float((got == 0.0).mean()) == pytest.approx(0.75, abs=0.05)
@@ -157,7 +158,7 @@ class Noise(Block, kw_only=True):
 @pytest.mark.parametrize("how", [{}, {"scan": True}, {"shared": True}], ids=str)
 def test_every_layer_draws_from_a_stream_of_ones_own(how: dict[str, bool], remat: bool) -> None:
     stack = Stack(block=Noise(), depth=3, remat=remat, **how)
-    y, left = stack.apply({}, X, rngs={"noise": jax.random.key(0)}, mutable=["drawn"])
+    y, left = jitted(stack, {}, X, rngs={"noise": jax.random.key(0)}, mutable=["drawn"])
     drawn = jnp.concatenate([leaf.reshape(-1, *X.shape) for leaf in jax.tree.leaves(left)])
     assert len({float(noise[0, 0, 0]) for noise in drawn}) == 3
     np.testing.assert_allclose(y, X + drawn.sum(axis=0), rtol=1e-5, atol=1e-6)
@@ -176,7 +177,7 @@ def test_the_stream_keeps_its_dtype(scan: bool) -> None:
             return x.astype(jnp.float32)
 
     stack = Stack(block=Wide(), depth=2, scan=scan)
-    assert stack.apply({}, X.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+    assert jitted(stack, {}, X.astype(jnp.bfloat16)).dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize("depth", [0, -1])
@@ -270,11 +271,11 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
 
 def test_shared_layers_are_one_layer_run_again() -> None:
     shared = Stack(block=WIDE, depth=3, shared=True)
-    want, variables = X, shared.init(jax.random.key(0), X)
+    want, variables = X, drawn_variables(shared, X)
     own = {"params": variables["params"]["layers"]}
     for _ in range(3):
-        want = WIDE.apply(own, want)
-    np.testing.assert_allclose(shared.apply(variables, X), want, rtol=1e-5, atol=1e-6)
+        want = jitted(WIDE, own, want)
+    np.testing.assert_allclose(jitted(shared, variables, X), want, rtol=1e-5, atol=1e-6)
 
 
 def test_the_gradient_of_shared_layers_is_the_sum_over_their_places() -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted
 
 from blocks import (
     MLP,
@@ -70,8 +71,8 @@ def called(model: Any, variables: Any, sizes: tuple[int, ...], **split: jax.Arra
     for size in sizes:
         place = slice(start, start + size)
         context = Context(cache_size=9, **{name: x[:, place] for name, x in split.items()})
-        out, cache = model.apply(
-            {**variables, **cache}, TOKENS[:, place], context, mutable=["cache"]
+        out, cache = jitted(
+            model, {**variables, **cache}, TOKENS[:, place], context, mutable=["cache"]
         )
         outputs.append(out)
         start += size
@@ -82,17 +83,17 @@ def called(model: Any, variables: Any, sizes: tuple[int, ...], **split: jax.Arra
 def test_calls_with_a_cache_count_on(name: str) -> None:
     model = MODELS[name]
     variables = jax.tree.map(
-        lambda x: 10.0 * x if x.ndim == 2 else x, model.init(jax.random.key(1), TOKENS)
+        lambda x: 10.0 * x if x.ndim == 2 else x, drawn_variables(model, TOKENS, seed=1)
     )
-    whole = model.apply(variables, TOKENS)
+    whole = jitted(model, variables, TOKENS)
     got, _ = called(model, variables, (3, 1, 3))
     np.testing.assert_allclose(got, whole, rtol=1e-4, atol=1e-4)
 
 
 def test_padding_is_not_counted() -> None:
     model, valid = MODELS["container of one's own"], jnp.ones((2, 7), bool).at[0, 1].set(False)
-    variables = model.init(jax.random.key(1), TOKENS)
-    whole = jnp.asarray(model.apply(variables, TOKENS, Context(valid=valid)))
+    variables = drawn_variables(model, TOKENS, seed=1)
+    whole = jnp.asarray(jitted(model, variables, TOKENS, Context(valid=valid)))
     got, _ = called(model, variables, (3, 4), valid=valid)
     np.testing.assert_allclose(got[valid], whole[valid], rtol=1e-4, atol=1e-4)
 
@@ -101,9 +102,9 @@ def test_padding_is_not_counted() -> None:
 def test_a_document_goes_on_where_the_last_call_left_it(name: str) -> None:
     model, documents = MODELS[name], jnp.array([[1, 1, 2, 2, 2, 3, 3], [1, 1, 1, 1, 1, 1, 2]])
     variables = jax.tree.map(
-        lambda x: 10.0 * x if x.ndim == 2 else x, model.init(jax.random.key(1), TOKENS)
+        lambda x: 10.0 * x if x.ndim == 2 else x, drawn_variables(model, TOKENS, seed=1)
     )
-    whole = model.apply(variables, TOKENS, Context(segment_ids=documents))
+    whole = jitted(model, variables, TOKENS, Context(segment_ids=documents))
     got, _ = called(model, variables, (3, 1, 3), segment_ids=documents)
     np.testing.assert_allclose(got, whole, rtol=1e-4, atol=1e-4)
 
@@ -111,7 +112,7 @@ def test_a_document_goes_on_where_the_last_call_left_it(name: str) -> None:
 def test_counts_are_chosen_with_the_rows() -> None:
     model = MODELS["container of one's own"]
     valid = jnp.ones((2, 7), bool).at[0, 1].set(False)
-    variables = model.init(jax.random.key(1), TOKENS)
+    variables = drawn_variables(model, TOKENS, seed=1)
     _, cache = called(model, variables, (3,), valid=valid)
     turned = select_rows(cache["cache"], jnp.array([1, 0]))
     np.testing.assert_array_equal(turned["embed"]["num_tokens"].num_tokens, [3, 2])

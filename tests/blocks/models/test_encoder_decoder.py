@@ -1,9 +1,9 @@
 """Encoder and decoder together: how the source is read, cached and padded."""
 
 import chex
-import jax
 import jax.numpy as jnp
 import pytest
+from drawn_by_numpy import drawn_variables, jitted
 
 from blocks import (
     MLP,
@@ -45,7 +45,7 @@ DECODER = CausalLM(
 MODEL = EncoderDecoder(encoder=ENCODER, decoder=DECODER)
 TOKENS = jnp.array([[1, 2, 3, 4], [5, 6, 7, 8]])
 SOURCE = jnp.array([[9, 8, 7], [3, 2, 1]])
-VARIABLES = MODEL.init(jax.random.key(0), TOKENS, SOURCE)
+VARIABLES = drawn_variables(MODEL, TOKENS, SOURCE)
 
 
 def test_an_encoder_without_an_embedding_shares_the_decoders() -> None:
@@ -53,24 +53,22 @@ def test_an_encoder_without_an_embedding_shares_the_decoders() -> None:
     assert "embed" not in params["encoder"]
     assert params["decoder"]["embed"]["embedding"].shape == (11, 8)
     own = Encoder(embed=EMBED, stack=ENCODER.stack)
-    both = EncoderDecoder(encoder=own, decoder=DECODER).init(jax.random.key(0), TOKENS, SOURCE)[
-        "params"
-    ]
+    both = drawn_variables(EncoderDecoder(encoder=own, decoder=DECODER), TOKENS, SOURCE)["params"]
     assert both["encoder"]["embed"]["embedding"].shape == (11, 8)
 
 
 def test_every_token_of_the_source_matters_to_every_token() -> None:
-    before = MODEL.apply(VARIABLES, TOKENS, SOURCE)
+    before = jitted(MODEL, VARIABLES, TOKENS, SOURCE)
     for place in range(3):
-        after = MODEL.apply(VARIABLES, TOKENS, SOURCE.at[:, place].set(0))
+        after = jitted(MODEL, VARIABLES, TOKENS, SOURCE.at[:, place].set(0))
         assert (jnp.abs(after - before).max(axis=-1) > 1e-4).all()
 
 
 def test_the_memory_may_be_made_once_and_given() -> None:
     memory = MODEL.apply(VARIABLES, SOURCE, method="encode")
     chex.assert_trees_all_close(
-        MODEL.apply(VARIABLES, TOKENS, None, Context(memory=memory)),
-        MODEL.apply(VARIABLES, TOKENS, SOURCE),
+        jitted(MODEL, VARIABLES, TOKENS, None, Context(memory=memory)),
+        jitted(MODEL, VARIABLES, TOKENS, SOURCE),
         atol=1e-6,
     )
 
@@ -79,17 +77,18 @@ def test_padding_of_the_source_changes_nothing() -> None:
     padded = jnp.concatenate([SOURCE, jnp.zeros((2, 2), SOURCE.dtype)], axis=1)
     context = Context(memory_valid=jnp.broadcast_to(jnp.arange(5)[None] < 3, (2, 5)))
     chex.assert_trees_all_close(
-        MODEL.apply(VARIABLES, TOKENS, padded, context),
-        MODEL.apply(VARIABLES, TOKENS, SOURCE),
+        jitted(MODEL, VARIABLES, TOKENS, padded, context),
+        jitted(MODEL, VARIABLES, TOKENS, SOURCE),
         atol=1e-5,
     )
 
 
 def test_decoding_reads_the_source_at_the_first_call_only() -> None:
-    whole = MODEL.apply(VARIABLES, TOKENS, SOURCE)
+    whole = jitted(MODEL, VARIABLES, TOKENS, SOURCE)
     context, cache, outputs = Context(cache_size=4), {}, []
     for place in range(4):
-        logits, cache = MODEL.apply(
+        logits, cache = jitted(
+            MODEL,
             {**VARIABLES, **cache},
             TOKENS[:, place : place + 1],
             SOURCE if place == 0 else None,
@@ -106,15 +105,15 @@ PACKED = Context(segment_ids=DOCUMENTS, memory_segment_ids=jnp.array([[1, 1, 1, 
 
 def test_a_document_does_not_read_the_source_of_another() -> None:
     tokens, source = TOKENS[:1], SOURCE.reshape(1, 6)
-    before = MODEL.apply(VARIABLES, tokens, source, PACKED)
-    after = MODEL.apply(VARIABLES, tokens, source.at[:, 3:].set(0), PACKED)
+    before = jitted(MODEL, VARIABLES, tokens, source, PACKED)
+    after = jitted(MODEL, VARIABLES, tokens, source.at[:, 3:].set(0), PACKED)
     chex.assert_trees_all_equal(before[:, :2], after[:, :2])
     assert (jnp.abs(after - before)[:, 2:].max(axis=-1) > 1e-4).all()
 
 
 def test_documents_packed_together_are_what_they_are_alone() -> None:
-    packed = MODEL.apply(VARIABLES, TOKENS[:1], SOURCE.reshape(1, 6), PACKED)
-    alone = MODEL.apply(VARIABLES, TOKENS[0].reshape(2, 2), SOURCE)
+    packed = jitted(MODEL, VARIABLES, TOKENS[:1], SOURCE.reshape(1, 6), PACKED)
+    alone = jitted(MODEL, VARIABLES, TOKENS[0].reshape(2, 2), SOURCE)
     chex.assert_trees_all_close(packed.reshape(alone.shape), alone, atol=1e-5)
 
 
@@ -125,7 +124,8 @@ def test_a_cached_source_keeps_its_documents() -> None:
         context = Context(cache_size=4, segment_ids=DOCUMENTS[:, place : place + 1])
         if place == 0:
             context = context.replace(memory_segment_ids=PACKED.memory_segment_ids)
-        logits, cache = MODEL.apply(
+        logits, cache = jitted(
+            MODEL,
             {**VARIABLES, **cache},
             tokens[:, place : place + 1],
             source if place == 0 else None,
@@ -133,7 +133,7 @@ def test_a_cached_source_keeps_its_documents() -> None:
             mutable=["cache"],
         )
         outputs.append(logits)
-    whole = MODEL.apply(VARIABLES, tokens, source, PACKED)
+    whole = jitted(MODEL, VARIABLES, tokens, source, PACKED)
     chex.assert_trees_all_close(jnp.concatenate(outputs, axis=1), whole, atol=1e-5)
 
 

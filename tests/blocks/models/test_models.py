@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -71,13 +72,13 @@ def test_is_its_parts_one_after_the_other(norm: nn.Module | None, tied: bool) ->
         {"embed", "stack"} | ({"norm"} if norm else set()) | (set() if tied else {"head"})
     )
     assert lm.embed is not None
-    x = lm.embed.apply({"params": params["embed"]}, TOKENS)
-    x = lm.stack.apply({"params": params["stack"]}, x)
+    x = jitted(lm.embed, {"params": params["embed"]}, TOKENS)
+    x = jitted(lm.stack, {"params": params["stack"]}, x)
     if norm is not None:
-        x = norm.apply({"params": params["norm"]}, x)
+        x = jitted(norm, {"params": params["norm"]}, x)
     table = params["embed"]["embedding"] if tied else None
     want = head.apply({"params": params.get("head", {})}, x, table=table)
-    got = lm.apply({"params": params}, TOKENS)
+    got = jitted(lm, {"params": params}, TOKENS)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -117,7 +118,7 @@ def test_a_text_longer_than_the_positions_is_refused_while_decoding() -> None:
         )
     )
     params, context = noisy(lm), Context(cache_size=6)
-    _, cache = lm.apply({"params": params}, TOKENS, context, mutable="cache")
+    _, cache = jitted(lm, {"params": params}, TOKENS, context, mutable="cache")
     with pytest.raises(ValueError, match=r"positions from 4 to 4 do not fit max_length=4"):
         lm.apply({"params": params, **cache}, TOKENS[:, :1], context, mutable="cache")
 
@@ -126,18 +127,18 @@ def test_determinism_reaches_every_part() -> None:
     lm = override(model(), dropout_rate=0.5)
     params = noisy(lm)
     got = [
-        lm.apply({"params": params}, TOKENS, None, False, rngs={"dropout": jax.random.key(seed)})
+        jitted(lm, {"params": params}, TOKENS, None, False, rngs={"dropout": jax.random.key(seed)})
         for seed in (0, 0, 1)
     ]
     np.testing.assert_array_equal(got[0], got[1])
     assert not np.array_equal(got[0], got[2])
-    plain = model().apply({"params": params}, TOKENS)
-    np.testing.assert_array_equal(lm.apply({"params": params}, TOKENS), plain)
+    plain = jitted(model(), {"params": params}, TOKENS)
+    np.testing.assert_array_equal(jitted(lm, {"params": params}, TOKENS), plain)
 
 
 def test_logits_are_float32_in_a_bfloat16_model() -> None:
     lm = override(model(), dtype=jnp.bfloat16)
-    assert lm.apply({"params": noisy(lm)}, TOKENS).dtype == jnp.float32
+    assert jitted(lm, {"params": noisy(lm)}, TOKENS).dtype == jnp.float32
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_a_layer_that_sees_ahead_is_refused_by_name(stack: nn.Module, where: str
 
 def test_any_causal_block_is_a_stack() -> None:
     lm = model(stack=AttentionHead(head_dim=EMBED, mask=Causal()), norm=RMSNorm())
-    assert lm.apply({"params": noisy(lm)}, TOKENS).shape == (2, 4, VOCAB)
+    assert jitted(lm, {"params": noisy(lm)}, TOKENS).shape == (2, 4, VOCAB)
 
 
 def test_what_does_not_fit_is_refused_by_name() -> None:
@@ -190,11 +191,11 @@ class Scores(Block, kw_only=True):
 
 def test_floats_enter_a_causal_model_by_an_embedding_of_ones_own() -> None:
     lm = model(embed=Vectors(), head=Scores())
-    signal = jax.random.normal(jax.random.key(0), (2, 5, 6))
+    signal = normal(0, (2, 5, 6))
     before, variables = lm.init_with_output(jax.random.key(1), signal)
     assert before.shape == (2, 5, 3)
     assert set(variables["params"]) == {"embed", "stack", "norm", "head"}
-    after = lm.apply(variables, signal.at[:, 3].set(0.0))
+    after = jitted(lm, variables, signal.at[:, 3].set(0.0))
     np.testing.assert_array_equal(before[:, :3], after[:, :3])
 
 
@@ -203,7 +204,7 @@ def test_ends_may_be_wrapped_in_an_adapter() -> None:
         embed=LoRA(block=Vectors(), targets=("project",)),
         head=LoRA(block=Scores(), targets=("scores",)),
     )
-    params = lm.init(jax.random.key(0), jnp.ones((1, 2, 6)))["params"]
+    params = drawn_variables(lm, jnp.ones((1, 2, 6)))["params"]
     assert set(params["embed"]["project"]) == {"kernel", "bias", "lora_a", "lora_b"}
     assert set(params["head"]["scores"]) == {"kernel", "bias", "lora_a", "lora_b"}
 
@@ -221,7 +222,7 @@ def test_a_tied_head_under_an_adapter_gets_the_table() -> None:
 
 def test_a_model_under_an_adapter_stands_where_a_model_does() -> None:
     several = MultiTokenLM(model=LoRA(block=model()), block=layer())
-    params = several.init(jax.random.key(0), TOKENS)["params"]
+    params = drawn_variables(several, TOKENS)["params"]
     attention = params["model"]["stack"]["layer_0"]["attention"]
     assert "lora_a" in attention["query"]
     assert "lora_a" not in attention["key"]
@@ -239,25 +240,26 @@ def test_an_encoder_with_a_head_is_a_masked_language_model_or_a_classifier() -> 
     logits, _ = masked.init_with_output(jax.random.key(0), TOKENS)
     assert logits.shape == (2, 4, VOCAB)
     context = Context(valid=jnp.array([[True] * 4, [True] * 3 + [False]]))
-    variables = classifier.init(jax.random.key(0), TOKENS)
-    padded = classifier.apply(variables, TOKENS.at[1, 3].set(0), context)
-    np.testing.assert_allclose(padded, classifier.apply(variables, TOKENS, context), rtol=1e-6)
+    variables = drawn_variables(classifier, TOKENS)
+    padded = jitted(classifier, variables, TOKENS.at[1, 3].set(0), context)
+    np.testing.assert_allclose(padded, jitted(classifier, variables, TOKENS, context), rtol=1e-6)
     assert padded.shape == (2, 3)
 
 
 def test_a_causal_encoder_counts_positions_over_calls() -> None:
     encoder = Encoder(embed=model().embed, stack=model().stack)
-    variables = encoder.init(jax.random.key(0), TOKENS)
+    variables = drawn_variables(encoder, TOKENS)
     cache, outputs = {}, []
     for place in range(4):
-        out, cache = encoder.apply(
+        out, cache = jitted(
+            encoder,
             {**variables, **cache},
             TOKENS[:, place : place + 1],
             Context(cache_size=4),
             mutable=["cache"],
         )
         outputs.append(out)
-    whole = encoder.apply(variables, TOKENS)
+    whole = jitted(encoder, variables, TOKENS)
     np.testing.assert_allclose(jnp.concatenate(outputs, axis=1), whole, rtol=1e-5, atol=1e-5)
 
 

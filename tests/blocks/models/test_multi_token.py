@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables
 
 from blocks import (
     MLP,
@@ -44,7 +45,7 @@ TOKENS = jnp.array([[1, 2, 3, 6, 0], [0, 5, 4, 1, 1]])
 
 @pytest.fixture(scope="module")
 def params() -> Any:
-    params = jax.jit(SEVERAL.init)(jax.random.key(0), TOKENS)["params"]
+    params = drawn_variables(SEVERAL, TOKENS)["params"]
     # A wider table, so that attention is not near uniform.
     return jax.tree.map(lambda leaf: leaf * (20.0 if leaf.shape == (VOCAB, 4) else 1.0), params)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -21,7 +22,7 @@ from blocks import (
 from blocks.moe.experts import run_experts
 
 EMBED = 5
-ROWS = 4.0 * jax.random.normal(jax.random.key(0), (7, EMBED))
+ROWS = 4.0 * normal(0, (7, EMBED))
 CHOSEN = jnp.array([2, 0, 2, 2, 1, 0, 2])
 
 
@@ -66,7 +67,7 @@ KINDS = {
 
 
 def noisy(block: nn.Module) -> dict:
-    leaves, tree = jax.tree.flatten(block.init(jax.random.key(1), ROWS))
+    leaves, tree = jax.tree.flatten(drawn_variables(block, ROWS, seed=1))
     keys = jax.random.split(jax.random.key(2), len(leaves))
     drawn = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
     return jax.tree.unflatten(tree, drawn)
@@ -77,7 +78,7 @@ def one_by_one(expert: nn.Module, variables: dict, x: jax.Array) -> jax.Array:
     own = variables["params"]["experts"]
     return jnp.stack(
         [
-            expert.apply({"params": jax.tree.map(lambda leaf, e=e: leaf[e], own)}, row[None])[0]
+            jitted(expert, {"params": jax.tree.map(lambda leaf, e=e: leaf[e], own)}, row[None])[0]
             for row, e in zip(x, CHOSEN, strict=True)
         ]
     )
@@ -86,7 +87,7 @@ def one_by_one(expert: nn.Module, variables: dict, x: jax.Array) -> jax.Array:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_row_meets_the_expert_of_its_number_forward_and_backward(kind: str) -> None:
     expert = KINDS[kind]
-    block, weight = Sent(expert=expert), jax.random.normal(jax.random.key(3), ROWS.shape)
+    block, weight = Sent(expert=expert), normal(3, ROWS.shape)
     variables = noisy(block)
 
     def sparse(variables: dict, x: jax.Array) -> jax.Array:
@@ -96,7 +97,7 @@ def test_every_row_meets_the_expert_of_its_number_forward_and_backward(kind: str
         return (weight * one_by_one(expert, variables, x)).sum()
 
     want = one_by_one(expert, variables, ROWS)
-    np.testing.assert_allclose(block.apply(variables, ROWS), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jitted(block, variables, ROWS), want, rtol=1e-4, atol=1e-4)
     got, want = (jax.grad(loss, (0, 1))(variables, ROWS) for loss in (sparse, dense))
     jax.tree.map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-3, atol=1e-3), got, want)
 
@@ -111,7 +112,7 @@ def test_clamped_experts_follow_the_formula_of_gpt_oss() -> None:
         up = np.clip(row @ own["up"]["kernel"][e] + own["up"]["bias"][e], -2.0, 2.0)
         hidden = gate / (1.0 + np.exp(-1.702 * gate)) * (up + 1.0)
         want.append(hidden @ own["down"]["kernel"][e] + own["down"]["bias"][e])
-    np.testing.assert_allclose(block.apply(variables, ROWS), want, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(jitted(block, variables, ROWS), want, rtol=1e-5, atol=1e-5)
 
 
 def test_experts_have_the_parameters_of_their_mlp_each_drawn_on_its_own() -> None:
@@ -154,19 +155,19 @@ def test_dropout_in_experts_draws_for_every_block_and_is_off_when_deterministic(
     block = Sent(expert=MLP(hidden=50, activation=jnp.ones_like, dropout_rate=0.5))
     x = jnp.ones((64, EMBED))
     chosen = jnp.zeros(64, jnp.int32)
-    variables = block.init(jax.random.key(0), x, chosen)
-    quiet = block.apply(variables, x, chosen)
+    variables = drawn_variables(block, x, chosen)
+    quiet = jitted(block, variables, x, chosen)
     np.testing.assert_array_equal(quiet, jnp.broadcast_to(quiet[:1], quiet.shape))
     rngs = {"dropout": jax.random.key(1)}
-    dropped = block.apply(variables, x, chosen, False, rngs=rngs)
+    dropped = jitted(block, variables, x, chosen, False, rngs=rngs)
     assert len(np.unique(np.asarray(dropped[:, 0]))) == 64
-    again = block.apply(variables, x, chosen, False, rngs=rngs)
+    again = jitted(block, variables, x, chosen, False, rngs=rngs)
     np.testing.assert_array_equal(dropped, again)
 
 
 def test_the_gradient_of_dropout_is_that_of_what_was_dropped() -> None:
     block = Sent(expert=MLP(hidden=50, activation=jnp.array, dropout_rate=0.5, use_bias=False))
-    variables = block.init(jax.random.key(0), ROWS)
+    variables = drawn_variables(block, ROWS)
     rngs = {"dropout": jax.random.key(1)}
 
     def y(x: jax.Array) -> jax.Array:
@@ -185,7 +186,7 @@ def test_experts_in_bfloat16_give_bfloat16() -> None:
 
 def test_a_mistake_in_an_expert_names_its_place() -> None:
     block = Sent(expert=MLP(hidden=4))
-    variables = Sent(expert=MLP(hidden=6)).init(jax.random.key(0), ROWS)
+    variables = drawn_variables(Sent(expert=MLP(hidden=6)), ROWS)
     with pytest.raises(TypeError, match=r"Linear at `experts\.up`.*\n  expected: .*\(5, 6\)"):
         block.apply(variables, ROWS)
 
@@ -216,6 +217,6 @@ def test_an_expert_that_writes_a_collection_is_refused(collection: str) -> None:
     message = f"writes the collection `{collection}`, which a mixture does not keep"
     with pytest.raises(ValueError, match=message):
         block.init(jax.random.key(0), ROWS)
-    variables = Sent(expert=Leaves(collection="intermediates")).init(jax.random.key(0), ROWS)
+    variables = drawn_variables(Sent(expert=Leaves(collection="intermediates")), ROWS)
     with pytest.raises(ValueError, match=message):
         jax.jit(lambda x: block.apply(variables, x, mutable=True))(ROWS)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def mixture(num_experts: int = 4, top_k: int = 2) -> MixtureOfExperts:
 
 
 def tokens(*shape: int) -> jax.Array:
-    return jax.random.normal(jax.random.key(0), (*shape, EMBED))
+    return normal(0, (*shape, EMBED))
 
 
 @settings(max_examples=30, deadline=None)
@@ -56,9 +57,9 @@ def test_blocks_are_as_large_as_an_experts_share_within_bounds() -> None:
 
 def test_the_gradient_of_a_sparse_product_is_that_of_a_dense_one() -> None:
     at = plan(jnp.array([2, 0, 2, 2, 2, 0]), 3, 2)
-    x = jax.random.normal(jax.random.key(1), (len(at.expert), 2, 5))
-    kernel = jax.random.normal(jax.random.key(2), (3, 5, 5))
-    weight = jax.random.normal(jax.random.key(3), x.shape)
+    x = normal(1, (len(at.expert), 2, 5))
+    kernel = normal(2, (3, 5, 5))
+    weight = normal(3, x.shape)
 
     def product(own: jax.Array, rows: jax.Array, keys: tuple) -> jax.Array:
         return jnp.tanh(rows @ own)
@@ -78,46 +79,46 @@ def test_the_gradient_of_a_sparse_product_is_that_of_a_dense_one() -> None:
 
 def test_all_experts_chosen_is_the_dense_mixture() -> None:
     block, x = mixture(top_k=4), tokens(3, 5)
-    variables = block.init(jax.random.key(1), x)
+    variables = drawn_variables(block, x, seed=1)
     own = variables["params"]
     weights = jax.nn.softmax(x @ own["router"]["logits"]["kernel"])
     gate = jax.nn.silu(jnp.einsum("bse,nei->bsni", x, own["experts"]["gate"]["kernel"]))
     up = jnp.einsum("bse,nei->bsni", x, own["experts"]["up"]["kernel"])
     each = jnp.einsum("bsni,nie->bsne", gate * up, own["experts"]["down"]["kernel"])
     want = jnp.einsum("bsn,bsne->bse", weights, each)
-    np.testing.assert_allclose(block.apply(variables, x), want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jitted(block, variables, x), want, rtol=1e-5, atol=1e-6)
 
 
 def test_weights_on_inputs_are_inside_of_the_experts() -> None:
     plain, x = mixture(top_k=4), tokens(3, 5)
     block = InputWeightedMixture(router=plain.router, expert=plain.expert)
-    variables = block.init(jax.random.key(1), x)
+    variables = drawn_variables(block, x, seed=1)
     own = variables["params"]
     weights = jax.nn.softmax(x @ own["router"]["logits"]["kernel"])
     rows = weights[..., None] * x[:, :, None]
     gate = jax.nn.silu(jnp.einsum("bsne,nei->bsni", rows, own["experts"]["gate"]["kernel"]))
     up = jnp.einsum("bsne,nei->bsni", rows, own["experts"]["up"]["kernel"])
     want = jnp.einsum("bsni,nie->bse", gate * up, own["experts"]["down"]["kernel"])
-    np.testing.assert_allclose(block.apply(variables, x), want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jitted(block, variables, x), want, rtol=1e-5, atol=1e-6)
 
 
 def test_a_token_gate_that_is_shut_lets_nothing_through() -> None:
     block, x = TokenGate(mlp=GatedMLP(hidden=6)), jnp.abs(tokens(2, 3))
-    own = block.init(jax.random.key(1), x)["params"]
+    own = drawn_variables(block, x, seed=1)["params"]
     open_, shut = (
         {"params": {**own, "gate": {"kernel": jnp.full((EMBED, 1), to)}}} for to in (1e3, -1e3)
     )
-    np.testing.assert_array_equal(block.apply(shut, x), jnp.zeros_like(x))
-    want = GatedMLP(hidden=6).apply({"params": own["mlp"]}, x)
-    np.testing.assert_allclose(block.apply(open_, x), want, rtol=1e-6)
+    np.testing.assert_array_equal(jitted(block, shut, x), jnp.zeros_like(x))
+    want = jitted(GatedMLP(hidden=6), {"params": own["mlp"]}, x)
+    np.testing.assert_allclose(jitted(block, open_, x), want, rtol=1e-6)
 
 
 def test_the_load_counts_real_tokens_only() -> None:
     block, x = mixture(), tokens(2, 6)
-    variables = block.init(jax.random.key(1), x)
+    variables = drawn_variables(block, x, seed=1)
     assert set(variables) == {"params"}
     valid = jnp.arange(6)[None] < jnp.array([[6], [2]])
-    _, seen = block.apply(variables, x, Context(valid=valid), mutable=["intermediates", "losses"])
+    _, seen = jitted(block, variables, x, Context(valid=valid), mutable=["intermediates", "losses"])
     chosen = jax.lax.top_k(x @ variables["params"]["router"]["logits"]["kernel"], 2)[1]
     want = np.bincount(np.asarray(chosen)[np.asarray(valid)].ravel(), minlength=4) / 16
     np.testing.assert_allclose(seen["intermediates"]["load"][0], want, rtol=1e-6)
@@ -125,8 +126,8 @@ def test_the_load_counts_real_tokens_only() -> None:
 
 def test_losses_are_those_of_the_papers() -> None:
     block, x = mixture(), tokens(2, 6)
-    variables = block.init(jax.random.key(1), x)
-    _, seen = block.apply(variables, x, mutable=["intermediates", "losses"])
+    variables = drawn_variables(block, x, seed=1)
+    _, seen = jitted(block, variables, x, mutable=["intermediates", "losses"])
     logits = np.asarray(x @ variables["params"]["router"]["logits"]["kernel"], np.float64)
     odds = np.exp(logits)
     mean = (odds / odds.sum(-1, keepdims=True)).mean((0, 1))
@@ -142,9 +143,9 @@ def test_losses_of_all_layers_are_summed(scan: bool) -> None:
     layer = TransformerBlock(attention=attention, mlp=mixture())
     stack = Stack(block=layer, depth=3, scan=scan)
     x = tokens(2, 6)
-    variables = stack.init(jax.random.key(1), x)
+    variables = drawn_variables(stack, x, seed=1)
     zero = jax.tree.map(jnp.zeros_like, variables)
-    _, seen = stack.apply(zero, x, mutable=["losses"])
+    _, seen = jitted(stack, zero, x, mutable=["losses"])
     # Zero logits: all probabilities are a quarter, and whatever the load, 4 * sum(load / 4) = 1.
     np.testing.assert_allclose(auxiliary_losses(seen)["balance"], 3.0, rtol=1e-6)
     np.testing.assert_allclose(auxiliary_losses(seen)["router_z"], 3 * np.log(4) ** 2, rtol=1e-6)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Causal,
@@ -63,7 +64,7 @@ class Fixed(nn.Module):
 
 
 def tokens(*shape: int) -> jax.Array:
-    return jax.random.normal(jax.random.key(0), (*shape, EMBED))
+    return normal(0, (*shape, EMBED))
 
 
 def mixture(router: nn.Module) -> MixtureOfExperts:
@@ -72,11 +73,11 @@ def mixture(router: nn.Module) -> MixtureOfExperts:
 
 def test_a_router_draws_from_a_stream_of_its_own_and_is_quiet_when_deterministic() -> None:
     block, x = mixture(NoisyRouter(num_experts=4, top_k=2)), tokens(2, 6)
-    variables = block.init(jax.random.key(1), x)
-    plain = mixture(SoftmaxRouter(num_experts=4, top_k=2)).apply(variables, x)
+    variables = drawn_variables(block, x, seed=1)
+    plain = jitted(mixture(SoftmaxRouter(num_experts=4, top_k=2)), variables, x)
     rngs = {"router": jax.random.key(2)}
-    np.testing.assert_array_equal(block.apply(variables, x, None, True, rngs=rngs), plain)
-    noisy = block.apply(variables, x, None, False, rngs=rngs)
+    np.testing.assert_array_equal(jitted(block, variables, x, None, True, rngs=rngs), plain)
+    noisy = jitted(block, variables, x, None, False, rngs=rngs)
     assert float(jnp.abs(noisy - plain).max()) > 0.01
 
 
@@ -85,23 +86,23 @@ def test_a_noisy_router_works_in_the_layers_of_a_model(scan: bool) -> None:
     attention = MultiHeadAttention(num_heads=2, mask=Causal())
     layer = TransformerBlock(attention=attention, mlp=mixture(NoisyRouter(num_experts=4, top_k=2)))
     stack, x = Stack(block=layer, depth=2, scan=scan), tokens(2, 6)
-    variables = stack.init(jax.random.key(1), x)
+    variables = drawn_variables(stack, x, seed=1)
     rngs = {"router": jax.random.key(2)}
-    quiet, noisy = (stack.apply(variables, x, None, d, rngs=rngs) for d in (True, False))
+    quiet, noisy = (jitted(stack, variables, x, None, d, rngs=rngs) for d in (True, False))
     assert float(jnp.abs(noisy - quiet).max()) > 0.01
 
 
 def test_a_router_is_given_the_context_at_the_places_of_its_tokens() -> None:
     block, x = mixture(TokenRouter(num_experts=4, top_k=1)), tokens(2, 3)
     context = Context(tokens=jnp.array([[0, 1, 2], [3, 4, 6]]))
-    variables = block.init(jax.random.key(1), x, context)
-    _, seen = block.apply(variables, x, context, mutable=["intermediates"])
+    variables = drawn_variables(block, x, context, seed=1)
+    _, seen = jitted(block, variables, x, context, mutable=["intermediates"])
     np.testing.assert_allclose(seen["intermediates"]["load"][0] * 6, [2, 1, 2, 1], rtol=1e-6)
 
 
 def test_a_router_in_an_adapter_is_a_router() -> None:
     router = LoRA(block=SoftmaxRouter(num_experts=4, top_k=2), targets=("logits",))
-    params = mixture(router).init(jax.random.key(1), tokens(2, 3))["params"]
+    params = drawn_variables(mixture(router), tokens(2, 3), seed=1)["params"]
     assert params["router"]["logits"]["lora_a"].shape == (EMBED, 8)
 
 
@@ -130,12 +131,12 @@ def test_a_choice_that_does_not_fit_is_refused(
 
 def test_the_bias_of_a_sigmoid_router_has_no_gradient_and_follows_the_load() -> None:
     router, x = SigmoidRouter(num_experts=4, top_k=1), tokens(50)
-    variables = router.init(jax.random.key(1), x)
+    variables = drawn_variables(router, x, seed=1)
     gradient = jax.grad(lambda v: jnp.square(router.apply(v, x).probabilities).sum())(variables)
     assert not gradient["params"]["bias"].any()
     steered = {"params": {**variables["params"], "bias": jnp.array([0.0, 0.0, 9.0, 0.0])}}
-    assert (router.apply(steered, x).experts == 2).all()
-    np.testing.assert_allclose(router.apply(steered, x).weights, 1.0)
+    assert (jitted(router, steered, x).experts == 2).all()
+    np.testing.assert_allclose(jitted(router, steered, x).weights, 1.0)
     load = jnp.array([0.25, 0.1, 0.4, 0.25])
     moved = balanced_bias(jnp.zeros(4), load, rate=0.5)
     np.testing.assert_allclose(moved, [0.0, 0.5, -0.5, 0.0])

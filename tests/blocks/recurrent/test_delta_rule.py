@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, normal
 
 from blocks import Context, GatedDeltaNet
 from blocks.recurrent.delta_rule import gated_delta_rule
@@ -128,8 +129,8 @@ def test_what_cannot_be_is_refused(make: Callable[[], object], message: str) -> 
 
 def test_padding_writes_nothing_into_the_state() -> None:
     block = GatedDeltaNet(num_heads=2, head_dim=3)
-    x = jax.random.normal(jax.random.key(0), (1, 5, 8))
-    params = block.init(jax.random.key(1), x)["params"]
+    x = normal(0, (1, 5, 8))
+    params = drawn_variables(block, x, seed=1)["params"]
     real = jnp.array([[True, False, True, True, False]])
 
     def state(x: jax.Array, valid: jax.Array | None) -> jax.Array:

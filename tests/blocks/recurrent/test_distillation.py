@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import Causal, Context, LayerNorm, LinearAttention, MultiHeadAttention
 from blocks.core import VarianceScaling
@@ -88,7 +89,7 @@ def weights_of(params: dict, x: jax.Array, feature_map: FeatureMap | None) -> np
         raw = np.exp(np.einsum("bqhd,bshd->bhqs", q, k).astype(np.float64))
     else:
         q, k = (
-            feature_map.apply({"params": params.get(f"{name}_features", {})}, side)
+            jitted(feature_map, {"params": params.get(f"{name}_features", {})}, side)
             for name, side in {"query": q, "key": k}.items()
         )
         raw = np.einsum("bqhd,bshd->bhqs", q, k).astype(np.float64)
@@ -102,7 +103,7 @@ def test_trained_maps_weigh_the_words_of_a_text_much_as_the_softmax_does() -> No
     target = weights_of(attention, held_out, None)
     hedgehog = Hedgehog(features=64, kernel_init=VarianceScaling())
     teacher = HedgehogDistillation(**FIELDS, feature_map=hedgehog)
-    fresh = {**teacher.init(jax.random.key(1), held_out)["params"], **attention}
+    fresh = {**drawn_variables(teacher, held_out, seed=1)["params"], **attention}
 
     def loss(params: dict, rows: jax.Array) -> jax.Array:
         _, said = teacher.apply({"params": params}, rows, mutable=["losses"])
@@ -137,8 +138,8 @@ def test_the_loss_is_the_cross_entropy_of_rows_and_least_where_both_agree() -> N
 def test_the_teacher_attends_as_trained_attention_and_teaches_the_maps_alone() -> None:
     fields = {"num_heads": 4, "num_kv_heads": 2, "mask": Causal()}
     teacher = HedgehogDistillation(**fields, feature_map=Hedgehog())
-    x = jax.random.normal(jax.random.key(0), (2, 5, 8))
-    params = teacher.init(jax.random.key(1), x)["params"]
+    x = normal(0, (2, 5, 8))
+    params = drawn_variables(teacher, x, seed=1)["params"]
     own = {name: params[name] for name in ("query", "key", "value", "out")}
     context = Context(valid=jnp.ones((2, 5), bool).at[0, 3:].set(False))
 
@@ -147,7 +148,7 @@ def test_the_teacher_attends_as_trained_attention_and_teaches_the_maps_alone() -
         return auxiliary_losses(said)["hedgehog"], y
 
     gradient, y = jax.jit(jax.grad(loss, has_aux=True))(params)
-    softmax = MultiHeadAttention(**fields).apply({"params": own}, x, context)
+    softmax = jitted(MultiHeadAttention(**fields), {"params": own}, x, context)
     np.testing.assert_allclose(y, softmax, rtol=1e-5, atol=1e-6)
     taught = {name for name, leaves in gradient.items() if leaves["kernel"].any()}
     assert taught == {"query_features", "key_features"}

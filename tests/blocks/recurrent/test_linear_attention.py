@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, normal
 
 from blocks import (
     MLP,
@@ -77,8 +78,8 @@ CACHED = [
 
 @pytest.mark.parametrize("block", CACHED, ids=lambda block: type(block).__name__)
 def test_rows_of_different_lengths_decode_as_each_would_alone(block: Block) -> None:
-    x = jax.random.normal(jax.random.key(0), (2, 9, 8))
-    params = block.init(jax.random.key(1), x)["params"]
+    x = normal(0, (2, 9, 8))
+    params = drawn_variables(block, x, seed=1)["params"]
 
     @jax.jit
     def call(cache: dict, x: jax.Array, context: Context) -> tuple[jax.Array, dict]:
@@ -107,7 +108,7 @@ def test_rows_of_different_lengths_decode_as_each_would_alone(block: Block) -> N
 
 def test_memory_grows_with_length_and_not_with_its_square() -> None:
     block = LinearAttention(num_heads=2, mask=Causal(), chunk_size=32)
-    params = block.init(jax.random.key(0), jnp.ones((1, 1, 16)))
+    params = drawn_variables(block, jnp.ones((1, 1, 16)))
 
     def loss(params: dict, x: jax.Array) -> jax.Array:
         return block.apply(params, x).sum()
@@ -157,7 +158,7 @@ def test_rows_of_states_are_chosen_in_a_scanned_stack(block: Block) -> None:
     lm = model(block, scan=True)
     tokens = jnp.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
     rows = jnp.array([2, 0])
-    params = lm.init(jax.random.key(0), tokens)["params"]
+    params = drawn_variables(lm, tokens)["params"]
 
     @jax.jit
     def read(tokens: jax.Array) -> dict:

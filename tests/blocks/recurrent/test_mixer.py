@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Block,
@@ -21,7 +22,7 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.recurrent.mixer import RecurrentInputs, RecurrentMixer
 from blocks.recurrent.products import averaged, causal_sums, counted
 
-X = jax.random.normal(jax.random.key(0), (2, 9, 8))
+X = normal(0, (2, 9, 8))
 KINDS = [LinearAttention(num_heads=2, mask=Causal()), GatedDeltaNet(num_heads=2)]
 kinds = pytest.mark.parametrize("block", KINDS, ids=lambda block: type(block).__name__)
 
@@ -67,10 +68,10 @@ def mean_of(params: dict, x: np.ndarray) -> np.ndarray:
 
 def test_a_mixer_of_ones_own_keeps_documents_apart_and_passes_over_padding() -> None:
     block = RunningMean(num_heads=2, chunk_size=4)
-    variables = block.init(jax.random.key(1), X)
+    variables = drawn_variables(block, X, seed=1)
     segment_ids = jnp.array([[1, 1, 1, 2, 2, 2, 2, 3, 3]] * 2)
     valid = jnp.array([[1, 1, 0, 1, 1, 1, 1, 1, 1]] * 2, bool)
-    got = block.apply(variables, X, Context(segment_ids=segment_ids, valid=valid))
+    got = jitted(block, variables, X, Context(segment_ids=segment_ids, valid=valid))
     for row in range(2):
         for document in (1, 2, 3):
             own = np.flatnonzero(valid[row] & (segment_ids[row] == document))
@@ -80,10 +81,10 @@ def test_a_mixer_of_ones_own_keeps_documents_apart_and_passes_over_padding() -> 
 
 def test_a_mixer_of_ones_own_decodes_as_it_reads() -> None:
     block = RunningMean(num_heads=2, chunk_size=4)
-    variables, context = block.init(jax.random.key(1), X), Context(cache_size=1)
-    first, cache = block.apply(variables, X[:, :4], context, mutable=["cache"])
-    rest, _ = block.apply({**variables, **cache}, X[:, 4:], context, mutable=["cache"])
-    whole = block.apply(variables, X)
+    variables, context = drawn_variables(block, X, seed=1), Context(cache_size=1)
+    first, cache = jitted(block, variables, X[:, :4], context, mutable=["cache"])
+    rest, _ = jitted(block, {**variables, **cache}, X[:, 4:], context, mutable=["cache"])
+    whole = jitted(block, variables, X)
     np.testing.assert_allclose(jnp.concatenate([first, rest], axis=1), whole, rtol=1e-5, atol=1e-5)
 
 
@@ -92,10 +93,10 @@ def test_changes_of_queries_and_keys_come_in_order_and_the_position_last(block: 
     before = block.clone(qk=(QKNorm(norm=RMSNorm()), RoPE()))
     last = block.clone(qk=(QKNorm(norm=RMSNorm()),), position=RoPE())
     after = block.clone(qk=(RoPE(), QKNorm(norm=RMSNorm())))
-    params = before.init(jax.random.key(1), X)["params"]
+    params = drawn_variables(before, X, seed=1)["params"]
     scale = params["qk_norm"]["query"]["scale"]
     params["qk_norm"]["query"]["scale"] = jnp.arange(1.0, len(scale) + 1)
-    results = [kind.apply({"params": params}, X) for kind in (before, last, after)]
+    results = [jitted(kind, {"params": params}, X) for kind in (before, last, after)]
     np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
     assert float(jnp.abs(results[0] - results[2]).max()) > 1e-3
 

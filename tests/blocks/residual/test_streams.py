@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import MLP, Context, LayerScale, PreNorm, RMSNorm, Stack, TransformerBlock, find
 from blocks.layers import stack_layers
@@ -16,7 +17,7 @@ from blocks.residual.hyper_connections import one_stream
 from blocks.residual.stream_layout import StreamResidual
 
 EMBED = 6
-X = jax.random.normal(jax.random.key(0), (2, 3, EMBED))
+X = normal(0, (2, 3, EMBED))
 HYPER, TWO = HyperConnections(num_streams=3), HyperConnections(num_streams=2)
 
 
@@ -31,7 +32,7 @@ def streams(residual: Residual, **fields: Any) -> Streams:
 
 
 def noisy(block: Any) -> Any:
-    leaves, tree = jax.tree.flatten(jax.jit(block.init)(jax.random.key(1), X))
+    leaves, tree = jax.tree.flatten(drawn_variables(block, X, seed=1))
     keys = jax.random.split(jax.random.key(2), len(leaves))
     moved = [
         leaf + 0.3 * jax.random.normal(key, leaf.shape)
@@ -79,10 +80,10 @@ def test_a_plain_sum_of_resi_dual_is_what_came_in_and_what_was_added() -> None:
     residual = ResiDual()
     variables = noisy(streams(residual, depth=1))
     own = variables["params"]["stack"]["layer_0"]
-    folded = layer(residual).apply({"params": own}, jnp.tile(X, (1, 1, 2)), Context(streams=2))
-    first = MLP(hidden=4).apply({"params": own["attention"]}, X)
-    read = RMSNorm().apply({"params": own["attention_norm"]}, X + first)
-    second = MLP(hidden=5).apply({"params": own["mlp"]}, read)
+    folded = jitted(layer(residual), {"params": own}, jnp.tile(X, (1, 1, 2)), Context(streams=2))
+    first = jitted(MLP(hidden=4), {"params": own["attention"]}, X)
+    read = jitted(RMSNorm(), {"params": own["attention_norm"]}, X + first)
+    second = jitted(MLP(hidden=5), {"params": own["mlp"]}, read)
     np.testing.assert_allclose(folded[:, :, EMBED:], X + first + second, rtol=1e-5, atol=1e-5)
 
 
@@ -120,8 +121,8 @@ def test_a_layer_scale_weighs_the_features_of_one_stream(residual: Residual) -> 
                 "bias": own[part]["down"]["bias"] * scale,
             }
             same[name][part] = {**own[part], "down": down}
-    want = plain.apply({"params": {**variables["params"], "stack": same}}, X)
-    np.testing.assert_allclose(scaled.apply(variables, X), want, rtol=2e-5, atol=2e-5)
+    want = jitted(plain, {"params": {**variables["params"], "stack": same}}, X)
+    np.testing.assert_allclose(jitted(scaled, variables, X), want, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("residual", LAYOUTS, ids=repr)

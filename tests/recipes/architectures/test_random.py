@@ -6,6 +6,7 @@ A field that is read wrongly shows here, whether a row has it or not.
 import dataclasses
 import importlib
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -26,7 +27,7 @@ from recipes.weights.load import model_of
 from reference import open_reference, reference_outputs
 
 pytestmark = pytest.mark.reference
-DRAWS = 4
+DRAWS = int(os.environ.get("DRAWS", "4"))  # for each family
 # Without a head of its own in the file the reference ties it, whatever these say.
 T5_HEADS = ("tie_word_embeddings", "scale_decoder_outputs")
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     MLP,
@@ -134,7 +135,7 @@ def attention(**fields: Any) -> MultiHeadAttention:
 
 
 def vectors(seq: int, batch: int = 2) -> jax.Array:
-    return jax.random.normal(jax.random.key(0), (batch, seq, EMBED))
+    return normal(0, (batch, seq, EMBED))
 
 
 def test_a_full_cache_under_jit_gives_nan_and_an_error_when_checked() -> None:
@@ -160,8 +161,8 @@ def test_a_full_cache_under_jit_gives_nan_and_an_error_when_checked() -> None:
 
 def test_a_changed_cache_size_is_refused() -> None:
     block, x = attention(), vectors(2)
-    params = block.init(jax.random.key(0), x)["params"]
-    _, cache = block.apply({"params": params}, x, Context(cache_size=4), mutable="cache")
+    params = drawn_variables(block, x)["params"]
+    _, cache = jitted(block, {"params": params}, x, Context(cache_size=4), mutable="cache")
     match = r"cache_size=5 differs from the cache's 4; keep it the same from call to call\."
     with pytest.raises(ValueError, match=match):
         block.apply({"params": params, **cache}, x, Context(cache_size=5), mutable="cache")
@@ -170,7 +171,7 @@ def test_a_changed_cache_size_is_refused() -> None:
 @pytest.mark.parametrize("mask", [None, SlidingWindow(2), ~Causal()], ids=repr)
 def test_a_mask_that_sees_ahead_is_refused(mask: Mask | None) -> None:
     block, x = attention(mask=mask), vectors(2)
-    params = block.init(jax.random.key(0), x)["params"]
+    params = drawn_variables(block, x)["params"]
     with pytest.raises(ValueError, match=r"mask=.* can see ahead.*; use Causal\(\), or leave"):
         block.apply({"params": params}, x, Context(cache_size=4), mutable="cache")
 
@@ -181,14 +182,14 @@ def test_no_cache_is_made_where_none_is_asked() -> None:
 
 def test_grouped_heads_are_cached_once_per_group() -> None:
     block, x = attention(num_heads=4, num_kv_heads=1, head_dim=3), vectors(2)
-    params = block.init(jax.random.key(0), x)["params"]
-    _, updated = block.apply({"params": params}, x, Context(cache_size=5), mutable="cache")
+    params = drawn_variables(block, x)["params"]
+    _, updated = jitted(block, {"params": params}, x, Context(cache_size=5), mutable="cache")
     assert updated["cache"]["key_value"].keys.shape == (2, 5, 1, 3)
 
 
 def test_a_bfloat16_model_keeps_a_bfloat16_cache() -> None:
     block, x = attention(dtype=jnp.bfloat16, position=RoPE()), vectors(4)
-    params = block.init(jax.random.key(0), x)["params"]
+    params = drawn_variables(block, x)["params"]
     cache, outputs = {}, []
     step = jax.jit(lambda v, x: block.apply(v, x, Context(cache_size=4), mutable="cache"))
     for t in range(4):
@@ -196,7 +197,7 @@ def test_a_bfloat16_model_keeps_a_bfloat16_cache() -> None:
         outputs.append(out)
     assert cache["cache"]["key_value"].keys.dtype == jnp.bfloat16
     assert outputs[0].dtype == jnp.bfloat16
-    want = block.apply({"params": params}, x).astype(jnp.float32)
+    want = jitted(block, {"params": params}, x).astype(jnp.float32)
     got = jnp.concatenate(outputs, axis=1).astype(jnp.float32)
     np.testing.assert_allclose(got, want, rtol=2**-6, atol=2**-6)
 
@@ -239,7 +240,7 @@ def test_ragged_prompts_equal_their_unpadded_rows(
     lm = model(position, mask)
     longest = max(LENGTHS)
     rows = jax.random.randint(jax.random.key(0), (len(LENGTHS), longest + STEPS), 0, VOCAB)
-    params = jax.jit(lm.init)(jax.random.key(1), rows[:, :longest])["params"]
+    params = drawn_variables(lm, rows[:, :longest], seed=1)["params"]
     # The table of positions starts small: make it matter.
     if position is None:
         params["embed"]["position"]["embedding"] *= 50.0
@@ -270,7 +271,7 @@ def test_ragged_prompts_equal_their_unpadded_rows(
 def test_tokens_without_a_document_are_refused_after_documents() -> None:
     """They would see every document of their row."""
     block, x, documents = attention(), vectors(2), jnp.array([[0, 0], [0, 3]])
-    params = block.init(jax.random.key(0), x)["params"]
+    params = drawn_variables(block, x)["params"]
 
     def call(cache: Any, x: jax.Array, **fields: Any) -> Any:
         context = Context(cache_size=ROOM, **fields)

@@ -5,15 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import Causal, Context, Int8Cache, KeyValueCache, MultiHeadAttention, RoPE
 from blocks.attention.caches import Cache
 from blocks.context import Coordinates
 
-KEY, VALUE = (
-    scale * jax.random.normal(jax.random.key(seed), (2, 3, 2, 16))
-    for seed, scale in ((0, 5.0), (1, 0.01))
-)
+KEY, VALUE = (scale * normal(seed, (2, 3, 2, 16)) for seed, scale in ((0, 5.0), (1, 0.01)))
 
 CACHE = Int8Cache()
 EMPTY = CACHE.start(2, 4, 2, 16, 16, jnp.float32)
@@ -56,9 +54,9 @@ def test_attention_with_it_is_close_to_attention_without(dtype: jnp.dtype) -> No
     block = MultiHeadAttention(
         num_heads=4, mask=Causal(), position=RoPE(), cache=Int8Cache(), dtype=dtype
     )
-    x = jax.random.normal(jax.random.key(2), (2, 12, 64))
-    variables = block.init(jax.random.key(3), x)
-    whole = block.apply(variables, x)
+    x = normal(2, (2, 12, 64))
+    variables = drawn_variables(block, x, seed=3)
+    whole = jitted(block, variables, x)
 
     @jax.jit
     def call(variables: dict, x: jax.Array) -> tuple[jax.Array, dict]:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted
 
 from blocks import (
     MLP,
@@ -91,21 +92,21 @@ def test_it_is_a_value_with_sizes() -> None:
 @pytest.mark.parametrize("sizes", [(11,), (7, 1, 1, 1, 1), (1,) * 11, (2, 5, 1, 3)], ids=str)
 def test_any_split_gives_the_uncached_pass(scan: bool, sizes: tuple[int, ...]) -> None:
     lm = model(scan)
-    variables = jax.jit(lm.init)(jax.random.key(4), TOKENS)
+    variables = drawn_variables(lm, TOKENS, seed=4)
     whole = jax.jit(lm.apply)(variables, TOKENS)
     np.testing.assert_allclose(decoded(lm, variables, sizes), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_a_chunked_kernel_attends_to_it_likewise() -> None:
     lm = model(implementation=ChunkedAttention(query_chunk=2, key_chunk=2))
-    variables = jax.jit(lm.init)(jax.random.key(4), TOKENS)
+    variables = drawn_variables(lm, TOKENS, seed=4)
     whole = jax.jit(model().apply)(variables, TOKENS)
     np.testing.assert_allclose(decoded(lm, variables, (6, 1, 4)), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_padding_takes_no_room() -> None:
     lm = model()
-    variables = jax.jit(lm.init)(jax.random.key(4), TOKENS)
+    variables = drawn_variables(lm, TOKENS, seed=4)
     valid = jnp.ones((2, 11), bool).at[0, 1].set(False).at[1, 3:6].set(False)
     whole = jax.jit(lm.apply)(variables, TOKENS, Context(valid=valid))
     got = decoded(lm, variables, (7, 1, 3), valid=valid)
@@ -114,12 +115,12 @@ def test_padding_takes_no_room() -> None:
 
 def test_rows_are_chosen() -> None:
     lm = model()
-    variables = jax.jit(lm.init)(jax.random.key(4), TOKENS)
+    variables = drawn_variables(lm, TOKENS, seed=4)
     context = Context(cache_size=11)
-    _, cache = lm.apply(variables, TOKENS[:, :9], context, mutable="cache")
+    _, cache = jitted(lm, variables, TOKENS[:, :9], context, mutable="cache")
     turned = select_rows(cache["cache"], jnp.array([1, 0]))
-    got, _ = lm.apply({**variables, "cache": turned}, TOKENS[::-1, 9:], context, mutable="cache")
-    whole = lm.apply(variables, TOKENS)
+    got, _ = jitted(lm, {**variables, "cache": turned}, TOKENS[::-1, 9:], context, mutable="cache")
+    whole = jitted(lm, variables, TOKENS)
     np.testing.assert_allclose(got, whole[::-1, 9:], rtol=1e-4, atol=1e-4)
 
 
@@ -146,7 +147,7 @@ def test_one_call_after_another_compiles_once_and_reuses_the_memory() -> None:
 )
 def test_a_mask_that_sees_what_is_not_kept_is_refused(cache: Cache, mask: Mask, words: str) -> None:
     block, x = attention(cache=cache, mask=mask), jnp.ones((1, 3, 8))
-    variables = block.init(jax.random.key(0), x)
+    variables = drawn_variables(block, x)
     with pytest.raises(ValueError, match=rf"does not go with mask=.* and cache_size=9: .*{words}"):
         block.apply(variables, x, Context(cache_size=9), mutable="cache")
 
@@ -210,7 +211,7 @@ def test_mistakes_of_a_cache_are_found_at_the_first_call(
     cache: Cache, mask: Mask, error: type[Exception], words: str
 ) -> None:
     block, x = attention(cache=cache, mask=mask), jnp.ones((1, 1, 8))
-    variables = block.init(jax.random.key(0), x)
+    variables = drawn_variables(block, x)
     with pytest.raises(error, match=words):
         block.apply(variables, x, Context(cache_size=9), mutable="cache")
 
@@ -222,8 +223,8 @@ def test_a_choice_that_loses_keys_on_purpose_says_so() -> None:
             return False
 
     block, x = attention(cache=Lossy(1, 3), mask=Causal()), jnp.ones((1, 3, 8))
-    variables = block.init(jax.random.key(0), x)
-    out, _ = block.apply(variables, x, Context(cache_size=9), mutable="cache")
+    variables = drawn_variables(block, x)
+    out, _ = jitted(block, variables, x, Context(cache_size=9), mutable="cache")
     assert jnp.isfinite(out).all()
 
 
@@ -238,7 +239,7 @@ def test_a_state_that_changes_its_shape_is_refused() -> None:
             return every, every.keys, every.values, every.at
 
     block, x = attention(cache=Grows()), jnp.ones((1, 3, 8))
-    variables = block.init(jax.random.key(0), x)
+    variables = drawn_variables(block, x)
     match = r"Grows\(\) changes the shape of its state.*\n.*\[1, 9, 2, 4\]\n.*\[1, 12, 2, 4\]"
     with pytest.raises(TypeError, match=match):
         block.apply(variables, x, Context(cache_size=9), mutable="cache")
@@ -253,7 +254,7 @@ def test_keys_may_be_kept_in_another_form() -> None:
             return kept.astype(dtype)
 
     lm = model(cache=HalfCache(), mask=Causal())
-    variables = jax.jit(lm.init)(jax.random.key(4), TOKENS)
+    variables = drawn_variables(lm, TOKENS, seed=4)
     whole = jax.jit(lm.apply)(variables, TOKENS)
     got = decoded(lm, variables, (7, 1, 3))
     np.testing.assert_allclose(got, whole, rtol=2e-2, atol=2e-2)
@@ -281,8 +282,8 @@ def test_a_kernel_is_told_of_documents_on_both_sides_or_on_neither() -> None:
 
 def test_another_batch_than_before_is_refused() -> None:
     block, x = attention(cache=KeyValueCache()), jnp.ones((3, 1, 8))
-    variables = block.init(jax.random.key(0), x)
-    _, cache = block.apply(variables, x, Context(cache_size=9), mutable="cache")
+    variables = drawn_variables(block, x)
+    _, cache = jitted(block, variables, x, Context(cache_size=9), mutable="cache")
     match = r"batch=2 differs from the cache's 3; keep the rows the same.*select_rows"
     with pytest.raises(ValueError, match=match):
         block.apply({**variables, **cache}, x[:2], Context(cache_size=9), mutable="cache")

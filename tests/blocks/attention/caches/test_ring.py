@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import (
     Causal,
@@ -42,8 +43,8 @@ def attention(**fields: Any) -> MultiHeadAttention:
     return MultiHeadAttention(**{**defaults, **fields})
 
 
-X = jax.random.normal(jax.random.key(0), (2, SEQ, EMBED))
-PARAMS = attention().init(jax.random.key(1), X)["params"]
+X = normal(0, (2, SEQ, EMBED))
+PARAMS = drawn_variables(attention(), X, seed=1)["params"]
 
 
 def calls(block: MultiHeadAttention) -> Any:
@@ -73,7 +74,7 @@ def in_chunks(call: Any, sizes: tuple[int, ...], context: Context, **split: jax.
 )
 def test_any_split_gives_the_uncached_pass(mask: Mask) -> None:
     block = attention(mask=mask)
-    whole = block.apply({"params": PARAMS}, X)
+    whole = jitted(block, {"params": PARAMS}, X)
     call = calls(block)
     # A prompt far longer than the window, single tokens, chunks that wrap, a chunk of a whole ring.
     for sizes in [(SEQ,), (8, 1, 1, 1), (1,) * SEQ, (2, 3, 1, 5), (3, 3, 5)]:
@@ -84,7 +85,7 @@ def test_any_split_gives_the_uncached_pass(mask: Mask) -> None:
 def test_a_chunked_kernel_attends_to_it_likewise() -> None:
     block = attention(implementation=ChunkedAttention(query_chunk=2, key_chunk=2))
     got = in_chunks(calls(block), (8, 3), Context(cache_size=SEQ))
-    whole = attention().apply({"params": PARAMS}, X)
+    whole = jitted(attention(), {"params": PARAMS}, X)
     chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
 
 
@@ -146,7 +147,7 @@ def test_ragged_rows_equal_their_unpadded_rows(side: str) -> None:
     # Padding fills more than the ring: it must not take a slot that a real token still needs.
     front = {"left": (6, 0), "right": (0, 0), "both": (4, 3)}[side]
     lengths = (4, 8)
-    junk = 9.0 * jax.random.normal(jax.random.key(2), (2, 10, EMBED))
+    junk = 9.0 * normal(2, (2, 10, EMBED))
     prompt, valid = np.array(junk), np.zeros((2, 10), bool)
     for row, (start, length) in enumerate(zip(front, lengths, strict=True)):
         start = start if side != "left" else 10 - length
@@ -164,7 +165,7 @@ def test_ragged_rows_equal_their_unpadded_rows(side: str) -> None:
         new = jnp.stack([X[row, t : t + 1] for row, t in enumerate(at_row)])
         out, cache = call(cache, new, context.replace(valid=jnp.array(step)[:, None]))
         got = [jnp.concatenate([got[r], out[r]]) if step[r] else got[r] for r in range(2)]
-    alone = attention().apply({"params": PARAMS}, X)
+    alone = jitted(attention(), {"params": PARAMS}, X)
     for row in range(2):
         assert len(got[row]) == lengths[row] + sum(step[row] for step in goes)
         chex.assert_trees_all_close(got[row], alone[row, : len(got[row])], rtol=2e-5, atol=2e-5)
@@ -175,7 +176,7 @@ def test_documents_in_one_row_are_kept_apart() -> None:
     positions = jnp.array([[0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4]])  # the last leaves gaps
     segment_ids = jnp.broadcast_to(segment_ids, (2, SEQ))
     uncached = Context(segment_ids=segment_ids, positions=positions)
-    whole = attention().apply({"params": PARAMS}, X, uncached)
+    whole = jitted(attention(), {"params": PARAMS}, X, uncached)
     for sizes in [(7, 1, 1, 1, 1), (2, 6, 3)]:
         split = {"segment_ids": segment_ids, "positions": positions}
         got = in_chunks(calls(attention()), sizes, Context(cache_size=SEQ), **split)
@@ -225,7 +226,9 @@ def test_a_row_out_of_order_stays_nan_under_jit_and_others_go_on() -> None:
         out, cache = call(cache, X[:, start : start + 1], own)
         outputs.append(out)
     out = jnp.concatenate(outputs, axis=1)
-    chex.assert_trees_all_close(out[0], attention().apply({"params": PARAMS}, X)[0, :5], atol=2e-5)
+    chex.assert_trees_all_close(
+        out[0], jitted(attention(), {"params": PARAMS}, X)[0, :5], atol=2e-5
+    )
     assert jnp.isnan(out[1, 1:]).all()
 
 
@@ -246,7 +249,7 @@ def test_less_room_than_the_window_is_full_as_any_cache() -> None:
 def test_less_room_than_the_window_serves_as_many_tokens() -> None:
     call = calls(attention(mask=Causal() & SlidingWindow(50)))
     got = in_chunks(call, (5, 6), Context(cache_size=SEQ))
-    whole = attention(mask=Causal(), cache=KeyValueCache()).apply({"params": PARAMS}, X)
+    whole = jitted(attention(mask=Causal(), cache=KeyValueCache()), {"params": PARAMS}, X)
     chex.assert_trees_all_close(got, whole, rtol=2e-5, atol=2e-5)
 
 

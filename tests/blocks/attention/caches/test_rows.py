@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import pytest
+from drawn_by_numpy import drawn_variables, normal
 
 from blocks import (
     MLP,
@@ -27,7 +28,7 @@ from blocks.attention.caches import Cache, Int8RingCache, select_rows
 ROWS = jnp.array([2, 0, 2])
 PROMPT = jnp.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
 NEXT = jnp.array([[3], [1], [2]])
-MEMORY = jax.random.normal(jax.random.key(1), (3, 4, 8))
+MEMORY = normal(1, (3, 4, 8))
 
 
 @pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
@@ -50,7 +51,7 @@ def test_a_chosen_row_goes_on_as_it_would_have(cache: Cache, scan: bool) -> None
     # The first token of row 1 is padding: rows differ in how many tokens they have seen.
     valid = jnp.ones((3, 3), bool).at[1, 0].set(False)
     prompt = Context(cache_size=5, memory=MEMORY, valid=valid)
-    variables = model.init(jax.random.key(0), PROMPT, Context(memory=MEMORY))
+    variables = drawn_variables(model, PROMPT, Context(memory=MEMORY))
 
     @jax.jit
     def call(variables: dict, tokens: jax.Array, context: Context) -> tuple[jax.Array, dict]:

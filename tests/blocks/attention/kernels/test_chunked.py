@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import normal
 
 from blocks import (
     MLP,
@@ -201,7 +202,7 @@ def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> 
         )
         layer = TransformerBlock(attention=attention, mlp=MLP(hidden=4), norm=RMSNorm())
         stack = Stack(block=layer, depth=2, scan=scan, remat=scan)
-        x = jax.random.normal(jax.random.key(0), (1, 5, 4))
+        x = normal(0, (1, 5, 4))
         params = Stack(block=layer, depth=2).init(jax.random.key(1), x)["params"]
         params = stack_layers(params) if scan else params
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables, jitted, normal
 
 from blocks import Causal, ChunkedAttention, Context, MultiHeadAttention
 from blocks.attention.masks import Mask, Segments
@@ -216,14 +217,16 @@ def test_a_field_of_lists_is_checked_as_written_and_kept_as_tuples() -> None:
 def test_it_works_in_attention_with_a_cache(kernel: Any) -> None:
     fields = {} if kernel is None else {"implementation": kernel}
     block = MultiHeadAttention(num_heads=2, mask=Causal() & Every(3), **fields)
-    x = jax.random.normal(jax.random.key(0), (2, 9, 8))
-    variables = block.init(jax.random.key(1), x)
-    whole = jnp.asarray(block.apply(variables, x))
-    first, cache = block.apply(variables, x[:, :5], Context(cache_size=9), mutable="cache")
-    rest, _ = block.apply({**variables, **cache}, x[:, 5:], Context(cache_size=9), mutable="cache")
+    x = normal(0, (2, 9, 8))
+    variables = drawn_variables(block, x, seed=1)
+    whole = jnp.asarray(jitted(block, variables, x))
+    first, cache = jitted(block, variables, x[:, :5], Context(cache_size=9), mutable="cache")
+    rest, _ = jitted(
+        block, {**variables, **cache}, x[:, 5:], Context(cache_size=9), mutable="cache"
+    )
     np.testing.assert_allclose(jnp.concatenate([first, rest], 1), whole, atol=1e-5)
     # Another token at a distance that is no multiple of 3 changes nothing.
-    changed = jnp.asarray(block.apply(variables, x.at[:, 1].add(1.0)))
+    changed = jnp.asarray(jitted(block, variables, x.at[:, 1].add(1.0)))
     np.testing.assert_allclose(changed[:, 5], whole[:, 5], atol=1e-6)
 
 
