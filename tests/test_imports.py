@@ -66,7 +66,7 @@ def test_the_story_imports_at_its_top():
 
 def test_the_trainer_imports_nothing_of_the_recipes_that_knows_blocks():
     """A detour through a sibling would bring blocks in all the same."""
-    assert "blocks" not in loaded_by("import recipes.trainer")
+    assert "blocks" not in loaded_by("import recipes.trainer.loop")
 
 
 def test_import_blocks_loads_nothing_that_belongs_to_recipes():

@@ -43,6 +43,7 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
+    checked,
     gelu,
     override,
 )
@@ -190,7 +191,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     recipe = settled(recipe, folder, tokenizer, corpus, resume)
     windows = {"context": context, "documents": recipe.documents}
     batches = training_batches(tokens, batch_size=recipe.batch_size, seed=recipe.seed, **windows)
-    held_out = held_out.part(0, EVALUATION_BATCHES * recipe.part_size * context + 1)
+    held_out = held_out.part(0, EVALUATION_BATCHES * recipe.batch_size * context + 1)
     validation = evaluation_batches(held_out, batch_size=recipe.part_size, **windows)
 
     # The model becomes a state: new, as it was published, or as it was saved.
@@ -202,7 +203,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     record(recipe, folder, tokenizer, corpus, step=begin)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
-    trainer = Trainer(saved.state, step=train_step, loss=next_token_loss, **options)
+    trainer = Trainer(saved.state, loss=next_token_loss, step=train_step, checks=checked, **options)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:

@@ -1,6 +1,6 @@
 """One session of a run, from its start or a checkpoint to its last step or an interrupt."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol
@@ -12,12 +12,13 @@ from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE, Resume, RunFolder
 from recipes.runs.pictures import Pictures
 from recipes.runs.report import given_up, stopped
-from recipes.runs.trackers import NoTracker, open_tracker
+from recipes.runs.trackers import NoTracker, Tracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
 from recipes.trainer.metrics import MetricsFile, parse_metrics
 from recipes.trainer.not_finite import NotFiniteError
+from recipes.trainer.processes import is_first
 from recipes.trainer.progress import TrainingProgress
 from recipes.trainer.signals import Interrupt
 from recipes.trainer.state import TrainState
@@ -77,7 +78,8 @@ class Session:
         self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
         count = sum(leaf.size for leaf in jax.tree.leaves(trainer.state.params))
         self._pictures = Pictures(folder, saved.metrics, count)
-        self._tracker = open_tracker(recipe, folder, int(trainer.state.step))
+        step = int(trainer.state.step)
+        self._tracker = open_tracker(recipe, folder, step) if is_first() else NoTracker()
         self._exits = ExitStack()
 
     def __enter__(self) -> "Session":
@@ -85,7 +87,7 @@ class Session:
             entered.enter_context(self._progress)
             entered.enter_context(self._interrupt)
             entered.enter_context(self._saves)
-            entered.callback(self._tracker.close)
+            entered.callback(self._use_tracker, lambda tracker: tracker.close())
             self._exits = entered.pop_all()
         return self
 
@@ -96,9 +98,6 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         self._exits.__exit__(kind, error, traceback)
-        # Once more when the last checkpoint is written, also where training was given up.
-        if kind is None or issubclass(kind, RecipeError):
-            self._draw()
 
     def say(self, text: str, style: str = "") -> None:
         """Print text above the progress bar."""
@@ -141,25 +140,24 @@ class Session:
         self._saves.check()
         self._metrics.append(row)
         self._pictures.add(row)
-        self._track(row)
+        self._use_tracker(lambda tracker: tracker.log(row))
         self._progress.row(row, log=row["step"] % self._log_every == 0)
         if "val_loss" in row or self._interrupted:
             self._save(self._trainer.state, row)
 
     def show(self, step: int, text: str) -> None:
-        """Write a sample to the folder and print its beginning, the last one whole; draw the run.
+        """Write a sample to the folder and print its beginning, the last one whole.
 
         Raises:
             RecipeError: The write fails.
         """
         self._folder.keep_sample(step, text)
         self.say(text if step == self._end else text[:160], style="dim")
-        self._draw()
 
-    def _track(self, row: Row) -> None:
-        """Send a row; a tracker that fails is named once, and training goes on without it."""
+    def _use_tracker(self, use: Callable[[Tracker], None]) -> None:
+        """Use the tracker; one that fails is named once, and training goes on without it."""
         try:
-            self._tracker.log(row)
+            use(self._tracker)
         except Exception as error:
             self._tracker = NoTracker()
             self.say(
@@ -169,13 +167,15 @@ class Session:
     def _ran_out_of_patience(self) -> bool:
         """Whether so many evaluations were no better than an earlier one; if so it is said."""
         patience = self._recipe.trainer.patience
+        if patience is None:
+            return False
         rows = parse_metrics(self._metrics.rows, str(self._folder.metrics))
         # A loss that is not finite is written as null.
         losses = {row["step"]: row["val_loss"] for row in rows if "val_loss" in row}
         finite = {step: loss for step, loss in losses.items() if loss is not None}
         best = min(finite, key=finite.__getitem__, default=None)
         since = sum(best is not None and step > best for step in losses)
-        if patience is None or best is None or since < patience:
+        if best is None or since < patience:
             return False
         self.say(
             f"Stopped: {since} evaluations were no better than that of step {best}, which had "
@@ -183,7 +183,9 @@ class Session:
         )
         return True
 
-    def _draw(self) -> None:
+    def _settle(self) -> None:
+        """Do what waits for a checkpoint to be complete: the pictures show it too."""
+        self._metrics.settle()
         if failure := self._pictures.write():
             self.say(failure)
 
@@ -203,8 +205,8 @@ class Session:
         return given_up(error, before, self._recipe.optimizer, self._folder)
 
     def _save(self, state: TrainState, row: Row) -> None:
-        rows, settle = self._metrics.rows, self._metrics.settle
-        self._saves.save(state, self._record(row), metrics=rows, then=settle)
+        rows = self._metrics.rows
+        self._saves.save(state, self._record(row), metrics=rows, then=self._settle)
 
     def _record(self, row: Row) -> dict[str, Any]:
         trainer = self._trainer

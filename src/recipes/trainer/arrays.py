@@ -26,7 +26,8 @@ def write_arrays(folder: Path, tree: Any) -> None:
 def read_arrays(folder: Path, like: Any) -> Any:
     """Read the arrays of a folder that are also in `like`, with the same placement on devices.
 
-    Arrays that are not committed to devices in `like` are not committed here either.
+    Arrays that are not committed to devices in `like` are not committed here either, and those of
+    NumPy stay on the host.
     Shapes and dtypes must be those that were written: `differing_leaves` compares them.
     """
     arguments = ocp.args.PyTreeRestore(
@@ -35,7 +36,10 @@ def read_arrays(folder: Path, like: Any) -> Any:
         partial_restore=True,
     )
     with _plain(folder) as place:
-        return jax.tree.map(jnp.asarray, _checkpointer().restore(place, args=arguments))
+        found = _checkpointer().restore(place, args=arguments)
+    return jax.tree.map(
+        lambda new, old: new if isinstance(old, np.ndarray) else jnp.asarray(new), found, like
+    )
 
 
 def same_bits(one: Any, other: Any) -> bool:

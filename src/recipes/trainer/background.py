@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -49,8 +50,11 @@ class BackgroundSaves:
         self._thread.shutdown()
         if error is None:
             self.wait()
-        elif self._pending is not None and (failure := self._pending.exception()):
-            log.warning("%s", failure)
+        elif self._pending is not None:
+            if failure := self._pending.exception():
+                log.warning("%s", failure)
+            else:
+                self._finish()
 
     def save(
         self,
@@ -64,7 +68,7 @@ class BackgroundSaves:
 
         Args:
             state: The state, which training may donate afterwards.
-            record: Values for JSON, copied by the caller where it goes on to change them.
+            record: Values for JSON.
             metrics: Rows of metrics up to this step.
             then: What the next call does first, once the checkpoint is complete.
 
@@ -78,7 +82,8 @@ class BackgroundSaves:
             self._finish()
         else:
             copy = jax.tree.map(_copied, state)
-            write = partial(self._checkpoints.save, copy, record, metrics=metrics)
+            # A source of batches may go on to change its position in place.
+            write = partial(self._checkpoints.save, copy, deepcopy(record), metrics=metrics)
             self._pending = self._thread.submit(write)
 
     def check(self) -> None:

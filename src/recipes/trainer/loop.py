@@ -3,14 +3,13 @@
 import functools
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from blocks import checked
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.hooks import Hook
@@ -33,6 +32,18 @@ class Trainer:
 
     Batches are split over the mesh that the state lies on, if `create_on` put it on one.
 
+    Args:
+        state: The state to go on from.
+        loss: Loss of a batch: `loss(apply_fn, params, batch, key)` gives its mean, alone or with
+            metrics, of which `weight` says how much it counts. Without a key nothing is dropped.
+        settings: How long to train.
+        step: What one step does; `train_step` unless it is replaced.
+        hooks: What is done at intervals; see `every`.
+        checks: What compiles steps with checks of values, as `blocks.checked` does, where
+            `settings.debug_checks` asks for them.
+        tokens: Targets of earlier sessions.
+        seconds: Seconds of earlier sessions.
+
     Attributes:
         state: State after the last row; its buffers are donated to the next one, so keep copies.
         position: Position of the batches after the last row, fit for JSON.
@@ -49,6 +60,7 @@ class Trainer:
         settings: TrainerSettings,
         step: StepFunction = train_step,
         hooks: Sequence[Hook] = (),
+        checks: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
         tokens: int = 0,
         seconds: float = 0.0,
     ):
@@ -61,6 +73,9 @@ class Trainer:
         self._loss = loss if mesh is None else split_loss(loss, mesh)
         self._step = step
         self._hooks = tuple(hooks)
+        self._checks = checks
+        if settings.debug_checks and checks is None:
+            raise ValueError("debug_checks=True needs checks; give checks=blocks.checked.")
         self._settings = settings
 
     def train(self, batches: Iterable[Batch]) -> Iterator[Row]:
@@ -143,8 +158,8 @@ class Trainer:
             loss=self._loss,
             accumulate=self._settings.accumulate,
         )
-        if self._settings.debug_checks:
-            return checked(steps)
+        if self._settings.debug_checks and self._checks is not None:
+            return self._checks(steps)
         # Otherwise the compiler may shard the new state differently, which it then refuses.
         shardings = jax.tree.map(placed, self.state)
         # Metrics are whole on every device, for each process reads its own.

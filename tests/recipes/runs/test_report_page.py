@@ -119,7 +119,9 @@ def test_training_draws_itself_at_each_evaluation(
 
     monkeypatch.setattr(pictures, "write_pictures", noted)
     assert train("a", "--max-steps", "30") == 0
-    assert steps == [20, 30, 30]  # and when the last checkpoint was written
+    # Each save is drawn once it is complete, which may be some rows later.
+    assert len(steps) == 2
+    assert steps[-1] == 30
     folder = RunFolder(tmp_path / "a")
     # 14 kinds of tokens, 16 positions, 16 features: tables, projections and MLP, three norms.
     count = 14 * 16 + 16 * 16 + (4 + 8) * 16 * 16 + 3 * 16

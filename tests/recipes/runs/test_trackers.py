@@ -112,4 +112,18 @@ def test_one_that_fails_is_named_once_and_training_goes_on(
     said = capsys.readouterr().out
     assert said.count("The tracker failed: ConnectionError('no network')") == 1
     assert [row["step"] for row in read_metrics(folder.metrics)] == [5, 10, 15, 20, 23]
-    assert ("finish", (), {}) in calls
+    assert ("finish", (), {}) not in calls
+
+
+def test_one_that_fails_at_its_end_is_named(
+    calls, monkeypatch, tmp_path: Path, capsys: Any
+) -> None:
+    def fail() -> None:
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(sys.modules["trackio"], "finish", fail)
+    trainer = Trainer(make_state(), loss=loss, settings=SETTINGS)
+    saved = Restored(trainer.state, {})
+    with Session(recipe("trackio"), RunFolder(tmp_path), trainer, saved):
+        pass
+    assert "The tracker failed: TimeoutError('no answer')" in capsys.readouterr().out

@@ -13,6 +13,7 @@ import optax
 import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
 
+from blocks import checked
 from recipes.config import GPTConfig
 from recipes.data.batches import TrainingBatches, training_batches
 from recipes.errors import RecipeError
@@ -285,7 +286,14 @@ def test_debug_checks_name_the_value_that_a_block_refuses() -> None:
     state = TrainState.create(
         apply_fn=model.apply, params=params, tx=optax.sgd(0.1), key=jax.random.key(1)
     )
-    rows = Trainer(state, loss=next_token_loss, settings=settings).train(batches)
+    trainer = Trainer(state, loss=next_token_loss, settings=settings, checks=checked)
+    rows = trainer.train(batches)
     assert [next(rows)["step"], next(rows)["step"]] == [1, 2]
     with pytest.raises(ValueError, match="TokenEmbedding at `embed`: token ids from 0 to 9"):
         next(rows)
+
+
+def test_debug_checks_need_what_checks() -> None:
+    settings = TrainerSettings(debug_checks=True)
+    with pytest.raises(ValueError, match=r"give checks=blocks\.checked"):
+        Trainer(make_state(), loss=loss, settings=settings)
