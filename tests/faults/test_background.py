@@ -1,5 +1,6 @@
 """A save that fails beside training is reported, whatever comes next."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ def train(checkpoints: Checkpoints, ask: str) -> None:
             raise KeyError("training")
         if ask == "save":
             saves.save(state, {})
-        while ask == "check":  # until the thread has failed
+        deadline = time.monotonic() + 60
+        while ask == "check" and time.monotonic() < deadline:  # until the thread has failed
             saves.check()
 
 
