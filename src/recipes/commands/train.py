@@ -14,6 +14,7 @@ from recipes.data import check_kind, load_corpus
 from recipes.data.corpora import anywhere, with_input
 from recipes.data.kinds import is_path
 from recipes.errors import RecipeError
+from recipes.memory import check_memory
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.record import changes
 from recipes.runs.shared import claimed_together, on_all_devices
@@ -62,6 +63,7 @@ class Train(Recipe):
         short = {"max_steps": self.max_steps, "mesh": self.mesh}
         given = {name: value for name, value in short.items() if value is not None}
         recipe = replace(recipe, trainer=replace(recipe.trainer, **given))
+        check_memory(recipe)
         path = self.run_dir or _new_folder(self.preset)
         if resume is not None and resume.step != "auto":
             # A step to resume at exists only where there is a run.

@@ -211,6 +211,10 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         _check_contents(path, resume)
         (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
         yield RunFolder(path)
+    except Exception:
+        if is_new:
+            _remove_start(path)
+        raise
     finally:
         # What was a folder before is as it was; a start that wrote nothing leaves none behind.
         # The lock's file goes while it is held: who has opened it meanwhile finds it gone.
@@ -220,6 +224,17 @@ def claimed(path: Path, *, resume: bool) -> Iterator[RunFolder]:
             if is_new:
                 path.rmdir()
         lock.release()
+
+
+def _remove_start(path: Path) -> None:
+    """Remove the files of a start that failed before its first row."""
+    start = UNFINISHED | {"config.json", "metrics.jsonl", LOCK, HOLDER}
+    with contextlib.suppress(OSError):
+        found = {entry.name: entry for entry in path.iterdir()}
+        metrics = found.get("metrics.jsonl")
+        if found.keys() <= start and (metrics is None or metrics.stat().st_size == 0):
+            for name in found.keys() - {LOCK, HOLDER}:
+                found[name].unlink()
 
 
 def _holder(path: Path) -> str:

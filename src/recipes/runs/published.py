@@ -21,8 +21,10 @@ from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt, parameter_shapes
 from recipes.runs.folder import RunFolder
+from recipes.runs.report import PROGRAM, quoted
 from recipes.runs.starting import kept_model
 from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.reading import read_while_saved
 from recipes.weights.folder import read_json
 from recipes.weights.load import model_of
 from recipes.weights.save import save
@@ -50,12 +52,21 @@ def load_run(folder: str | Path) -> LoadedRun:
         folder: Folder of the run.
 
     Raises:
-        RecipeError: No run, or a damaged one.
+        RecipeError: No run, a damaged one, or one that has not saved a step yet.
     """
     run = RunFolder(Path(folder))
     recipe = Recipe.from_json(run.read_config())
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
-    params = Checkpoints(run.checkpoints).restore_params(parameter_shapes(model))
+    checkpoints, shapes = Checkpoints(run.checkpoints), parameter_shapes(model)
+    if not checkpoints.steps():
+        first = min(recipe.trainer.eval_every, recipe.trainer.max_steps)
+        raise RecipeError(
+            f"There is no checkpoint in {str(run.checkpoints)!r} yet: the first is saved after "
+            f"step {first}.",
+            f"Wait for it while it trains, or use {PROGRAM} train --run-dir {quoted(run.path)} "
+            "--resume auto.",
+        )
+    params = read_while_saved(run.checkpoints, lambda: checkpoints.restore_params(shapes))
     return LoadedRun(model, params, load_tokenizer(run.tokenizer))
 
 

@@ -73,6 +73,16 @@ def stopped(signal: Signals, step: int, folder: RunFolder) -> str:
     )
 
 
+def failed_after(step: int, what: str, error: Exception, folder: RunFolder) -> RecipeError:
+    """The end after an evaluation or a sample that failed, and the command that goes on."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return RecipeError(
+        f"The {what} after step {step} failed: {lines[0].rstrip('.')}. The step is saved.",
+        "Repeat with --debug to see where, then go on with "
+        f"{PROGRAM} train --run-dir {quoted(folder.path)} --resume auto",
+    )
+
+
 def given_up(
     error: NotFiniteError, before: int, settings: OptimizerSettings, folder: RunFolder
 ) -> RecipeError:

@@ -11,7 +11,7 @@ from recipes.config import Recipe
 from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE, Resume, RunFolder
 from recipes.runs.pictures import Pictures
-from recipes.runs.report import given_up, stopped
+from recipes.runs.report import failed_after, given_up, stopped
 from recipes.runs.trackers import NoTracker, Tracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
@@ -74,6 +74,8 @@ class Session:
         self._log_every = 10 * recipe.trainer.log_every
         self._interrupt = Interrupt()
         self._interrupted = False
+        self._row: Row | None = None
+        self._kept = False
         self._saves = BackgroundSaves(Checkpoints(folder.checkpoints))
         self._progress = TrainingProgress(self._end, start=int(trainer.state.step))
         count = sum(leaf.size for leaf in jax.tree.leaves(trainer.state.params))
@@ -97,7 +99,25 @@ class Session:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._exits.__exit__(kind, error, traceback)
+        failure = None
+        try:
+            if isinstance(error, Exception) and not isinstance(error, RecipeError):
+                failure = self._failed(error)
+        finally:
+            self._exits.__exit__(kind, error, traceback)
+        if failure is not None:
+            raise failure from error
+
+    def _failed(self, error: Exception) -> RecipeError | None:
+        """Save the row that was being worked on, if any, and say what failed."""
+        if (row := self._row) is None:
+            return None
+        failed = "evaluation" if not self._kept else "sample"
+        if not self._kept:
+            self._interrupted = True
+            self.keep(row)
+        self._saves.wait()
+        return failed_after(row["step"], failed, error, self._folder)
 
     def say(self, text: str, style: str = "") -> None:
         """Print text above the progress bar."""
@@ -120,7 +140,9 @@ class Session:
                 # Read once: a signal that comes later belongs to the next row.
                 signal = self._interrupt.agree()
                 self._interrupted = signal is not None
+                self._row, self._kept = row, False
                 yield row
+                self._row = None
                 if signal is not None and row["step"] < self._end:
                     self._saves.wait()
                     self.say(stopped(signal, row["step"], self._folder))
@@ -137,6 +159,7 @@ class Session:
         Raises:
             RecipeError: The write fails, or that of the checkpoint before.
         """
+        self._kept = True
         self._saves.check()
         self._metrics.append(row)
         self._pictures.add(row)

@@ -196,6 +196,8 @@ class Checkpoints:
             try:
                 return self._restore_params(step, like)
             except DamagedError as error:
+                if not self._path(step).exists():
+                    raise  # deleted, not damaged
                 log.warning("%s It is passed over.", error.cause)
                 damage = error
         raise damage
@@ -254,7 +256,7 @@ class Checkpoints:
         """
         steps = self.steps()
         damage = {step: record_damage(self._path(step)) for step in steps}
-        for step in filter(damage.get, steps):
+        for step in (step for step in steps if damage[step] and self._path(step).exists()):
             log.warning("The checkpoint of step %d is passed over: %s.", step, damage[step])
         intact = [step for step in steps if damage[step] is None]
         values = {step: measured(self._path(step), self.monitor) for step in intact}
