@@ -1,6 +1,5 @@
 """More memory than there is: foreseen, or one sentence, and nothing left behind."""
 
-import resource
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -18,9 +17,7 @@ from recipes.size import size_of
 GIBIBYTE = 2**30
 
 
-def limited() -> None:
-    """Allow a process that starts 8 GiB."""
-    resource.setrlimit(resource.RLIMIT_AS, (8 * GIBIBYTE, 8 * GIBIBYTE))
+LIMITED = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({8 * GIBIBYTE},) * 2)"
 
 
 @pytest.mark.fault(52)
@@ -28,7 +25,7 @@ def test_a_model_past_the_limit_of_the_process_is_refused_before_anything(tmp_pa
     run = tmp_path / "run"
     # 12 x 24 x 4096^2 parameters, in four copies of four bytes.
     sizes = ("--model.features", 4096, "--model.num-heads", 32, "--model.num-layers", 24)
-    code, _, said = ended(start("train", "quick", *sizes, "--run-dir", run, preexec_fn=limited))
+    code, _, said = ended(start("train", "quick", *sizes, "--run-dir", run, before=LIMITED))
     assert code == 2
     assert "need at least 72." in said
     assert "this machine has 8.0 GiB" in said

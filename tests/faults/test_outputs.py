@@ -1,11 +1,8 @@
 """Outputs that fail while a command writes to them: training goes on, other commands say so."""
 
-import fcntl
 import os
 import signal
 import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -76,9 +73,8 @@ def test_characters_that_the_encoding_lacks_are_escaped(tmp_path: Path, corpus: 
     assert printed.startswith(r"\u65e5\u672c")
 
 
-def own_terminal() -> None:
-    """Make the standard input the terminal of a process that starts."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+# The standard input becomes the terminal of the process.
+OWN_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 
 
 @pytest.mark.slow
@@ -91,7 +87,7 @@ def test_a_terminal_that_hangs_up_has_training_saved_and_stopped(
         *(*words, "--max-steps", 100_000, "--trainer.eval-every", 100_000),
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
         start_new_session=True,
-        preexec_fn=own_terminal,
+        before=OWN_TERMINAL,
     )
     os.close(theirs)
     wait_until(lambda: steps(run), process)
@@ -101,15 +97,12 @@ def test_a_terminal_that_hangs_up_has_training_saved_and_stopped(
     assert main(["train", "--run-dir", str(run), "--resume", "auto", "--max-steps", "1"]) == 0
 
 
-NOHUP = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); " + (
-    "os.execv(sys.executable, [sys.executable, '-m', 'recipes.nanogpt', *sys.argv[1:]])"
-)
+NOHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
 
 
 @pytest.mark.slow
 def test_a_run_under_nohup_does_not_mind(tmp_path: Path, words: list[object]) -> None:
-    command = [sys.executable, "-c", NOHUP, *map(str, words), "--max-steps", "200"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True)
+    process = start(*words, "--max-steps", 200, before=NOHUP, stdout=subprocess.DEVNULL)
     wait_until(lambda: steps(tmp_path / "run"), process)
     process.send_signal(signal.SIGHUP)
     assert ended(process)[0] == 0

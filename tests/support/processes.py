@@ -13,10 +13,16 @@ from recipes.trainer.metrics import read_metrics
 PATIENCE = 300
 
 
-def start(*words: object, **options: Any) -> subprocess.Popen[str]:
-    """Start a command; outputs are pipes of text unless the options say otherwise."""
+def start(*words: object, before: str = "", **options: Any) -> subprocess.Popen[str]:
+    """Start a command; outputs are pipes of text unless the options say otherwise.
+
+    What `before` runs in the process first; `preexec_fn` would fork beside JAX's threads.
+    """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", "recipes.nanogpt", *map(str, words)]
+    if before:
+        execute = f"{before}; import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+        command = [sys.executable, "-c", execute, *command]
     return subprocess.Popen(command, **{**pipes, **options})
 
 

@@ -25,6 +25,11 @@ def explained(error: Exception) -> RecipeError | None:
             f"{what} cannot be read or written: {error.strerror}.",
             "Make room or mend the permissions, then repeat the command.",
         )
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
+        return RecipeError(
+            f"There is no room for temporary files: {error.strerror}.",
+            "Make room or mend the permissions, or point TMPDIR to another folder.",
+        )
     if isinstance(error, MemoryError):
         return RecipeError("There is not enough memory.", LESS_MEMORY)
     # JAX's own error, by its words: JAX may not be imported yet.

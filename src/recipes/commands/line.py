@@ -22,7 +22,7 @@ from recipes.commands.train import Train
 from recipes.config import Recipe
 from recipes.errors import RecipeError
 from recipes.presets import preset
-from recipes.runs.folder import RunFolder
+from recipes.runs.folder import RunFolder, is_published
 from recipes.runs.report import PROGRAM
 
 DESCRIPTION = (
@@ -93,12 +93,18 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Compare | Pres
         Annotated[Train, tyro.conf.subcommand("train", default=Train(**settings))]
         | Annotated[Sample, tyro.conf.subcommand("sample")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
-        | Annotated[Size, tyro.conf.subcommand("size")]
+        | Annotated[Size, tyro.conf.subcommand("size", default=Size(**settings))]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]
     )
-    command = tyro.cli(commands, prog=PROGRAM, description=DESCRIPTION, args=list(words))
+    command = tyro.cli(
+        commands,
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        args=list(words),
+        default=Train(**settings),
+    )
     if isinstance(command, Train):
         if command.preset != recipe.preset:
             raise RecipeError(
@@ -126,7 +132,9 @@ def _full(word: str) -> str:
 
 
 def _starting_point(words: Sequence[str]) -> Recipe:
-    """The default settings of a command: those of a preset, or of the run to resume."""
+    """The default settings of a command: those of a preset, or of a run."""
+    if list(words[:1]) == ["size"]:
+        return _sized(words[1:])
     if list(words[:1]) != ["train"]:
         return preset("quick")
     options = [word for word in words[1:] if word not in ("-h", "--help")]
@@ -139,3 +147,15 @@ def _starting_point(words: Sequence[str]) -> Recipe:
         if named is None or run.preset in (named, ""):
             return replace(run, preset=named or run.preset)
     return preset(named or "quick")
+
+
+def _sized(options: Sequence[str]) -> Recipe:
+    """The settings that `size` starts from: of a preset, a run or a published model."""
+    if not options or options[0].startswith("-"):
+        return preset("quick")
+    name = options[0]
+    if is_published(Path(name)):
+        return replace(preset("quick"), preset=name)
+    if RunFolder(Path(name)).exists:
+        return replace(Recipe.from_json(RunFolder(Path(name)).read_config()), preset=name)
+    return preset(name)

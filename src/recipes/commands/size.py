@@ -7,17 +7,19 @@ from pathlib import Path
 
 import tyro
 
+from recipes.config import Recipe
 from recipes.data import build_tokenizer, load_corpus
-from recipes.presets import ABOUT, PRESETS, preset
+from recipes.presets import ABOUT, PRESETS
 from recipes.runs.folder import is_published
 
 
 @dataclass(frozen=True)
-class Size:
-    """Count a preset's parameters, memory and work, without building it.
+class Size(Recipe):
+    """Count a model's parameters, memory and work, without building it.
 
     Attributes:
-        preset: Which; `presets` lists them. Or the folder of a published model.
+        preset: Settings to start from; `presets` lists them. Or the folder of a run, or of a
+            published model.
     """
 
     preset: tyro.conf.Positional[str] = "quick"
@@ -29,10 +31,9 @@ class Size:
 
             print(summary_of(Path(self.preset)))
             return 0
-        recipe = preset(self.preset)
-        model = recipe.model
+        model = self.model
         if model.vocab_size is None:
-            tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data))
+            tokenizer = build_tokenizer(self.tokenizer, load_corpus(*self.data))
             model = replace(model, vocab_size=tokenizer.vocab_size)
 
         from recipes.size import size_of
@@ -58,7 +59,7 @@ class Presets:
     """List the presets."""
 
     def __call__(self) -> int:
-        """List the presets, two lines each."""
+        """List the presets, with what tells them apart."""
         for name, recipe in PRESETS.items():
             model = recipe.model
             print(f"{name:<22}{ABOUT[name]}")
@@ -67,6 +68,15 @@ class Presets:
                 f"{model.features} features, context {model.context}; "
                 f"{recipe.trainer.max_steps} steps of {recipe.batch_size} on "
                 f"{', '.join(recipe.data)}"
+            )
+            rate = recipe.optimizer
+            print(
+                f"{'':<22}{recipe.tokenizer}, dropout {model.dropout_rate:g}, "
+                f"{model.activation}, {'' if model.use_bias else 'no '}biases, "
+                f"{'tied' if model.tied_head else 'separate'} head; "
+                f"learning rate {rate.learning_rate:g}"
+                + (f" to {rate.min_learning_rate:g}" if rate.min_learning_rate else "")
+                + f" after {rate.warmup_steps} steps"
             )
         return 0
 

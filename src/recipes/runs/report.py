@@ -11,7 +11,7 @@ from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE
 from recipes.runs.measures import measure
 from recipes.runs.record import changed_versions
-from recipes.trainer.metrics import find_lost_rows, rows_after
+from recipes.trainer.metrics import find_lost_rows, read_metrics, rows_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,10 +112,19 @@ def closing(
 ) -> str:
     """The lines after the last step."""
     loss = row["val_loss"]
+    measured = [one for one in read_metrics(folder.metrics) if one.get("val_loss") is not None]
+    best = min(measured, key=lambda one: one["val_loss"], default=row)
+    better = (
+        ""
+        if best["step"] == row["step"]
+        else f"best            {best['val_loss']:.3f} after step {best['step']}: sample, eval and "
+        "export use its parameters\n"
+    )
     return (
         f"validation loss {loss:.3f} nats per token, of {len(held_out) - 1:,}, "
         f"{measure(loss, held_out, tokenizer).bits_per_byte:.3f} bits per byte; "
         f"a uniform guess has {math.log(tokenizer.vocab_size):.3f} nats\n"
+        f"{better}"
         f"time            {trainer.seconds:.0f} s to train, {trainer.compile_seconds:.0f} s to "
         "compile\n"
         f"next            {PROGRAM} sample {quoted(folder.path)}"

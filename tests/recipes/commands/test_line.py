@@ -133,7 +133,9 @@ def test_bad_input_gets_a_cause_and_a_fix(
     assert not paths["NEW"].exists()
 
 
-@pytest.mark.parametrize("words", ["train quick --model.num-head 4", "trian", "sample", "size a b"])
+@pytest.mark.parametrize(
+    "words", ["train quick --model.num-head 4", "trian", "sample", "size quick b"]
+)
 def test_words_that_no_command_has_end_with_the_same_code(words: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words.split())
@@ -233,3 +235,12 @@ def test_a_changed_text_is_refused(
     assert main(["eval", str(tmp_path / "a")]) == 2
     assert "is not the text that the run was trained on" in capsys.readouterr().err
     assert main(["eval", str(tmp_path / "a"), "--data", str(corpus)]) == 0
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["size", "--help"]])
+def test_help_requires_nothing_that_has_a_default(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "(required)" not in capsys.readouterr().out

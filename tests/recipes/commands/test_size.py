@@ -1,8 +1,12 @@
+from pathlib import Path
+
+import jax
 import pytest
 
 from recipes.commands import main
 from recipes.data import CharTokenizer, load_corpus
 from recipes.presets import PRESETS
+from recipes.runs.published import load_run
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,25 @@ def test_presets_are_listed_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     names = [line.split()[0] for line in printed.splitlines() if not line.startswith(" ")]
     assert names == list(PRESETS)
     assert "4 layers, 4 heads, 128 features, context 64; 2000 steps of 12" in printed
+
+
+def test_options_change_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["size", "shakespeare-char-cpu", "--model.num-layers", "2"]) == 0
+    # As in the presets' test, of two layers: embedding, positions, 12 d^2 and two norms each.
+    count = (65 + 64) * 128 + 2 * (12 * 128**2 + 2 * 128) + 128
+    assert f"{count:,}" in capsys.readouterr().out
+
+
+def test_a_run_is_counted(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["size", str(finished)]) == 0
+    printed = capsys.readouterr().out
+    assert "1 layers, 2 heads, 16 features, context 16, vocabulary 14" in printed
+    leaves = jax.tree.leaves(load_run(finished).params)
+    assert f"{sum(leaf.size for leaf in leaves):,}" in printed
+
+
+def test_presets_say_what_tells_them_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets"]) == 0
+    printed = capsys.readouterr().out
+    assert "dropout 0.2, relu, biases, separate head; learning rate 0.0003 after 0" in printed
+    assert "dropout 0.2, gelu, no biases, tied head; learning rate 0.001 to 0.0001" in printed

@@ -13,6 +13,8 @@ import recipes_tiny
 
 from recipes.trainer.metrics import read_metrics
 
+KILLS = 20
+
 # Saves at every row: most of the time is spent saving. `ready` says when the imports are done.
 RUN = """
 import hashlib, sys
@@ -32,7 +34,7 @@ if checkpoints.steps():
     assert restored.damaged == ()
     state, saved, rows = restored.state, restored.record, restored.metrics
 metrics = MetricsFile(folder / "metrics.jsonl", rows=rows)
-settings = TrainerSettings(max_steps=200, log_every=10, eval_every=15)
+settings = TrainerSettings(max_steps=600, log_every=5, eval_every=15)
 trainer = Trainer(state, loss=loss, settings=settings, tokens=saved.get("tokens", 0))
 for row in trainer.train(Batches(saved.get("position", 0))):
     metrics.append(row)
@@ -69,19 +71,25 @@ def rows(folder: Path) -> list[str]:
     return [json.dumps({k: v for k, v in row.items() if k != "seconds"}) for row in found]
 
 
+def saved(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "checkpoints").glob("step_*")}
+
+
 @pytest.mark.slow
-def test_killed_at_any_moment_and_resumed_equals_never_killed(tmp_path: Path) -> None:
-    began = time.perf_counter()
+@pytest.mark.fault(2)
+def test_killed_20_times_at_any_moment_and_resumed_equals_never_killed(tmp_path: Path) -> None:
+    """Each process saves once at least, and is killed within the next few saves."""
     expected = finished(start(tmp_path / "whole"))
-    length = time.perf_counter() - began
-    moments = random.Random(0)
-    kills = 0
-    for _ in range(4):
-        process = start(tmp_path / "killed")
-        time.sleep(moments.uniform(0.3, 0.5) * length)
-        kills += process.poll() is None
+    moments, folder = random.Random(0), tmp_path / "killed"
+    for _ in range(KILLS):
+        before = saved(folder)
+        process = start(folder)
+        while not saved(folder) - before:
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0.0, 0.1))
+        assert process.poll() is None
         process.kill()
         process.communicate()
-    assert finished(start(tmp_path / "killed")) == expected
-    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
-    assert kills > 0
+    assert finished(start(folder)) == expected
+    assert rows(folder) == rows(tmp_path / "whole")
