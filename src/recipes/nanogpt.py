@@ -50,7 +50,8 @@ from blocks import (
 from blocks.adapters import label_lora
 from recipes.config import GPTConfig, Recipe
 from recipes.data import Corpus, Tokenizer
-from recipes.data.batches import evaluation_batches, split_corpus, training_batches
+from recipes.data.batches import evaluation_batches, training_batches
+from recipes.data.splits import split_corpus
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
 from recipes.runs.folder import Resume, RunFolder

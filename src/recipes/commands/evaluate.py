@@ -36,7 +36,8 @@ class Eval:
         corpus = load_corpus(*names, validation=validation, text_column=recipe.text_column)
         tokenizer = load_tokenizer(folder.tokenizer)
 
-        from recipes.data.batches import evaluation_batches, split_corpus
+        from recipes.data.batches import evaluation_batches
+        from recipes.data.splits import split_corpus
         from recipes.data.token_cache import encoded
         from recipes.nanogpt import next_token_loss
         from recipes.runs.measures import measure

@@ -1,17 +1,14 @@
 """Batches of token ids: shuffled windows for training, every target once for evaluation."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 import grain
 import numpy as np
 import numpy.typing as npt
 
-from recipes.data.corpus import Corpus
 from recipes.data.encoded import EncodedText, as_encoded
-from recipes.data.token_cache import encoded
-from recipes.data.tokenizers import Tokenizer
 from recipes.data.windows import Batch, Documents, evaluation_windows, training_windows
 from recipes.errors import RecipeError
 
@@ -42,30 +39,6 @@ def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
             f"Use a corpus of {10 * context + 1} tokens or more{shorter}.",
         )
     return train, validation
-
-
-def split_corpus(
-    corpus: Corpus, tokenizer: Tokenizer, context: int, say: Callable[[str], object] = print
-) -> tuple[EncodedText, EncodedText]:
-    """Encode a corpus, and split it unless it has a text to validate on.
-
-    Args:
-        corpus: The text.
-        tokenizer: The tokenizer.
-        context: Tokens in a window.
-        say: Called with a line of text where something takes long or was damaged.
-
-    Raises:
-        RecipeError: Characters that the vocabulary lacks, or a split too short for one window.
-    """
-    tokens = encoded(corpus, tokenizer, say=say)
-    if corpus.validation is None:
-        return split_tokens(tokens, context)
-    held_out = encoded(corpus.validation, tokenizer, say=say)
-    for part in (tokens, held_out):
-        if len(part) <= context:
-            raise _too_few(len(part), context + 1)
-    return tokens, held_out
 
 
 class TrainingBatches(Iterator[Batch]):
@@ -155,7 +128,7 @@ def training_batches(
         raise RecipeError(f"seed={seed} is out of range.", "Use a seed from 0 to 4294967295.")
     windows = training_windows(as_encoded(tokens), context, documents)
     if len(windows) < 1:
-        raise _too_few(len(windows.tokens), context + 1)
+        raise too_few(len(windows.tokens), context + 1)
     gather = functools.partial(windows.batch, weights=documents == "padded")
     batches = (
         grain.MapDataset.range(len(windows))
@@ -190,14 +163,15 @@ def evaluation_batches(
     """
     tokens = as_encoded(tokens)
     if len(tokens) < 2:
-        raise _too_few(len(tokens), 2)
+        raise too_few(len(tokens), 2)
     windows = evaluation_windows(tokens, context, documents)
     rows = np.arange(batch_size)
     firsts = range(0, len(windows), batch_size)
     return [windows.batch(first + rows, weights=True) for first in firsts]
 
 
-def _too_few(tokens: int, needed: int) -> RecipeError:
+def too_few(tokens: int, needed: int) -> RecipeError:
+    """The error of a text that is shorter than a window."""
     return RecipeError(
         f"The text has {tokens} tokens and one window needs {needed}.", "Use a longer text."
     )
