@@ -99,9 +99,12 @@ def given_up(
     options = [f"--lr {rate:g}"]
     if settings.min_learning_rate is not None and settings.min_learning_rate > rate:
         options.append(f"--optimizer.min-learning-rate {rate / 10:g}")
+    if settings.name == "muon":
+        options.append(f"--optimizer.muon-learning-rate {settings.muon_learning_rate / 10:g}")
+    # Of several processes none has the whole batches.
+    batches = f", and its batches in {NOT_FINITE}" if error.batches else ""
     return RecipeError(
-        f"{error.cause} The last finite parameters are saved as that step, and its batches in "
-        f"{NOT_FINITE}.",
+        f"{error.cause} The last finite parameters are saved as that step{batches}.",
         f"Go on from step {before} with a lower learning rate: {PROGRAM} train --run-dir "
         f"{quoted(folder.path)} --resume {before} --change {' '.join(options)}",
     )

@@ -18,7 +18,7 @@ from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.loop import Batch, Row, Trainer
 from recipes.trainer.metrics import MetricsFile, parse_metrics
 from recipes.trainer.not_finite import NotFiniteError
-from recipes.trainer.processes import is_first
+from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.progress import TrainingProgress
 from recipes.trainer.signals import Interrupt
 from recipes.trainer.state import TrainState
@@ -126,8 +126,11 @@ class Session:
     @property
     def lacks_sample(self) -> bool:
         """Whether a process was killed after the step that is resumed, before its sample."""
-        record = self._saved.record
-        return record.get("val_loss") is not None and not self._folder.has_sample(record["step"])
+        record, folder = self._saved.record, self._folder
+        if record.get("val_loss") is None:
+            return False
+        # The first process alone sees the samples.
+        return on_first(lambda: not folder.has_sample(record["step"]))
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[Row]:
         """Train, and yield rows of metrics until the last step or an interrupt."""

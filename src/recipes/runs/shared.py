@@ -67,7 +67,7 @@ def claimed_together(path: Path, *, resume: bool, settings: dict[str, Any]) -> I
         try:
             yield folder
         except jax.errors.JaxRuntimeError as error:
-            if jax.process_count() == 1:
+            if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
                 raise
             raise RecipeError(
                 f"Another process was lost: {str(error).splitlines()[0]}",

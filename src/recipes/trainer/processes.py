@@ -88,6 +88,11 @@ class Processes:
                 # When one stops it has said why; it need not wait for the others.
                 shutdown_timeout_seconds=min(10, self.heartbeat_timeout),
             )
+        except ValueError as error:
+            raise RecipeError(
+                f"--coordinator {self.coordinator} finds no cluster that JAX knows: {error}",
+                "Give --coordinator HOST:PORT, --num-processes and --process-id.",
+            ) from error
         except RuntimeError as error:
             raise RecipeError(
                 f"The processes did not all meet at {self.coordinator} within "

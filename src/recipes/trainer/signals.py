@@ -17,11 +17,12 @@ class Interrupt:
     it raises `KeyboardInterrupt`, or ends the process.
 
     Attributes:
-        received: The signal, or None.
+        received: The signal, of this process or another one, or None.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._pressed = False  # here, not in another process
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "Interrupt":
@@ -58,9 +59,10 @@ class Interrupt:
         return self.received
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is signal.SIGINT and number == signal.SIGINT:
+        if self._pressed and number == signal.SIGINT:
             before = self._before[signal.SIGINT]
             if callable(before):
                 before(number, frame)
             raise KeyboardInterrupt
+        self._pressed |= number == signal.SIGINT
         self.received = signal.Signals(number)
