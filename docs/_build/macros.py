@@ -123,10 +123,21 @@ def source(thing: Any, root: Path) -> str:
 
 
 def listing(thing: Any, first: str = "", last: str = "") -> str:
-    """The source of a class or function, from the line with `first` up to that with `last`."""
+    """The source of a class or function, from the line with `first` up to that with `last`.
+
+    Raises:
+        ValueError: No line holds them.
+    """
     lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
-    start = next(i for i, line in enumerate(lines) if first in line)
-    end = next(i for i, line in enumerate(lines) if i > start and last in line) if last else None
+
+    def line_of(text: str, after: int) -> int:
+        for number, line in enumerate(lines):
+            if number > after and text in line:
+                return number
+        raise ValueError(f"no line of {thing.__qualname__} holds {text!r}; name one that does.")
+
+    start = line_of(first, -1)
+    end = line_of(last, start) if last else None
     code = textwrap.dedent("\n".join(lines[start:end])).rstrip()
     return f"```python\n{code}\n```"
 
