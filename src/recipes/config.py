@@ -165,7 +165,7 @@ class Recipe:
         try:
             made = {name: _checked(kind, content[name], name) for name, kind in parts.items()}
             return _checked(cls, {**content, **made}, "it")
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RecipeError(
                 f"config.json is damaged or of another version: {reason}.",
@@ -187,8 +187,8 @@ def _checked(kind: Any, fields: Any, where: str) -> Any:
     for name, value in fields.items():
         # JSON has no other way to write 1.0 than 1; true is a number in Python alone.
         number = float(value) if type(value) is int and is_bearable(1.0, hints[name]) else value
-        if not is_bearable(number, hints[name]) or (
-            type(value) is bool and hints[name] is not bool
-        ):
+        odd = type(value) is bool and hints[name] is not bool
+        odd |= type(value) is int and abs(value) >= 2**63  # no size, and no float either
+        if odd or not is_bearable(number, hints[name]):
             raise TypeError(f"{name}={value!r} is not {hints[name]}")
     return kind(**fields)

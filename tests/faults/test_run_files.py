@@ -77,8 +77,8 @@ def test_200_single_bits_flipped_in_any_file_are_all_found_and_named(run: Path) 
         except RecipeError as error:
             said = error.cause
         path.write_bytes(content)
-        # The file that stands at fault, or one whose digest the flip changed.
-        if ".json" not in said and path.name not in said:
+        # The file, or the checkpoint that it is in.
+        if path.name not in said and "checkpoint of step 10 is damaged" not in said:
             silent.append((path, bit, said))
     assert silent == []
 
@@ -243,9 +243,9 @@ def test_fields_of_other_types_end_in_a_sentence(run: Path, name: str) -> None:
 def test_a_record_of_other_types_ends_in_a_sentence(run: Path) -> None:
     record = run / "checkpoints/step_000010/record.json"
     content = json.loads(record.read_text())
-    content["arrays"] = dict([*content["arrays"].items()][:1])
-    for other in changed(content):
-        record.write_text(json.dumps(other))
+    arrays = content.pop("arrays")
+    for other in changed({**content, "arrays": None}):
+        record.write_text(json.dumps({**other, "arrays": other.get("arrays") or arrays}))
         write_digests(record.parent)
         readable(run)
 

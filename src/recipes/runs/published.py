@@ -56,6 +56,11 @@ def load_run(folder: str | Path) -> LoadedRun:
     """
     run = RunFolder(Path(folder))
     recipe = Recipe.from_json(run.read_config())
+    if recipe.init_from is None and recipe.model.vocab_size is None:
+        raise RecipeError(
+            f"{str(run.config)!r} is damaged: model.vocab_size is missing.",
+            "Restore it from a copy of the run.",
+        )
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
     checkpoints, shapes = Checkpoints(run.checkpoints), parameter_shapes(model)
     if not checkpoints.steps():

@@ -86,9 +86,9 @@ def measured(place: Path, metric: str) -> float | None:
     """A metric in the record of a checkpoint; None if there is none to compare."""
     try:
         value = json.loads((place / RECORD).read_bytes()).get(metric)
-    except (OSError, ValueError, AttributeError, RecursionError):
+        return value if isinstance(value, float | int) and math.isfinite(value) else None
+    except (OSError, ValueError, AttributeError, RecursionError, OverflowError):
         return None
-    return value if isinstance(value, float | int) and math.isfinite(value) else None
 
 
 def drop(place: Path, aside: Path) -> None:
