@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
@@ -44,7 +45,7 @@ class Linear(Block, kw_only=True):
     """
 
     features: tuple[int, ...]
-    axes: int = 1
+    axes: Size = 1
     use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -55,8 +56,6 @@ class Linear(Block, kw_only=True):
         """Validate sizes."""
         if min(self.features, default=0) < 1:
             raise ValueError(f"features={self.features} must all be at least 1.")
-        if self.axes < 1:
-            raise ValueError(f"axes={self.axes} must be at least 1.")
 
     @nn.compact
     @typed

@@ -2,12 +2,13 @@
 
 import difflib
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 from flax.linen.dtypes import promote_dtype
 
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import Size, positive
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Adapter
 from blocks.core.surgery import find
@@ -53,17 +54,13 @@ class LoRA(Adapter, Block, kw_only=True):
     """
 
     block: nn.Module
-    rank: int = 8
-    alpha: float = 16.0
+    rank: Size = 8
+    alpha: Annotated[float, positive()] = 16.0
     targets: tuple[str, ...] = ("query", "value")
     a_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
         """Validate rank, weight and targets, and that no target is adapted already."""
-        if self.rank < 1:
-            raise ValueError(f"rank={self.rank} must be at least 1.")
-        if self.alpha <= 0:
-            raise ValueError(f"alpha={self.alpha} must be positive.")
         if not self.targets:
             raise ValueError('targets=() adapts nothing; name linear maps, as ("query", "value").')
         for path, inner in find(self.block, LoRA).items():

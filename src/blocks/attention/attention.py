@@ -33,6 +33,7 @@ from blocks.attention.values import ValueTransform
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Rate
 from blocks.core.errors.location import Location, where
 from blocks.core.errors.words import shown
 from blocks.core.initializers import LECUN_NORMAL
@@ -77,7 +78,7 @@ class Attention(Block, kw_only=True):
     sinks: Sinks | None = None
     implementation: Kernel = dot_product_attention
     cache: Cache = KeyValueCache()
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -89,8 +90,6 @@ class Attention(Block, kw_only=True):
 
     def check_fields(self) -> None:
         """Validate the rate, and the options against the implementation."""
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
         self.cache.check_mask(self.mask)
         check_signature(self.implementation)
         require(

@@ -1,12 +1,14 @@
 """`BlockSparse`: scores of blocks of tokens, of which each sees its neighbours and the two ends."""
 
 import math
+from typing import Annotated
 
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.scores import ScoreModification
 from blocks.context import Coordinates
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Float, Int, typed
 
 # Its exponential is zero beside any score, and it is finite, as kernels need.
@@ -58,17 +60,9 @@ class BlockSparse(ScoreModification, kw_only=True):
         Zaheer et al., Big Bird, 2020, arXiv:2007.14062.
     """
 
-    size: int
-    repeats: int = 0
-    whole: int = 0
-
-    def check_fields(self) -> None:
-        """Validate the numbers."""
-        if self.size < 1:
-            raise ValueError(f"size={self.size} must be at least 1; BigBird has 64.")
-        for name in ("repeats", "whole"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 0.")
+    size: Annotated[int, at_least(1, "; BigBird has 64")]
+    repeats: Annotated[int, at_least(0)] = 0
+    whole: Annotated[int, at_least(0)] = 0
 
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> Float[Array, "#batch seq"]:
         """The last position in the document of each token; nothing of it is learned."""

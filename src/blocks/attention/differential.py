@@ -1,7 +1,7 @@
 """Differential attention: two softmax maps for each head, one subtracted from the other."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 
@@ -10,6 +10,7 @@ from blocks.attention.kernels import Kernel, dot_product_attention
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Coordinates
+from blocks.core.bounds import at_least
 from blocks.core.errors.words import divisors
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Float, typed
@@ -120,13 +121,7 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
         heads both maps keep keys of their own, as in its code for FlashAttention.
     """
 
-    layer: int
-
-    def check_fields(self) -> None:
-        """Validate the number of the layer."""
-        super().check_fields()
-        if self.layer < 1:
-            raise ValueError(f"layer={self.layer} must be at least 1; the first layer is 1.")
+    layer: Annotated[int, at_least(1, "; the first layer is 1")]
 
     @property
     def lambda_init(self) -> float:

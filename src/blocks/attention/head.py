@@ -1,5 +1,7 @@
 """One attention head, as Karpathy's lecture writes it."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -7,6 +9,7 @@ from blocks.attention.kernels import masked_softmax
 from blocks.attention.masks import Mask, visible
 from blocks.context import Context, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Rate, at_least
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.leave import leave
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -49,10 +52,10 @@ class AttentionHead(Block, kw_only=True):
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.1.
     """
 
-    head_dim: int
+    head_dim: Annotated[int, at_least(1, "; 64 is usual")]
     mask: Mask | None = None
     use_bias: bool = False
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -61,13 +64,6 @@ class AttentionHead(Block, kw_only=True):
     def sees_ahead(self) -> bool:
         """Whether outputs may depend on later positions: unless the mask is causal."""
         return self.mask is None or not self.mask.causal
-
-    def check_fields(self) -> None:
-        """Validate sizes and rates."""
-        if self.head_dim < 1:
-            raise ValueError(f"head_dim={self.head_dim} must be at least 1; 64 is usual.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     @nn.compact
     @typed

@@ -1,6 +1,6 @@
 """Score modifications: pure functions of scores and of the coordinates of queries and keys."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import flax.struct
 import jax
@@ -12,6 +12,7 @@ from blocks.attention.returned import alike
 from blocks.carry import split_carry
 from blocks.context import Context, Coordinates
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import positive
 from blocks.core.errors.location import Location, running, where
 from blocks.core.slots import Inner
 from blocks.core.typing import Array, Float
@@ -122,12 +123,7 @@ class SoftCap(ScoreModification, kw_only=True):
         Gemma Team, Gemma 2, 2024, arXiv:2408.00118.
     """
 
-    cap: float
-
-    def check_fields(self) -> None:
-        """Validate the bound."""
-        if self.cap <= 0:
-            raise ValueError(f"cap={self.cap} must be positive; Gemma 2 has 50.")
+    cap: Annotated[float, positive("; Gemma 2 has 50")]
 
     def modify(
         self,

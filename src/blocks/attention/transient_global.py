@@ -1,6 +1,6 @@
 """`TransientGlobalAttention`: keys of single tokens, and of blocks of them, summed for the call."""
 
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from blocks.attention.masks import Mask
 from blocks.attention.multi_head import MultiHeadAttention
 from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Context, Coordinates, locate
+from blocks.core.bounds import at_least
 from blocks.core.slots import Norm
 from blocks.core.typing import Array, Bool, Int
 from blocks.norms.rms_norm import RMSNorm
@@ -134,7 +135,7 @@ class TransientGlobalAttention(MultiHeadAttention, kw_only=True):
     position: ClassVar[None] = None  # pyright: ignore[reportIncompatibleVariableOverride]
     cache: ClassVar[Cache] = KeyValueCache()  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    size: int = 16
+    size: Annotated[int, at_least(1, "; LongT5 has 16")] = 16
     block_norm: Norm = RMSNorm()
     block_scores: ScoreModification | None = None
 
@@ -147,8 +148,6 @@ class TransientGlobalAttention(MultiHeadAttention, kw_only=True):
         """Validate the size."""
         super().check_fields()
         require(self.implementation, KernelCall(modifications=(_APART,)))
-        if self.size < 1:
-            raise ValueError(f"size={self.size} must be at least 1; LongT5 has 16.")
 
     def _sides(self, x: Array, context: Context, deterministic: bool) -> Sides:
         """Project tokens, and the summaries of blocks to keys and values."""

@@ -7,6 +7,7 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import check_limit
 from blocks.carry import AndCarry
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.initializers import Constant, Normal
 from blocks.core.slots import Inner
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -121,15 +122,10 @@ class ValueEmbedding(ValueTransform, kw_only=True):
 
     reads = frozenset({"tokens"})
 
-    vocab_size: int
+    vocab_size: Size
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
     weight_init: Initializer = _HALF
-
-    def check_fields(self) -> None:
-        """Validate the size of the table."""
-        if self.vocab_size < 1:
-            raise ValueError(f"vocab_size={self.vocab_size} must be at least 1.")
 
     @nn.compact
     @typed

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from beartype.door import is_bearable
 from flax.core import FrozenDict
 
+from blocks.core.bounds import Bound
 from blocks.core.errors.fixes import Mistake, likely_fix
 from blocks.core.errors.places import place
 from blocks.core.errors.words import alternatives, misfit, readable, shown
@@ -36,6 +37,7 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         TypeError: names the field, what it can hold, what was given, and the likely fix.
+        ValueError: a number that is out of the bounds of its field.
     """
     hints = field_hints(type(owner))
     checked = {}
@@ -58,6 +60,9 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
             actual = f"{shown(uncallable)}, called as ({', '.join(takes)})"
             fix = place(adapted(uncallable), plain) or _wrapped(uncallable, called)
             raise TypeError(misfit(what, expected, actual, fix))
+        for bound in (mark for mark in hint.marks if isinstance(mark, Bound)):
+            if value is not None and not bound.holds(value):
+                raise ValueError(f"{name}={value} must be {bound.words}.")
         checked[name] = value if is_bearable(value, hint.plain) else tupled(value)
     return checked
 

@@ -1,10 +1,13 @@
 """Vectors that are added to token embeddings: for types of tokens, and for pairs of tokens."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Size, at_least
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -40,16 +43,10 @@ class TokenTypes(Block, kw_only=True):
 
     reads = frozenset({"token_type_ids"})
 
-    num_types: int
-    features: int
+    num_types: Size
+    features: Size
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate sizes."""
-        for name in ("num_types", "features"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
 
     @nn.compact
     @typed
@@ -104,17 +101,10 @@ class BigramHash(Block, kw_only=True):
         Jordan et al., modded-nanogpt, 2024, github.com/KellerJordan/modded-nanogpt.
     """
 
-    num_buckets: int
-    features: int
+    num_buckets: Annotated[int, at_least(2)]
+    features: Size
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate sizes."""
-        if self.num_buckets < 2:
-            raise ValueError(f"num_buckets={self.num_buckets} must be at least 2.")
-        if self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1.")
 
     @nn.compact
     @typed

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import AbsolutePosition
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -44,16 +45,11 @@ class ConvolutionStem(Block, kw_only=True):
         Radford et al., Whisper, 2022, arXiv:2212.04356, section 2.2.
     """
 
-    features: int
+    features: Size
     position: AbsolutePosition | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate the width."""
-        if self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1.")
 
     @nn.compact
     @typed

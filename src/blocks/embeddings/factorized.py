@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import AbsolutePosition
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -50,17 +51,12 @@ class FactorizedEmbedding(Block, kw_only=True):
     """
 
     embed: TokenEmbedding
-    features: int
+    features: Size
     use_bias: bool = True
     position: AbsolutePosition | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate the width."""
-        if self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1.")
 
     def setup(self) -> None:
         """Create the map."""

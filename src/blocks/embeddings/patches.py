@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Rate
 from blocks.core.initializers import LECUN_NORMAL, Normal
 from blocks.core.slots import GridPosition, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -58,7 +59,7 @@ class PatchEmbedding(Block, kw_only=True):
     token_positions: int = 0
     embedding_norm: Norm | None = None
     use_bias: bool = True
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -75,8 +76,6 @@ class PatchEmbedding(Block, kw_only=True):
                 f"token_positions={self.token_positions} must be at most "
                 f"extra_tokens={self.extra_tokens}; patches have their own in position."
             )
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     @nn.compact
     @typed

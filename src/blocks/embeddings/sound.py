@@ -9,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 from blocks.context import Context
 from blocks.convolution import convolve
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import Rate, Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.surgery import find
@@ -51,21 +52,15 @@ class Convolution(Block, kw_only=True):
         Baevski et al., wav2vec 2.0, 2020, arXiv:2006.11477, section 2.
     """
 
-    features: int
-    width: int
-    stride: int = 1
+    features: Size
+    width: Size
+    stride: Size = 1
     norm: Norm | None = None
     activation: Callable[[Array], Array] | None = None
     use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate sizes."""
-        for name in ("features", "width", "stride"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
 
     @nn.compact
     @typed
@@ -126,14 +121,12 @@ class SoundEmbedding(Block, kw_only=True):
     steps: Template[tuple[Norm, ...]]
     position: Mixer | None = None
     embedding_norm: Norm | None = None
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
 
     def check_fields(self) -> None:
         """Validate steps and rate."""
         if not self.steps:
             raise ValueError("steps=() must hold at least one step, such as a Convolution.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     @nn.compact
     @typed

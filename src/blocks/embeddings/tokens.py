@@ -7,6 +7,7 @@ from flax.linen.dtypes import promote_dtype
 from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Rate, Size
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
 from blocks.core.slots import AbsolutePosition, Added, Norm
@@ -65,24 +66,16 @@ class TokenEmbedding(Block, kw_only=True):
         Bengio et al., A Neural Probabilistic Language Model, 2003.
     """
 
-    vocab_size: int
-    features: int
+    vocab_size: Size
+    features: Size
     position: AbsolutePosition | None = None
     added: tuple[Added, ...] = ()
     embedding_scale: float = 1.0
     embedding_norm: Norm | None = None
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate sizes and rates."""
-        for name in ("vocab_size", "features"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     def setup(self) -> None:
         """Create the table, which a tied head uses too."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context, locate
 from blocks.core.block import Block
+from blocks.core.bounds import Rate
 from blocks.core.slots import AbsolutePosition, Norm
 from blocks.core.typing import Array, Float, typed
 
@@ -49,12 +50,7 @@ class VectorEmbedding(Block, kw_only=True):
     position: AbsolutePosition | None = None
     embedding_scale: float = 1.0
     embedding_norm: Norm | None = None
-    dropout_rate: float = 0.0
-
-    def check_fields(self) -> None:
-        """Validate the rate."""
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+    dropout_rate: Rate = 0.0
 
     @nn.compact
     @typed

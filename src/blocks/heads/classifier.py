@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Rate, Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -44,21 +45,14 @@ class ClassifierHead(Block, kw_only=True):
         Devlin et al., BERT, 2018, arXiv:1810.04805, section 4.1.
     """
 
-    num_classes: int
+    num_classes: Size
     pool: Pooler = FirstToken()
     norm: Norm | None = None
     use_bias: bool = True
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate sizes and rates."""
-        if self.num_classes < 1:
-            raise ValueError(f"num_classes={self.num_classes} must be at least 1.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     @nn.compact
     @typed

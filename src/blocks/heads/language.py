@@ -1,11 +1,14 @@
 """`LMHead`: the head of a language model, with a logit for every token of the vocabulary."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import positive
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
@@ -48,7 +51,7 @@ class LMHead(Block, kw_only=True):
     tied: bool = False
     use_bias: bool = False
     logit_scale: float = 1.0
-    logit_cap: float | None = None
+    logit_cap: Annotated[float, positive(", or None for no bound")] | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
@@ -64,8 +67,6 @@ class LMHead(Block, kw_only=True):
             raise ValueError(
                 f"vocab_size={self.vocab_size} must be at least 1; give it, or tied=True."
             )
-        if self.logit_cap is not None and self.logit_cap <= 0:
-            raise ValueError(f"logit_cap={self.logit_cap} must be positive, or None for no bound.")
 
     @nn.compact
     @typed

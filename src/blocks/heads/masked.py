@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.slots import Head, Norm
 from blocks.core.typing import Array, Dtype, Float, typed
 from blocks.linear import Linear
@@ -48,17 +49,12 @@ class MaskedLMHead(Block, kw_only=True):
     """
 
     head: Head
-    features: int | None = None
+    features: Size | None = None
     activation: Callable[[Array], Array] = gelu
     norm: Norm = LayerNorm()
     use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
-
-    def check_fields(self) -> None:
-        """Validate the width."""
-        if self.features is not None and self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1.")
 
     @nn.compact
     @typed

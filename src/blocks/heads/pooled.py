@@ -1,10 +1,13 @@
 """`PooledHead`: one vector for a whole sequence, to compare it with others."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import at_least
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.heads.pooling import MeanPool, Pooler
@@ -42,17 +45,12 @@ class PooledHead(Block, kw_only=True):
     """
 
     pool: Pooler = MeanPool()
-    features: int | None = None
+    features: Annotated[int, at_least(1, ", or None")] | None = None
     use_bias: bool = False
     normalize: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate the width."""
-        if self.features is not None and self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1, or None.")
 
     @nn.compact
     @typed

@@ -1,6 +1,7 @@
 """Poolers: one vector for a whole sequence."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from blocks.attention.kernels.reference import masked_softmax
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import at_least
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -73,12 +75,7 @@ class MeanPool(Pooler, kw_only=True):
         Bao et al., BEiT, 2021, arXiv:2106.08254 (the mean of patches alone).
     """
 
-    skip: int = 0
-
-    def check_fields(self) -> None:
-        """Validate the number of tokens left out."""
-        if self.skip < 0:
-            raise ValueError(f"skip={self.skip} must be at least 0.")
+    skip: Annotated[int, at_least(0)] = 0
 
     @typed
     def __call__(

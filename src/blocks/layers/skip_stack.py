@@ -1,7 +1,7 @@
 """`SkipStack`: a stack with skip connections from its first to its second half, as in a U-Net."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from blocks.carry import AndCarry, join_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import at_least
 from blocks.core.slots import Layers
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.layers.drawing import LayerParameters
@@ -53,15 +54,13 @@ class SkipStack(Block, kw_only=True):
     """
 
     block: Layers
-    depth: int
+    depth: Annotated[int, at_least(2, ", one layer for each half")]
     remat: bool | Callable[..., Any] = False
     param_dtype: Dtype = jnp.float32
     weight_init: Initializer = nn.initializers.ones
 
     def check_fields(self) -> None:
         """Validate the depth, which must allow two halves."""
-        if self.depth < 2:
-            raise ValueError(f"depth={self.depth} must be at least 2, one layer for each half.")
         if self.block == ():
             raise ValueError("block=() holds no layer; give at least one.")
 

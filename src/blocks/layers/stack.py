@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from blocks.carry import AndCarry, Carry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import Size
 from blocks.core.errors.location import reported
 from blocks.core.errors.words import shown
 from blocks.core.leave import leave
@@ -57,15 +58,13 @@ class Stack(Block, kw_only=True):
     """
 
     block: Layers
-    depth: int
+    depth: Size
     scan: bool = False
     shared: bool = False
     remat: bool | Callable[..., Any] = False
 
     def check_fields(self) -> None:
         """Validate the depth against the pattern."""
-        if self.depth < 1:
-            raise ValueError(f"depth={self.depth} must be at least 1.")
         pattern = len(self._pattern())
         if pattern == 0:
             raise ValueError("block=() holds no layer; give at least one.")

@@ -8,6 +8,7 @@ from jax.ad_checkpoint import checkpoint_name
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import Rate
 from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.layer_norm import LayerNorm
@@ -56,12 +57,7 @@ class TransformerBlock(Block, kw_only=True):
     cross_attention: Mixer | None = None
     norm: Template[Norm] = LayerNorm()
     residual: Residual = PreNorm()
-    dropout_rate: float = 0.0
-
-    def check_fields(self) -> None:
-        """Validate the rate."""
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
+    dropout_rate: Rate = 0.0
 
     @nn.compact
     @typed

@@ -1,12 +1,14 @@
 """`BaseMLP`: the fields, the projections and the dropout that all MLPs have."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Rate, at_least
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
@@ -47,21 +49,14 @@ class BaseMLP(Block, kw_only=True):
         ```
     """
 
-    hidden: int
+    hidden: Annotated[int, at_least(1, "; 4 * embed is usual")]
     activation: Callable[[Array], Array]
     use_bias: bool = True
-    dropout_rate: float = 0.0
+    dropout_rate: Rate = 0.0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
     out_kernel_init: Initializer | None = None
-
-    def check_fields(self) -> None:
-        """Validate sizes and rates."""
-        if self.hidden < 1:
-            raise ValueError(f"hidden={self.hidden} must be at least 1; 4 * embed is usual.")
-        if not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"dropout_rate={self.dropout_rate} must be at least 0 and below 1.")
 
     @nn.compact
     @typed

@@ -1,9 +1,11 @@
 """`ClampedGatedMLP`: the gated MLP of gpt-oss, with clamped features."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import jax.numpy as jnp
 
+from blocks.core.bounds import positive
 from blocks.core.typing import Array
 from blocks.mlp.activations import quick_gelu
 from blocks.mlp.base import BaseMLP
@@ -39,13 +41,7 @@ class ClampedGatedMLP(BaseMLP, kw_only=True):
     """
 
     activation: Callable[[Array], Array] = quick_gelu
-    limit: float = 7.0
-
-    def check_fields(self) -> None:
-        """Validate sizes, rates and the bound."""
-        super().check_fields()
-        if self.limit <= 0.0:
-            raise ValueError(f"limit={self.limit} must be positive; gpt-oss has 7.")
+    limit: Annotated[float, positive("; gpt-oss has 7")] = 7.0
 
     def hidden_features(self, x: Array) -> Array:
         """Multiply the clamped up projection, raised by one, by the activated clamped gate."""

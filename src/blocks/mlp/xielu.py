@@ -1,12 +1,14 @@
 """`XIELU`: an activation with two learned slopes."""
 
 import math
+from typing import Annotated
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from blocks.core.block import Block
+from blocks.core.bounds import positive
 from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
@@ -66,16 +68,11 @@ class XIELU(Block, kw_only=True):
         Apertus Project, Apertus, 2025, arXiv:2509.14233.
     """
 
-    beta: float = 0.5
+    beta: Annotated[float, positive("; the paper has 0.5")] = 0.5
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     positive_init: Initializer = _POSITIVE
     negative_init: Initializer = _NEGATIVE
-
-    def check_fields(self) -> None:
-        """Validate the slope."""
-        if self.beta <= 0.0:
-            raise ValueError(f"beta={self.beta} must be positive; the paper has 0.5.")
 
     @nn.compact
     @typed

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.norms.affine import affine
 
@@ -44,17 +45,12 @@ class GroupNorm(Block, kw_only=True):
         Wu and He, Group Normalization, 2018, arXiv:1803.08494.
     """
 
-    num_groups: int
+    num_groups: Size
     epsilon: float = 1e-5
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     scale_init: Initializer = nn.initializers.ones
     bias_init: Initializer = nn.initializers.zeros
-
-    def check_fields(self) -> None:
-        """Validate the number of groups."""
-        if self.num_groups < 1:
-            raise ValueError(f"num_groups={self.num_groups} must be at least 1.")
 
     @nn.compact
     @typed

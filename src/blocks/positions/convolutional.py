@@ -10,6 +10,7 @@ from flax.linen.dtypes import promote_dtype
 from blocks.context import Context
 from blocks.convolution import convolve
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.mlp.activations import gelu
@@ -51,18 +52,12 @@ class ConvolutionalPositions(Block, kw_only=True):
         Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868.
     """
 
-    width: int
-    num_groups: int = 1
+    width: Size
+    num_groups: Size = 1
     activation: Callable[[Array], Array] = gelu
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
-
-    def check_fields(self) -> None:
-        """Validate sizes."""
-        for name in ("width", "num_groups"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
 
     @property
     def sees_ahead(self) -> bool:

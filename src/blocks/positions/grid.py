@@ -1,11 +1,14 @@
 """Two-dimensional absolute positions, for patches of images."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from blocks.core.block import Block
+from blocks.core.bounds import Size, positive
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.positions.sinusoidal import sinusoids
@@ -42,17 +45,11 @@ class GridPositions(Block, kw_only=True):
         Dosovitskiy et al., An Image is Worth 16x16 Words, 2020, arXiv:2010.11929, section 3.2.
     """
 
-    rows: int
-    columns: int
+    rows: Size
+    columns: Size
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate the size of the grid."""
-        for name in ("rows", "columns"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
 
     @nn.compact
     @typed
@@ -90,12 +87,7 @@ class SinusoidalGrid(Block, kw_only=True):
         He et al., Masked Autoencoders Are Scalable Vision Learners, 2021, arXiv:2111.06377.
     """
 
-    max_wavelength: float = 10_000.0
-
-    def check_fields(self) -> None:
-        """Validate the base."""
-        if self.max_wavelength <= 0:
-            raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
+    max_wavelength: Annotated[float, positive()] = 10_000.0
 
     @typed
     def __call__(

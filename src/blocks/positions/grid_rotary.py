@@ -1,11 +1,13 @@
 """`GridRoPE`: rotary positions of patches of an image, by row and by column."""
 
 import math
+from typing import Annotated
 
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
+from blocks.core.bounds import positive
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.positions.cells import cells, check_grid, check_image
 from blocks.positions.rotary import turn
@@ -47,13 +49,11 @@ class GridRoPE(QKTransform, kw_only=True):
     rows: int
     columns: int
     extra_tokens: int = 1
-    theta: float = 100.0
+    theta: Annotated[float, positive("; 100 is usual")] = 100.0
 
     def check_fields(self) -> None:
         """Validate the size of the grid and the base."""
         check_grid(self)
-        if self.theta <= 0:
-            raise ValueError(f"theta={self.theta} must be positive; 100 is usual.")
 
     @typed
     def __call__(

@@ -1,10 +1,13 @@
 """Learned absolute positions."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from blocks.core.block import Block
+from blocks.core.bounds import Size, at_least
 from blocks.core.checks import check_values
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -38,18 +41,11 @@ class LearnedPositions(Block, kw_only=True):
         Gehring et al., Convolutional Sequence to Sequence Learning, 2017, arXiv:1705.03122.
     """
 
-    max_length: int
-    offset: int = 0
+    max_length: Size
+    offset: Annotated[int, at_least(0, ", the first row")] = 0
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     embedding_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate the size of the table."""
-        if self.max_length < 1:
-            raise ValueError(f"max_length={self.max_length} must be at least 1.")
-        if self.offset < 0:
-            raise ValueError(f"offset={self.offset} must be at least 0, the first row.")
 
     @nn.compact
     @typed

@@ -1,9 +1,12 @@
 """`QueryTemperature`: queries that grow with their position."""
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Float, typed
 
 
@@ -38,15 +41,8 @@ class QueryTemperature(QKTransform, kw_only=True):
         Meta, The Llama 4 Herd, 2025 (the rule is in its published code).
     """
 
-    interval: int = 8192
-    scale: float = 0.1
-
-    def check_fields(self) -> None:
-        """Validate the interval and the factor."""
-        if self.interval < 1:
-            raise ValueError(f"interval={self.interval} must be at least 1; Llama 4 has 8192.")
-        if self.scale < 0.0:
-            raise ValueError(f"scale={self.scale} must be at least 0; Llama 4 has 0.1.")
+    interval: Annotated[int, at_least(1, "; Llama 4 has 8192")] = 8192
+    scale: Annotated[float, at_least(0, "; Llama 4 has 0.1")] = 0.1
 
     @typed
     def __call__(

@@ -1,9 +1,12 @@
 """`RoPE`: rotary positions, by which products of queries and keys depend on distance."""
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
+from blocks.core.bounds import positive
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.positions.scalings import RoPEScaling
 
@@ -88,15 +91,13 @@ class RoPE(QKTransform, kw_only=True):
         Su et al., RoFormer, 2021, arXiv:2104.09864.
     """
 
-    theta: float = 10_000.0
+    theta: Annotated[float, positive("; 10_000 is usual")] = 10_000.0
     fraction: float = 1.0
     interleaved: bool = False
     scaling: RoPEScaling | None = None
 
     def check_fields(self) -> None:
         """Validate the base and the fraction of rotated features."""
-        if self.theta <= 0:
-            raise ValueError(f"theta={self.theta} must be positive; 10_000 is usual.")
         if not 0.0 < self.fraction <= 1.0:
             raise ValueError(f"fraction={self.fraction} must be above 0 and at most 1.")
 

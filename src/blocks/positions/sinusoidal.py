@@ -1,8 +1,11 @@
 """Sinusoidal absolute positions, without parameters."""
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
 from blocks.core.block import Block
+from blocks.core.bounds import at_least, positive
 from blocks.core.typing import Array, Dtype, Float, Int, typed
 
 
@@ -61,18 +64,11 @@ class SinusoidalPositions(Block, kw_only=True):
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.5.
     """
 
-    max_wavelength: float = 10_000.0
+    max_wavelength: Annotated[float, positive()] = 10_000.0
     interleaved: bool = True
     endpoint: bool = False
-    offset: int = 0
+    offset: Annotated[int, at_least(0, ", the first position")] = 0
     dtype: Dtype | None = None
-
-    def check_fields(self) -> None:
-        """Validate the base."""
-        if self.max_wavelength <= 0:
-            raise ValueError(f"max_wavelength={self.max_wavelength} must be positive.")
-        if self.offset < 0:
-            raise ValueError(f"offset={self.offset} must be at least 0, the first position.")
 
     @typed
     def __call__(

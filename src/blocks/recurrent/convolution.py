@@ -1,6 +1,7 @@
 """`ShortConvolution`: a causal depthwise convolution over the last few tokens."""
 
 import math
+from typing import Annotated
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import at_least
 from blocks.core.initializers import VarianceScaling
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
 from blocks.recurrent.state import recall, remember
@@ -74,16 +76,11 @@ class ShortConvolution(Block, kw_only=True):
         Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.
     """
 
-    width: int = 4
+    width: Annotated[int, at_least(1, ", the token itself")] = 4
     use_bias: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = TORCH_UNIFORM
-
-    def check_fields(self) -> None:
-        """Validate the width."""
-        if self.width < 1:
-            raise ValueError(f"width={self.width} must be at least 1, the token itself.")
 
     @nn.compact
     @typed

@@ -1,10 +1,13 @@
 """Feature maps of queries and keys for linear attention."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from blocks.core.block import Block
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
 
@@ -121,14 +124,9 @@ class Hedgehog(FeatureMap, kw_only=True):
         Zhang et al., LoLCATs, 2024, arXiv:2410.10254 (the softmaxes, in its published code).
     """
 
-    features: int | None = None
+    features: Annotated[int, at_least(1, "; head_dim is usual")] | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = identity
-
-    def check_fields(self) -> None:
-        """Validate the number of features."""
-        if self.features is not None and self.features < 1:
-            raise ValueError(f"features={self.features} must be at least 1; head_dim is usual.")
 
     @nn.compact
     @typed

@@ -1,11 +1,12 @@
 """Layouts that scale the residual stream or sublayers, for stable training of deep models."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from blocks.core.bounds import at_least
 from blocks.core.errors.location import reported
 from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Initializer
@@ -39,12 +40,7 @@ class DeepNorm(SequentialResidual, kw_only=True):
         Wang et al., DeepNet, 2022, arXiv:2203.00555.
     """
 
-    depth: int
-
-    def check_fields(self) -> None:
-        """Validate the depth."""
-        if self.depth < 1:
-            raise ValueError(f"depth={self.depth} must be at least 1, the layers of the stack.")
+    depth: Annotated[int, at_least(1, ", the layers of the stack")]
 
     def step(self, x: Array, name: str, sublayer: Sublayer, norm: NamedNorm) -> Array:
         """Run a sublayer on the residual stream, and normalise the new, scaled sum."""

@@ -1,5 +1,8 @@
 """`ScaledResidual`: a layout that multiplies what sublayers add by a constant."""
 
+from typing import Annotated
+
+from blocks.core.bounds import positive
 from blocks.residual.layout import Sublayer
 from blocks.residual.wrapper import WrapperResidual
 
@@ -31,12 +34,7 @@ class ScaledResidual(WrapperResidual, kw_only=True):
         Yang et al., Tensor Programs VI, 2023, arXiv:2310.02244 (the factor for depth).
     """
 
-    scale: float
-
-    def check_fields(self) -> None:
-        """Validate the factor."""
-        if self.scale <= 0.0:
-            raise ValueError(f"scale={self.scale} must be positive; Granite has 0.22.")
+    scale: Annotated[float, positive("; Granite has 0.22")]
 
     def wrap(self, name: str, sublayer: Sublayer, embed: int, deterministic: bool) -> Sublayer:
         """Scale the output."""

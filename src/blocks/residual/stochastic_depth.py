@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 
+from blocks.core.bounds import Rate
 from blocks.residual.layout import Sublayer
 from blocks.residual.wrapper import WrapperResidual
 
@@ -31,12 +32,7 @@ class StochasticDepth(WrapperResidual, kw_only=True):
         Huang et al., Deep Networks with Stochastic Depth, 2016, arXiv:1603.09382.
     """
 
-    rate: float
-
-    def check_fields(self) -> None:
-        """Validate the rate."""
-        if not 0.0 <= self.rate < 1.0:
-            raise ValueError(f"rate={self.rate} must be at least 0 and below 1.")
+    rate: Rate
 
     @nn.compact
     def wrap(self, name: str, sublayer: Sublayer, embed: int, deterministic: bool) -> Sublayer:

@@ -1,9 +1,12 @@
 """Masks by order and position: causal, sliding window, chunked, strided, prefix."""
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
 from blocks.attention.masks.mask import Mask
 from blocks.context import Coordinates
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Bool, typed
 
 
@@ -42,12 +45,7 @@ class SlidingWindow(Mask):
         Beltagy et al., Longformer, 2020, arXiv:2004.05150.
     """
 
-    window: int
-
-    def check_fields(self) -> None:
-        """Validate the window."""
-        if self.window < 1:
-            raise ValueError(f"window={self.window} must be at least 1, the token itself.")
+    window: Annotated[int, at_least(1, ", the token itself")]
 
     @property
     def lookback(self) -> int | None:
@@ -77,12 +75,7 @@ class ChunkedLocal(Mask):
         layers, in its published code).
     """
 
-    size: int
-
-    def check_fields(self) -> None:
-        """Validate the size."""
-        if self.size < 1:
-            raise ValueError(f"size={self.size} must be at least 1, the token itself.")
+    size: Annotated[int, at_least(1, ", the token itself")]
 
     @property
     def lookback(self) -> int | None:
@@ -111,12 +104,7 @@ class Dilated(Mask):
         Beltagy et al., Longformer, 2020, arXiv:2004.05150, section 3.1.
     """
 
-    step: int
-
-    def check_fields(self) -> None:
-        """Validate the step."""
-        if self.step < 1:
-            raise ValueError(f"step={self.step} must be at least 1, which sees every token.")
+    step: Annotated[int, at_least(1, ", which sees every token")]
 
     @typed
     def __call__(
@@ -142,12 +130,7 @@ class Prefix(Mask):
         Raffel et al., T5, 2019, arXiv:1910.10683, section 3.2.1.
     """
 
-    length: int
-
-    def check_fields(self) -> None:
-        """Validate the length."""
-        if self.length < 0:
-            raise ValueError(f"length={self.length} must be at least 0.")
+    length: Annotated[int, at_least(0)]
 
     @typed
     def __call__(
