@@ -33,7 +33,7 @@ from blocks.attention.values import ValueTransform
 from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context, Coordinates, locate
 from blocks.core.block import Block
-from blocks.core.bounds import Rate
+from blocks.core.bounds import Rate, Size
 from blocks.core.errors.location import Location, where
 from blocks.core.errors.words import shown
 from blocks.core.initializers import LECUN_NORMAL
@@ -69,7 +69,7 @@ class Attention(Block, kw_only=True):
     qk: ClassVar[tuple[QKTransform, ...]] = ()  # declared by the subclasses that have them
     values: ClassVar[tuple[ValueTransform, ...]] = ()
 
-    num_heads: int
+    num_heads: Size
     mask: Mask | None = None
     position: QKTransform | None = None
     gate: HeadTransform | None = None

@@ -10,6 +10,7 @@ from blocks.attention.attention import Attention, Sides
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Norm, Template
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -104,21 +105,17 @@ class LatentAttention(Attention, kw_only=True):
         DeepSeek-AI, DeepSeek-V2, 2024, arXiv:2405.04434, section 2.1 and appendix C.
     """
 
-    head_dim: int
-    rope_dim: int
-    kv_rank: int
-    q_rank: int | None = None
-    value_dim: int | None = None
+    head_dim: Size
+    rope_dim: Size
+    kv_rank: Size
+    q_rank: Size | None = None
+    value_dim: Size | None = None
     position: QKTransform | None = RoPE()
     norm: Template[Norm] = RMSNorm()
     use_bias: bool = False
 
     def check_fields(self) -> None:
-        """Validate sizes, rates and options."""
-        for name in ("num_heads", "head_dim", "rope_dim", "kv_rank", "q_rank", "value_dim"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name}={size} must be at least 1.")
+        """Validate that features turn in pairs, and options."""
         if isinstance(self.position, RoPE):
             turning = int(self.rope_dim * self.position.fraction)
             if turning % 2:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from blocks.attention.attention import Attention
 from blocks.attention.qk import QKTransform
 from blocks.attention.values import ValueTransform
+from blocks.core.bounds import Size
 from blocks.core.errors.words import divisors
 from blocks.core.typing import Array, Initializer
 from blocks.linear import Linear
@@ -84,17 +85,13 @@ class MultiHeadAttention(Attention, kw_only=True):
 
     qk: tuple[QKTransform, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
     values: tuple[ValueTransform, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
-    num_kv_heads: int | None = None
-    head_dim: int | None = None
+    num_kv_heads: Size | None = None
+    head_dim: Size | None = None
     use_bias: bool | Biases = True
     out_kernel_init: Initializer | None = None
 
     def check_fields(self) -> None:
-        """Validate heads, sizes, rates and options."""
-        for name in ("num_heads", "num_kv_heads", "head_dim"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name}={size} must be at least 1.")
+        """Validate that heads divide, and options."""
         if self.num_kv_heads and self.num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_kv_heads={self.num_kv_heads} must divide num_heads={self.num_heads}; "

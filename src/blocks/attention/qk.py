@@ -1,10 +1,13 @@
 """Transforms of queries and keys before their product: norms and bounds."""
 
+from typing import Annotated, TypeAlias
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import positive
 from blocks.core.slots import Inner, Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.rms_norm import RMSNorm
@@ -120,10 +123,7 @@ class FullWidthQKNorm(QKTransform, kw_only=True):
         return fresh(self.norm, name=name)(x.reshape(*x.shape[:2], -1)).reshape(x.shape)
 
 
-def check_limit(limit: float) -> None:
-    """Validate that a bound is positive."""
-    if limit <= 0.0:
-        raise ValueError(f"limit={limit} must be positive; OLMo and MPT models have 6 or 8.")
+Limit: TypeAlias = Annotated[float, positive("; OLMo and MPT models have 6 or 8")]
 
 
 class ClipQK(QKTransform, kw_only=True):
@@ -155,11 +155,7 @@ class ClipQK(QKTransform, kw_only=True):
         Groeneveld et al., OLMo, 2024, arXiv:2402.00838.
     """
 
-    limit: float
-
-    def check_fields(self) -> None:
-        """Validate the bound."""
-        check_limit(self.limit)
+    limit: Limit
 
     @typed
     def __call__(

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
-from blocks.attention.qk import check_limit
+from blocks.attention.qk import Limit
 from blocks.carry import AndCarry
 from blocks.core.block import Block
 from blocks.core.bounds import Size
@@ -168,11 +168,7 @@ class ClipValue(ValueTransform, kw_only=True):
         Groeneveld et al., OLMo, 2024, arXiv:2402.00838.
     """
 
-    limit: float
-
-    def check_fields(self) -> None:
-        """Validate the bound."""
-        check_limit(self.limit)
+    limit: Limit
 
     @typed
     def __call__(

@@ -1,11 +1,13 @@
 """`PatchEmbedding`: an image as a sequence of vectors."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
-from blocks.core.bounds import Rate
+from blocks.core.bounds import Rate, Size, at_least
 from blocks.core.initializers import LECUN_NORMAL, Normal
 from blocks.core.slots import GridPosition, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -52,11 +54,11 @@ class PatchEmbedding(Block, kw_only=True):
         Darcet et al., Vision Transformers Need Registers, 2023, arXiv:2309.16588.
     """
 
-    size: int
-    features: int
+    size: Size
+    features: Size
     position: GridPosition | None = None
-    extra_tokens: int = 0
-    token_positions: int = 0
+    extra_tokens: Annotated[int, at_least(0)] = 0
+    token_positions: Annotated[int, at_least(0)] = 0
     embedding_norm: Norm | None = None
     use_bias: bool = True
     dropout_rate: Rate = 0.0
@@ -66,11 +68,7 @@ class PatchEmbedding(Block, kw_only=True):
     tokens_init: Initializer = Normal(0.02)
 
     def check_fields(self) -> None:
-        """Validate sizes and rates."""
-        least = {"size": 1, "features": 1, "extra_tokens": 0, "token_positions": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {bound}.")
+        """Validate which extra tokens have positions."""
         if self.token_positions > self.extra_tokens:
             raise ValueError(
                 f"token_positions={self.token_positions} must be at most "

@@ -1,10 +1,13 @@
 """`MultiTokenLM`: a language model that predicts several next tokens."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks.context import Context, locate
 from blocks.core.block import Block, fresh
+from blocks.core.bounds import at_least
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.typing import Array, Bool, Dtype, Float, Initializer, Int, typed
@@ -109,18 +112,14 @@ class MultiTokenLM(Block, kw_only=True):
 
     model: LanguageModel
     block: Template[Mixer]
-    depth: int = 1
+    depth: Annotated[int, at_least(1, "; without, use the model alone")] = 1
     norm: Template[Norm] = RMSNorm()
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
 
     def check_fields(self) -> None:
-        """Validate the depth, and that layers are causal."""
-        if self.depth < 1:
-            raise ValueError(
-                f"depth={self.depth} must be at least 1; without, use the model alone."
-            )
+        """Validate that the model has logits, and that layers are causal."""
         if not hasattr(self.model, "logits"):
             raise TypeError(
                 f"model={self.model!r} has no method `logits`, as a language model has; give a "

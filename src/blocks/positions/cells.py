@@ -17,17 +17,6 @@ class OnGrid(Protocol):
     extra_tokens: int
 
 
-def check_grid(part: OnGrid) -> None:
-    """Validate the size of a grid.
-
-    Raises:
-        ValueError: a size below 1, or a negative number of extra tokens.
-    """
-    for name, least in {"rows": 1, "columns": 1, "extra_tokens": 0}.items():
-        if getattr(part, name) < least:
-            raise ValueError(f"{name}={getattr(part, name)} must be at least {least}.")
-
-
 def check_image(part: OnGrid, inputs: AttentionInputs) -> None:
     """Check that the tokens of a call are those of an image of this grid.
 

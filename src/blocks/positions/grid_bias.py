@@ -1,6 +1,6 @@
 """`GridBias`: a learned bias for each head and offset between two patches of an image."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -9,9 +9,10 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.attention.scores import ScoreModification
 from blocks.carry import AndCarry
 from blocks.context import Coordinates
+from blocks.core.bounds import Size, at_least
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Dtype, Float, Initializer
-from blocks.positions.cells import cells, check_grid, check_image
+from blocks.positions.cells import cells, check_image
 from blocks.positions.relative_bias import shared_table
 
 
@@ -47,15 +48,11 @@ class GridBias(ScoreModification, kw_only=True):
         arXiv:2103.14030, section 3.2.
     """
 
-    rows: int
-    columns: int
-    extra_tokens: int = 1
+    rows: Size
+    columns: Size
+    extra_tokens: Annotated[int, at_least(0)] = 1
     param_dtype: Dtype = jnp.float32
     bias_init: Initializer = Normal(0.02)
-
-    def check_fields(self) -> None:
-        """Validate the size of the grid."""
-        check_grid(self)
 
     @nn.compact
     def parameters(self, num_heads: int, inputs: AttentionInputs) -> Any:

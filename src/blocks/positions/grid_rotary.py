@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
-from blocks.core.bounds import positive
+from blocks.core.bounds import Size, at_least, positive
 from blocks.core.typing import Array, Float, Int, typed
-from blocks.positions.cells import cells, check_grid, check_image
+from blocks.positions.cells import cells, check_image
 from blocks.positions.rotary import turn
 
 
@@ -46,14 +46,10 @@ class GridRoPE(QKTransform, kw_only=True):
         Heo et al., Rotary Position Embedding for Vision Transformer, 2024, arXiv:2403.13298.
     """
 
-    rows: int
-    columns: int
-    extra_tokens: int = 1
+    rows: Size
+    columns: Size
+    extra_tokens: Annotated[int, at_least(0)] = 1
     theta: Annotated[float, positive("; 100 is usual")] = 100.0
-
-    def check_fields(self) -> None:
-        """Validate the size of the grid and the base."""
-        check_grid(self)
 
     @typed
     def __call__(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import fresh
+from blocks.core.bounds import Size
 from blocks.core.slots import Norm, Template
 from blocks.core.typing import Array, Dtype, Initializer, Key
 from blocks.norms.rms_norm import RMSNorm
@@ -81,8 +82,8 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         Dao and Gu, Mamba-2, 2024, arXiv:2405.21060 (the decay and its start).
     """
 
-    num_key_heads: int | None = None
-    value_dim: int | None = None
+    num_key_heads: Size | None = None
+    value_dim: Size | None = None
     convolution: Template[ShortConvolution | None] = ShortConvolution()
     norm: Norm = RMSNorm()
     rate_init: Initializer = log_rates
@@ -90,8 +91,7 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
 
     def check_fields(self) -> None:
         """Validate sizes and heads."""
-        super().check_fields()
-        self.check_sizes("num_key_heads", "value_dim", shared="num_key_heads")
+        self.check_shared("num_key_heads")
 
     def project(self, x: Array, context: Context | None) -> tuple[Array, Array, Array]:
         """Project, convolve and activate."""

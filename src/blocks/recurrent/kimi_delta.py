@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from blocks.core.bounds import Size
 from blocks.core.typing import Array
 from blocks.recurrent.feature_delta_rule import feature_delta_rule
 from blocks.recurrent.gated_delta import GatedDeltaNet, RuleArrays
@@ -57,13 +58,8 @@ class KimiDeltaAttention(GatedDeltaNet, kw_only=True):
         Kimi Team, Kimi Linear, 2025, arXiv:2510.26692.
     """
 
-    rank: int | None = None
-    chunk_size: int = 16
-
-    def check_fields(self) -> None:
-        """Validate sizes and heads."""
-        super().check_fields()
-        self.check_sizes("rank")
+    rank: Size | None = None
+    chunk_size: Size = 16
 
     def _rule(self, arrays: RuleArrays, inputs: RecurrentInputs) -> tuple[Array, Array]:
         return feature_delta_rule(*arrays, inputs.runs, inputs.state, self.chunk_size)

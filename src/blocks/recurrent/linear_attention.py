@@ -4,6 +4,7 @@ from blocks.attention.masks import Bidirectional, Causal, Mask, visible
 from blocks.attention.multi_head import Biases
 from blocks.context import Context
 from blocks.core.block import fresh
+from blocks.core.bounds import Size
 from blocks.core.leave import leave
 from blocks.core.slots import Template
 from blocks.core.typing import Array
@@ -53,7 +54,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
         Hua et al., Transformer Quality in Linear Time, 2022, arXiv:2202.10447 (chunks).
     """
 
-    num_kv_heads: int | None = None
+    num_kv_heads: Size | None = None
     feature_map: Template[FeatureMap] = EluFeatures()
     mask: Mask | None = None
     use_bias: bool | Biases = True
@@ -65,8 +66,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
 
     def check_fields(self) -> None:
         """Validate sizes and heads, and that the mask has a linear form."""
-        super().check_fields()
-        self.check_sizes("num_kv_heads", shared="num_kv_heads")
+        self.check_shared("num_kv_heads")
         if not (self.mask is None or isinstance(self.mask, (Causal, Bidirectional))):
             raise ValueError(
                 f"mask={self.mask} has no linear form, as a state sums up all that came before; "

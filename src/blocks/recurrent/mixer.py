@@ -11,6 +11,7 @@ from blocks.attention.inputs import AttentionInputs
 from blocks.attention.qk import QKTransform
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import Size
 from blocks.core.errors.words import divisors
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -52,27 +53,19 @@ class RecurrentMixer(Block, kw_only=True):
         ValueError: a size below 1, or heads that do not divide.
     """
 
-    num_heads: int
-    head_dim: int | None = None
+    num_heads: Size
+    head_dim: Size | None = None
     qk: tuple[QKTransform, ...] = ()
     position: QKTransform | None = None
-    chunk_size: int = 64
+    chunk_size: Size = 64
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
     kernel_init: Initializer = LECUN_NORMAL
     out_kernel_init: Initializer | None = None
 
-    def check_fields(self) -> None:
-        """Validate sizes."""
-        self.check_sizes("num_heads", "head_dim", "chunk_size")
-
-    def check_sizes(self, *names: str, shared: str | None = None) -> None:
-        """Validate sizes by name, and that a field of `shared` heads divides `num_heads`."""
-        for name in names:
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name}={size} must be at least 1.")
-        heads = shared and getattr(self, shared)
+    def check_shared(self, shared: str) -> None:
+        """Validate that a field of `shared` heads divides `num_heads`."""
+        heads = getattr(self, shared)
         if heads and self.num_heads % heads:
             raise ValueError(
                 f"{shared}={heads} must divide num_heads={self.num_heads}; "

@@ -1,6 +1,7 @@
 """`HyperConnections`: several residual streams, mixed by learned, input-dependent weights."""
 
 from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import flax.linen as nn
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 
 from blocks.context import Context
 from blocks.core.block import Block
+from blocks.core.bounds import at_least
 from blocks.core.initializers import Constant
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 from blocks.residual.layout import NamedNorm, Sublayer
@@ -106,7 +108,7 @@ class HyperConnections(StreamResidual, kw_only=True):
         Zhu et al., Hyper-Connections, 2024, arXiv:2409.19606.
     """
 
-    num_streams: int
+    num_streams: Annotated[int, at_least(2, "; PreNorm carries one")]
     param_dtype: Dtype = jnp.float32
     read_init: Initializer = one_stream
 
@@ -114,13 +116,6 @@ class HyperConnections(StreamResidual, kw_only=True):
     def streams(self) -> int:
         """The number of streams."""
         return self.num_streams
-
-    def check_fields(self) -> None:
-        """Validate that there are at least two streams."""
-        if self.num_streams < 2:
-            raise ValueError(
-                f"num_streams={self.num_streams} must be at least 2; PreNorm carries one."
-            )
 
     @nn.compact
     @typed
