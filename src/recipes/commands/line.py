@@ -16,6 +16,7 @@ from recipes.commands.evaluate import Eval
 from recipes.commands.export import Export
 from recipes.commands.failures import explained, unwritable
 from recipes.commands.output import guarded_outputs
+from recipes.commands.plan import Plan
 from recipes.commands.sample import Sample
 from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
@@ -79,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
 
 
-def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Compare | Presets | Export:
+def parse(
+    words: Sequence[str],
+) -> Train | Sample | Eval | Size | Plan | Compare | Presets | Export:
     """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
@@ -94,6 +97,7 @@ def parse(words: Sequence[str]) -> Train | Sample | Eval | Size | Compare | Pres
         | Annotated[Sample, tyro.conf.subcommand("sample")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size", default=Size(**settings))]
+        | Annotated[Plan, tyro.conf.subcommand("plan")]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]

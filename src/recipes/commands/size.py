@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from recipes.config import Recipe
+from recipes.config import GPTConfig, Recipe
 from recipes.data import build_tokenizer, load_corpus
 from recipes.presets import ABOUT, PRESETS
 from recipes.runs.folder import is_published
@@ -31,10 +31,7 @@ class Size(Recipe):
 
             print(summary_of(Path(self.preset)))
             return 0
-        model = self.model
-        if model.vocab_size is None:
-            tokenizer = build_tokenizer(self.tokenizer, load_corpus(*self.data))
-            model = replace(model, vocab_size=tokenizer.vocab_size)
+        model = known_vocabulary(self)
 
         from recipes.size import size_of
 
@@ -46,9 +43,9 @@ class Size(Recipe):
         for part, count in size.parameters.items():
             print(f"{part:<22}{count:>15,}{100 * count / size.total:>8.1f} %")
         print(f"{'parameters':<22}{size.total:>15,}\n")
-        print(f"{'weights':<22}{_bytes(size.weight_bytes):>15}   float32")
-        print(f"{'training':<22}{_bytes(size.training_bytes):>15}   + activations")
-        print(f"{'cache':<22}{_bytes(size.cache_bytes):>15}   per sequence\n")
+        print(f"{'weights':<22}{in_units(size.weight_bytes):>15}   float32")
+        print(f"{'training':<22}{in_units(size.training_bytes):>15}   + activations")
+        print(f"{'cache':<22}{in_units(size.cache_bytes):>15}   per sequence\n")
         print(f"{'forward':<22}{size.forward_flops / 1e6:>9,.1f} MFLOP   per token")
         print(f"{'training':<22}{size.training_flops / 1e6:>9,.1f} MFLOP   per token")
         return 0
@@ -81,7 +78,21 @@ class Presets:
         return 0
 
 
-def _bytes(count: float) -> str:
+def known_vocabulary(recipe: Recipe) -> GPTConfig:
+    """The model of a recipe, with the vocabulary of its text where it names none."""
+    if recipe.model.vocab_size is not None:
+        return recipe.model
+    tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data))
+    return replace(recipe.model, vocab_size=tokenizer.vocab_size)
+
+
+def in_units(count: float) -> str:
+    """Write a number of bytes.
+
+    Example:
+        >>> in_units(1536)
+        '1.5 KiB'
+    """
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:,.1f} {unit}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
@@ -64,7 +64,7 @@ def make_mesh(text: str | None) -> Mesh | None:
 
 def spec_of(
     shape: Sequence[int],
-    mesh: Mesh | jax.sharding.AbstractMesh,
+    mesh: Mesh | AbstractMesh,
     names: Iterable[str] | None = None,
     taken: Sequence[tuple[str, ...]] = (),
 ) -> PartitionSpec:
@@ -96,7 +96,7 @@ def spec_of(
     return PartitionSpec(*(tuple(axes) or None for axes in split))
 
 
-def parameter_spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+def parameter_spec(name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> PartitionSpec:
     """How a parameter is split: by `tensor` and `expert` as its name says, by `fsdp` by size.
 
     An axis that the mesh does not divide is not split. Names that are not known are split by `fsdp`
@@ -119,7 +119,7 @@ def parameter_spec(name: str, shape: tuple[int, ...], mesh: Mesh) -> PartitionSp
     return PartitionSpec(*[None] * layers, *spec_of(shape[layers:], mesh, by_size, taken))
 
 
-def state_shardings(state: Any, mesh: Mesh) -> Any:
+def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
     """Where each leaf of a training state lies; slots of the optimiser lie as their parameters.
 
     Args:

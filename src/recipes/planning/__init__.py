@@ -1,0 +1,1 @@
+"""Planning of a training without its hardware: memory, work, network and time of one step."""
