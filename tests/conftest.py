@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from _build.compiler import (
-    HALF_KEPT,
+    NOT_KEPT,
     forget_programs_if_many,
     kept_programs,
     kept_programs_variables,
@@ -44,7 +44,8 @@ ALWAYS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sets the flags before JAX reads them, for this process and those that it starts."""
-    config.addinivalue_line("filterwarnings", f"ignore:{HALF_KEPT}")
+    for start in NOT_KEPT:
+        config.addinivalue_line("filterwarnings", f"ignore:{start}")
     os.environ["XLA_FLAGS"] = quick_flags()
     gc.set_threshold(20_000, 10, 10)  # traces make many objects, and searches read them all
     if "PYTEST_XDIST_WORKER" not in os.environ:

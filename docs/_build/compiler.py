@@ -15,9 +15,11 @@ FLAGS = {"--xla_cpu_use_fusion_emitters": "false", "--xla_cpu_parallel_codegen_s
 PROGRAMS = Path(__file__).parents[2] / ".cache" / "programs"
 PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
 
-# How JAX begins to say that half a program was kept, by a process that ended or still writes; it
-# compiles that one anew.
-HALF_KEPT = "Error reading persistent compilation cache entry"
+# How JAX begins to say that half a program was kept, by a process that ended or still writes, or
+# that there was no room for one; it compiles that one anew.
+NOT_KEPT = tuple(
+    f"Error {verb} persistent compilation cache entry" for verb in ("reading", "writing")
+)
 
 
 def kept_programs() -> dict[str, str | float]:
@@ -34,8 +36,8 @@ def kept_programs() -> dict[str, str | float]:
 
 
 def kept_programs_variables() -> dict[str, str]:
-    """Variables by which processes share `PROGRAMS` too, silent about programs half kept."""
-    filters = [os.environ.get("PYTHONWARNINGS"), f"ignore:{HALF_KEPT}"]
+    """Variables by which processes share `PROGRAMS` too, silent about programs not kept."""
+    filters = [os.environ.get("PYTHONWARNINGS"), *(f"ignore:{start}" for start in NOT_KEPT)]
     return {
         **{name.upper(): str(value) for name, value in kept_programs().items()},
         "PYTHONWARNINGS": ",".join(filter(None, filters)),

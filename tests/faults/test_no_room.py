@@ -23,8 +23,7 @@ def check_refused(code: int, said: str) -> None:
     """One sentence of cause and one of fix."""
     assert code == 2, said
     assert "Traceback" not in said
-    # JAX warns where it cannot keep a program.
-    cause, fix = said.splitlines()[-2:]
+    cause, fix = said.splitlines()
     assert cause.startswith("error: ")
     assert fix.startswith("fix:   Make room or mend the permissions")
 
