@@ -64,6 +64,7 @@ from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import build_optimizer
 from recipes.trainer.sharding import create_on, make_mesh
+from recipes.trainer.spikes import SpikeStep, no_losses
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
 
@@ -166,7 +167,8 @@ def initial_state(
     def create(params: Any) -> TrainState:
         if params is None:
             params = jax.jit(model.init)(initial, jnp.zeros((1, 1), jnp.int32))["params"]
-        return TrainState.create(apply_fn=model.apply, params=params, tx=tx, key=training)
+        options = {"tx": tx, "key": training, "extra": no_losses()}
+        return TrainState.create(apply_fn=model.apply, params=params, **options)
 
     return create_on(mesh, create, params)
 
@@ -200,17 +202,17 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     mesh = make_mesh(recipe.trainer.mesh)
     state = initial_state(recipe, model, start.params if start else None, mesh)
     saved = restore(state, batches, folder, resume)
-    begin = int(saved.state.step)
-    record(recipe, folder, tokenizer, corpus, step=begin)
+    record(recipe, folder, tokenizer, corpus, step=saved.step)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
-    trainer = Trainer(saved.state, loss=next_token_loss, step=train_step, checks=checked, **options)
+    step = SpikeStep(train_step, skip=recipe.trainer.skip_spikes)
+    trainer = Trainer(saved.state, loss=next_token_loss, step=step, checks=checked, **options)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:
         session.say(opening(recipe, corpus, folder, saved))
         if session.lacks_sample:
-            session.show(begin, excerpt(recipe, model, trainer.state.params, tokenizer, corpus))
+            session.show(saved.step, excerpt(recipe, model, saved.state.params, tokenizer, corpus))
         for row in session.rows(batches):
             params = trainer.state.params
             if row["step"] % recipe.trainer.eval_every == 0 or row["step"] == end:

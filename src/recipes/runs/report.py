@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recipes.trainer.checkpoints import Restored
     from recipes.trainer.loop import Row, Trainer
     from recipes.trainer.not_finite import NotFiniteError
-    from recipes.trainer.settings import OptimizerSettings
+    from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
 PROGRAM = "python -m recipes.nanogpt"
 
@@ -80,6 +80,19 @@ def failed_after(step: int, what: str, error: Exception, folder: RunFolder) -> R
         f"The {what} after step {step} failed: {lines[0].rstrip('.')}. The step is saved.",
         "Repeat with --debug to see where, then go on with "
         f"{PROGRAM} train --run-dir {quoted(folder.path)} --resume auto",
+    )
+
+
+def spiked(row: Row, settings: TrainerSettings) -> str:
+    """The line after steps whose loss rose far above those before."""
+    what = (
+        "it changed nothing"
+        if settings.skip_spikes
+        else "--trainer.skip-spikes leaves such steps out"
+    )
+    return (
+        f"The loss spiked on the way to step {row['step']}, whose row has the mean "
+        f"{row['train_loss']:.3f}; {what}."
     )
 
 

@@ -11,7 +11,7 @@ from recipes.config import Recipe
 from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE, Resume, RunFolder
 from recipes.runs.pictures import Pictures
-from recipes.runs.report import failed_after, given_up, stopped
+from recipes.runs.report import failed_after, given_up, spiked, stopped
 from recipes.runs.trackers import NoTracker, Tracker, open_tracker
 from recipes.trainer.background import BackgroundSaves
 from recipes.trainer.checkpoints import Checkpoints, Restored
@@ -168,6 +168,8 @@ class Session:
         self._pictures.add(row)
         self._use_tracker(lambda tracker: tracker.log(row))
         self._progress.row(row, log=row["step"] % self._log_every == 0)
+        if row.get("spikes"):
+            self.say(spiked(row, self._recipe.trainer))
         if "val_loss" in row or self._interrupted:
             self._save(self._trainer.state, row)
 

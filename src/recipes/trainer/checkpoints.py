@@ -55,6 +55,11 @@ class Restored:
     later: tuple[int, ...] = ()
     metrics: bytes = b""
 
+    @property
+    def step(self) -> int:
+        """Step of the state."""
+        return int(self.state.step)
+
 
 class Checkpoints:
     """The last and the best checkpoints in a folder, one folder each: `step_000250`.

@@ -23,6 +23,8 @@ class TrainerSettings:
         patience: Evaluations without a better validation loss after which training stops; it goes
             on to the last step if left out.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
+        skip_spikes: Whether a step whose loss rises far above those before changes nothing; it is
+            said in any case.
         mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
         debug_checks: Whether compiled steps check values too, such as token ids, which takes time.
         tracker: Where rows go besides metrics.jsonl: tensorboard, wandb or trackio.
@@ -37,6 +39,7 @@ class TrainerSettings:
     accumulate: int = 1
     patience: int | None = None
     max_skipped: int = 20
+    skip_spikes: bool = False
     mesh: str | None = None
     debug_checks: bool = False
     tracker: Literal["tensorboard", "wandb", "trackio"] | None = None
