@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pydoc
 import re
-from typing import Any
+import typing
+from typing import Annotated, Any
 
 import griffe
 
@@ -26,12 +29,32 @@ class Written(griffe.Extension):
         for member in list(thing.members.values()):
             if member.is_alias:
                 continue
+            if member.is_attribute:
+                member.annotation = plain(member.annotation)
             if member.docstring:
                 member.docstring.value = docstring(member.docstring.value)
             if member.is_class and any(base.path == LINEN for base in member.mro()):
                 _constructor(member)
             if member.is_module or member.is_class:
                 self._walk(member)
+
+
+def plain(annotation: Any) -> Any:
+    """An annotation without the bounds of its numbers, which the docstring says in words."""
+    if isinstance(annotation, griffe.ExprName):
+        value = pydoc.locate(annotation.canonical_path)
+        kind, *_ = typing.get_args(value) if typing.get_origin(value) is Annotated else (None,)
+        return kind.__name__ if kind in (int, float) else annotation
+    if isinstance(annotation, griffe.ExprSubscript):
+        if annotation.left.canonical_name == "Annotated":
+            return annotation.slice.elements[0]
+        return dataclasses.replace(annotation, slice=plain(annotation.slice))
+    if isinstance(annotation, griffe.ExprTuple):
+        return dataclasses.replace(annotation, elements=[plain(one) for one in annotation.elements])
+    if isinstance(annotation, griffe.ExprBinOp):
+        left, right = plain(annotation.left), plain(annotation.right)
+        return dataclasses.replace(annotation, left=left, right=right)
+    return annotation
 
 
 def docstring(text: str) -> str:
@@ -117,7 +140,7 @@ def _constructor(block: griffe.Class) -> None:
     parameters = [
         griffe.Parameter(
             name,
-            annotation=field.annotation,
+            annotation=plain(field.annotation),
             kind=griffe.ParameterKind.keyword_only,
             default=field.value,
         )

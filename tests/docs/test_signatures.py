@@ -15,3 +15,18 @@ def test_a_block_describes_the_fields_of_its_base_and_its_own_where_both_do() ->
     assert "\n    dropout_rate: dropout probability on the hidden features.\n" in text
     assert "\n    use_bias: learn biases in all three projections" in text
     assert text.count("use_bias:") == 1
+
+
+@pytest.mark.parametrize(
+    ("block", "field", "written"),
+    [
+        ("attention.multi_head.MultiHeadAttention", "num_kv_heads", "int | None"),
+        ("mlp.mlp.MLP", "dropout_rate", "float"),
+        ("attention.block_sparse.BlockSparse", "repeats", "int"),
+        ("heads.classifier.ClassifierHead", "norm", "Norm | None"),
+    ],
+)
+def test_numbers_are_written_without_their_bounds(block: str, field: str, written: str) -> None:
+    extensions = griffe.load_extensions(str(ROOT / "docs/_build/signatures.py:Written"))
+    package = griffe.load("blocks", search_paths=[ROOT / "src"], extensions=extensions)
+    assert str(package[block].parameters[field].annotation) == written
