@@ -64,10 +64,9 @@ class GPTConfig:
             if size is not None and size < 1:
                 raise RecipeError(f"{name}={size} must be at least 1.", f"Give {name} a size.")
         if self.features % self.num_heads:
-            divisors = [n for n in range(1, self.features + 1) if self.features % n == 0]
             raise RecipeError(
                 f"num_heads={self.num_heads} must divide features={self.features}.",
-                f"Use one of {', '.join(map(str, divisors))}.",
+                f"Use one of {', '.join(map(str, _divisors(self.features)))}.",
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise RecipeError(
@@ -138,7 +137,7 @@ class Recipe:
             raise RecipeError(
                 f"trainer.accumulate={self.trainer.accumulate} must divide "
                 f"batch_size={self.batch_size}.",
-                "Choose a divisor of the batch.",
+                f"Use one of {', '.join(str(n) for n in _divisors(self.batch_size))}.",
             )
         if self.trainer.mesh is not None:
             shape = MeshShape.parse(self.trainer.mesh)
@@ -171,6 +170,10 @@ class Recipe:
                 f"config.json is damaged or of another version: {reason}.",
                 "Restore it from a copy, or use the version of linen-blocks that env.json names.",
             ) from error
+
+
+def _divisors(size: int) -> list[int]:
+    return [n for n in range(1, size + 1) if size % n == 0]
 
 
 def _checked(kind: Any, fields: Any, where: str) -> Any:

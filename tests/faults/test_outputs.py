@@ -73,8 +73,11 @@ def test_characters_that_the_encoding_lacks_are_escaped(tmp_path: Path, corpus: 
     assert printed.startswith(r"\u65e5\u672c")
 
 
-# The standard input becomes the terminal of the process.
-OWN_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+# The standard input becomes the terminal of the process, whose hang-up is not ignored as by `nohup`.
+OWN_TERMINAL = (
+    "import fcntl, signal, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
 from recipes.config import Recipe
 from recipes.errors import RecipeError
-from recipes.presets import preset
+from recipes.presets import PRESETS, preset
 from recipes.runs.folder import RunFolder, is_published
 from recipes.runs.report import PROGRAM
 
@@ -150,6 +150,11 @@ def _starting_point(words: Sequence[str]) -> Recipe:
         run = Recipe.from_json(RunFolder(where.run_dir).read_config())
         if named is None or run.preset in (named, ""):
             return replace(run, preset=named or run.preset)
+        raise RecipeError(
+            f"The run in {str(where.run_dir)!r} was started from {run.preset!r}, not {named!r}.",
+            "Leave out the preset to go on with the run's own settings, or give --run-dir another "
+            "folder.",
+        )
     return preset(named or "quick")
 
 
@@ -162,4 +167,9 @@ def _sized(options: Sequence[str]) -> Recipe:
         return replace(preset("quick"), preset=name)
     if RunFolder(Path(name)).exists:
         return replace(Recipe.from_json(RunFolder(Path(name)).read_config()), preset=name)
+    if Path(name).is_dir() and name not in PRESETS:
+        raise RecipeError(
+            f"The folder {name!r} holds no config.json, of a run or of a published model.",
+            "Give the folder that `train` printed, or the name of a preset.",
+        )
     return preset(name)

@@ -35,10 +35,13 @@ class Plan:
     def __call__(self) -> int:
         """Plan, and print a table."""
         recipe, device = preset(self.preset), hardware(self.hardware)
-        accumulate = self.accumulate or recipe.trainer.accumulate
+        given = {"batch_size": self.batch_size, "accumulate": self.accumulate}
+        sizes = {"batch_size": recipe.batch_size, "accumulate": recipe.trainer.accumulate}
+        sizes |= {name: size for name, size in given.items() if size is not None}
+        accumulate = sizes["accumulate"]
         recipe = replace(
             recipe,
-            batch_size=self.batch_size or recipe.batch_size,
+            batch_size=sizes["batch_size"],
             trainer=replace(recipe.trainer, accumulate=accumulate, mesh=self.mesh),
             model=known_vocabulary(recipe),
         )

@@ -68,8 +68,11 @@ def find_texts(name: str, column: str) -> list[FileText | HubText]:
         column: Name of the column of tables that holds the text.
 
     Raises:
-        RecipeError: A folder or a pattern without texts, or a path that the system refuses.
+        RecipeError: An empty name, a folder or a pattern without texts, or a path that the system
+            refuses.
     """
+    if not name:
+        raise RecipeError("--data has an empty name.", "Give a corpus, a file or a folder.")
     if name.startswith(HUB):
         return [HubText(name.removeprefix(HUB), column)]
     path = Path(os.path.expanduser(name))
@@ -107,6 +110,8 @@ def keep_input(kept_in: Path) -> Path:
             "--data - reads the standard input, which is a terminal.", "Pipe a text in: cat a.txt |"
         )
     data = sys.stdin.buffer.read()
+    if not data:
+        raise RecipeError("--data - read nothing: the standard input is empty.", "Pipe a text in.")
     path = kept_in / "input" / f"{hashlib.sha256(data).hexdigest()[:16]}.txt"
     try:
         write_atomically(path, data)

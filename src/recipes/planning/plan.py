@@ -191,7 +191,7 @@ def _network(recipe: Recipe, shape: MeshShape, parameters: float) -> dict[str, f
     found = {
         "gather weights (fsdp)": 2 * accumulate * whole * share(shape.fsdp),
         "scatter gradients (fsdp)": accumulate * whole * share(shape.fsdp),
-        "sum gradients (data)": 2 * parameters * share(shape.data),
+        "sum gradients (data)": 2 * parameters * share(shape.data * shape.expert),
         # After attention and the MLP, forward and backward.
         "sum activations (tensor)": 4 * model.num_layers * 2 * activations * share(shape.tensor),
     }

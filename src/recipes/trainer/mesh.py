@@ -95,6 +95,10 @@ class MeshShape:
             low = batch_size - batch_size % parts
             fits = f"{low} or {low + parts}" if low else str(parts)
             each = f", {accumulate} times (accumulate)" if accumulate > 1 else ""
+            rows, rest = divmod(batch_size, self.batch_parts)
+            if accumulate > 1 and not rest:
+                most = max(n for n in range(1, accumulate) if rows % n == 0)
+                fits = f"{fits}, or accumulate={most}"
             raise RecipeError(
                 f"batch_size={batch_size} is split into {self.batch_parts} parts by --mesh {self}"
                 f"{each}, and must be a multiple of {parts}.",

@@ -108,7 +108,7 @@ class OptimizerSettings:
             raise RecipeError(
                 f"min_learning_rate={self.min_learning_rate} must be from 0 to "
                 f"learning_rate={self.learning_rate}.",
-                "A tenth of learning_rate is usual.",
+                f"Add --optimizer.min-learning-rate {self.learning_rate / 10:g}; a tenth is usual.",
             )
         if not self.muon_learning_rate > 0.0:
             raise RecipeError(

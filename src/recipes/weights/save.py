@@ -39,11 +39,12 @@ def save(
         tokenizer: The tokenizer that belongs to it.
 
     Raises:
-        RecipeError: Parameters of another model, or a folder that has weights already.
+        RecipeError: Parameters of another model, or a folder that has weights or a
+            configuration already.
     """
     folder = Path(folder)
     fields = config if isinstance(config, dict) else read_json(Path(config) / CONFIG)
-    taken = [name for name in (WEIGHTS, INDEX) if (folder / name).exists()]
+    taken = [name for name in (WEIGHTS, INDEX, CONFIG) if (folder / name).exists()]
     if taken:
         raise RecipeError(f"{str(folder)!r} has {taken[0]} already.", "Give another folder.")
     source = None if isinstance(config, dict) else Path(config)
