@@ -73,7 +73,7 @@ def test_characters_that_the_encoding_lacks_are_escaped(tmp_path: Path, corpus: 
     assert printed.startswith(r"\u65e5\u672c")
 
 
-# The standard input becomes the terminal of the process, whose hang-up is not ignored as by `nohup`.
+# The standard input becomes the terminal of the process, which minds its hang-up.
 OWN_TERMINAL = (
     "import fcntl, signal, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
