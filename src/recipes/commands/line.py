@@ -150,8 +150,12 @@ def _starting_point(words: Sequence[str]) -> Recipe:
         run = Recipe.from_json(RunFolder(where.run_dir).read_config())
         if named is None or run.preset in (named, ""):
             return replace(run, preset=named or run.preset)
+        from recipes.runs.record import differences
+
+        found = differences(run.as_json(), preset(named).as_json())
         raise RecipeError(
-            f"The run in {str(where.run_dir)!r} was started from {run.preset!r}, not {named!r}.",
+            f"The run in {str(where.run_dir)!r} was started from {run.preset!r}, not {named!r}: "
+            f"{'; '.join(found)}.",
             "Leave out the preset to go on with the run's own settings, or give --run-dir another "
             "folder.",
         )

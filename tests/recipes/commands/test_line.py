@@ -76,7 +76,11 @@ def test_a_setting_that_only_another_preset_could_have_is_read_with_its_own() ->
         ("train quick --model.dropout-rate 1", "dropout_rate=1.0 must be", "0.1 or 0.2"),
         ("train quick --model.vocab-size 300", "--model.vocab-size is not", "Leave it out"),
         ("train quick --trainer.log-every 0", "log_every=0 must be at least 1", "count"),
-        ("train quick --trainer.accumulate 3", "accumulate=3 must divide batch_size", "divisor"),
+        (
+            "train quick --trainer.accumulate 3",
+            "accumulate=3 must divide batch_size",
+            "Use one of 1, 2, 4, 8, 16",
+        ),
         ("train quick --optimizer.beta1 2", "beta1=2.0 must be", "0.9"),
         ("train quick --batch-size 0", "batch_size=0 must be at least 1", "12"),
         ("train quick --seed -1", "seed=-1 is out of range", "4294967295"),
