@@ -1,5 +1,6 @@
 """Meshes that do not fit the batch, and runs that go on with other devices."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,28 @@ from recipes.trainer.settings import TrainerSettings
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "accumulate", "fix"),
-    [(12, 1, "8 or 16"), (3, 1, "8"), (24, 2, "16 or 32"), (8, 4, "32")],
+    ("batch_size", "accumulate", "sizes", "fewer"),
+    [
+        (12, 1, "8 or 16", None),
+        (3, 1, "8", None),
+        (24, 2, "16 or 32", 1),
+        (8, 4, "32", 1),
+        (480, 40, "320 or 640", 30),
+    ],
 )
 @pytest.mark.fault(23)
 def test_a_batch_that_the_mesh_does_not_divide_is_refused_with_sizes_that_work(
-    batch_size: int, accumulate: int, fix: str
+    batch_size: int, accumulate: int, sizes: str, fewer: int | None
 ) -> None:
     trainer = TrainerSettings(mesh="data=2,fsdp=4,tensor=2", accumulate=accumulate)
     with pytest.raises(RecipeError, match=f"batch_size={batch_size} .*8 parts") as caught:
         Recipe(batch_size=batch_size, trainer=trainer)
-    assert caught.value.fix == f"Use --batch-size {fix}."
-    for size in fix.split(" or "):
+    parts = f", or accumulate={fewer}" if fewer else ""
+    assert caught.value.fix == f"Use --batch-size {sizes}{parts}."
+    for size in sizes.split(" or "):
         Recipe(batch_size=int(size), trainer=trainer)
+    if fewer:
+        Recipe(batch_size=batch_size, trainer=dataclasses.replace(trainer, accumulate=fewer))
 
 
 @pytest.mark.fault(23)
