@@ -16,7 +16,7 @@ def json_lines(path: Path, column: str) -> Iterator[str]:
     """Read the text of every line of a file of JSON lines.
 
     Raises:
-        RecipeError: A line that is no object with a text in that column, by its number.
+        RecipeError: A line without an object that has a text in that column, by its number.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -90,13 +90,13 @@ def hub_rows(name: str, config: str | None, split: str, column: str) -> Iterator
 def _checked(row: Any, column: str, where: str) -> str:
     """The text of a row of a table; an absent one is empty."""
     if not isinstance(row, dict):
-        raise RecipeError(f"{where} is no object.", "Write one object per line in UTF-8.")
+        raise RecipeError(f"{where} must be a JSON object.", "Write one object per line in UTF-8.")
     if column not in row:
         raise _no_column(column, map(str, row), where)
     text = "" if row[column] is None else row[column]
     if not isinstance(text, str):
         raise RecipeError(
-            f"{where} has {column}={str(text)[:40]!r}, which is no text.",
+            f"{where} has {column}={str(text)[:40]!r}, which must be a text.",
             "Give the name of a column of texts with --text-column.",
         )
     try:

@@ -42,14 +42,6 @@ def read_arrays(folder: Path, like: Any) -> Any:
     )
 
 
-def same_bits(one: Any, other: Any) -> bool:
-    """Whether two trees of arrays are equal to the bit, NaNs and zeros with a sign too."""
-    equal = jax.tree.map(
-        lambda a, b: np.asarray(a).tobytes() == np.asarray(b).tobytes(), one, other
-    )
-    return all(jax.tree.leaves(equal))
-
-
 def stored_leaves(folder: Path) -> Any:
     """Read the tree of a folder, with the shape and dtype of each array instead of the array."""
     with _plain(folder) as place:

@@ -63,7 +63,7 @@ def test_a_column_that_a_table_lacks_is_answered_with_the_nearest(tmp_path, writ
 def test_a_column_of_numbers_is_refused_with_its_row(tmp_path):
     error = refusal(json_lines(tmp_path / "a.jsonl", ["a", "b"]), text_column="id")
     assert error.cause.startswith("line 1 of ")
-    assert "id='1', which is no text" in error.cause
+    assert "id='1', which must be a text" in error.cause
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_column_of_numbers_is_refused_with_its_row(tmp_path):
         (b"{", "line 2 of .* is not JSON"),
         (b"[" * 100_000, "line 2 of .* is not JSON"),
         (b"\xff", "line 2 of .* is not JSON"),
-        (b"[]", "line 2 of .* is no object"),
+        (b"[]", "line 2 of .* must be a JSON object"),
         (b'{"text": "a\\ud800"}', r"line 2 of .* holds '\\ud800' at position 1"),
     ],
 )
