@@ -93,7 +93,7 @@ class Train(Recipe):
             return Resume(change=self.change)
         if not self.resume.isdecimal():
             raise RecipeError(
-                f"--resume {self.resume} is no step.", "Use never, auto or the number of a step."
+                f"--resume {self.resume} is not a step.", "Use never, auto or the number of a step."
             )
         return Resume(int(self.resume), change=self.change)
 

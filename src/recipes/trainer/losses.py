@@ -35,7 +35,7 @@ def cross_entropy(
         other terms, `cross_entropy` without them.
 
     Raises:
-        ValueError: Shapes that do not go together, or a smoothing that is no probability.
+        ValueError: Shapes that do not go together, or a smoothing that is not a probability.
 
     References:
         Szegedy et al., Rethinking the Inception Architecture, 2015, arXiv:1512.00567 (smoothing).

@@ -49,7 +49,8 @@ class MeshShape:
         """Read sizes by name, such as `data=2,fsdp=4`; axes that are left out have one device.
 
         Raises:
-            RecipeError: A name that is no axis or is given twice, or a size that is no number.
+            RecipeError: A name that is given twice or is not an axis, or a size that is not a
+                number.
         """
         names, sizes = [field.name for field in fields(cls)], {}
         for part in text.split(","):

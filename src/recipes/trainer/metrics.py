@@ -122,7 +122,7 @@ def parse_metrics(content: bytes, name: str) -> list[dict[str, Any]]:
             if number == len(lines) and not line.endswith(b"\n"):
                 break
             raise RecipeError(
-                f"Line {number} of {name!r} is no row of metrics.", "Delete that line."
+                f"Line {number} of {name!r} is not a row of metrics.", "Delete that line."
             ) from error
         rows.append(row)
     return rows

@@ -63,7 +63,8 @@ class ResumableBatches(Iterator[Any]):
         wanted = state.get("batches") if isinstance(state, dict) else None
         if type(wanted) is not int or wanted < self._drawn:
             raise RecipeError(
-                f"The saved data position {state!r} is no number of batches from {self._drawn} on.",
+                f"The saved data position {state!r} is not a number of batches from {self._drawn} "
+                "on.",
                 "Resume with batches that begin anew, of the kind that the run was trained on.",
             )
         while self._drawn < wanted:

@@ -77,7 +77,7 @@ def loss_and_metrics(
     A loss that gives a number alone has the number of examples as its weight.
 
     Raises:
-        ValueError: What is no number, or metrics without a weight.
+        ValueError: A loss that is not a number, or metrics without a weight.
     """
     result = loss(apply_fn, params, batch, key)
     if isinstance(result, tuple):

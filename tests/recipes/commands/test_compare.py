@@ -120,7 +120,7 @@ def test_the_picture_has_a_line_for_each_loss_of_each_run(make: Make, tmp_path: 
     ("words", "cause", "fix"),
     [
         ("RUN nowhere", "'nowhere' holds no run", "folder"),
-        ("RUN DAMAGED", "Line 4 of 'DAMAGED/metrics.jsonl' is no row of metrics", "Delete"),
+        ("RUN DAMAGED", "Line 4 of 'DAMAGED/metrics.jsonl' is not a row of metrics", "Delete"),
         ("RUN PUBLISHED", "'PUBLISHED' holds a published model", "folders of runs"),
         ("RUN --out x.png", "--out 'x.png' is neither a page nor a picture", ".html or .svg"),
         ("RUN --out RUN/config.json/x.svg", "cannot be written", "another path"),

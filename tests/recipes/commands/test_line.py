@@ -90,7 +90,7 @@ def test_a_setting_that_only_another_preset_could_have_is_read_with_its_own() ->
         ("train quick --tokenizer gone.json", "'gone.json' does not exist", "tokenizer.json"),
         ("train quick --data OTHER/*.md", "No file matches", "any depth"),
         ("train quick --resume auto", "needs the folder of a run", "--run-dir"),
-        ("train quick --resume x --run-dir RUN", "--resume x is no step", "auto"),
+        ("train quick --resume x --run-dir RUN", "--resume x is not a step", "auto"),
         ("train --resume 7 --run-dir RUN", "no checkpoint of step 7", "There are: 10"),
         ("train quick --resume 7 --run-dir NEW", "holds no run", "folder"),
         ("train quick --resume auto --run-dir OTHER", "holds files, but no run", "empty"),

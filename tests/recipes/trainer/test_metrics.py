@@ -60,7 +60,7 @@ WRONG = [
 def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n' + line + "\n")
-    with pytest.raises(RecipeError, match=r"Line 2 of '.*metrics.jsonl' is no row"):
+    with pytest.raises(RecipeError, match=r"Line 2 of '.*metrics.jsonl' is not a row"):
         read_metrics(path)
 
 

@@ -47,7 +47,7 @@ def test_a_position_of_its_own_is_kept() -> None:
 
 @pytest.mark.parametrize("state", [None, 3, {}, {"batches": -1}, {"batches": 1.0}, {"next": 2}])
 def test_a_position_that_was_not_counted(state: object) -> None:
-    with pytest.raises(RecipeError, match="is no number of batches from 0 on"):
+    with pytest.raises(RecipeError, match="is not a number of batches from 0 on"):
         numbers().set_state(state)
 
 
@@ -55,7 +55,7 @@ def test_a_position_that_is_past() -> None:
     batches = numbers()
     next(batches)
     next(batches)
-    with pytest.raises(RecipeError, match=r"\{'batches': 1\} is no number of batches from 2 on"):
+    with pytest.raises(RecipeError, match=r"\{'batches': 1\} is not a number of batches from 2 on"):
         batches.set_state({"batches": 1})
 
 
