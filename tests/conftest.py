@@ -14,6 +14,7 @@ from _build.compiler import (
     kept_programs,
     kept_programs_variables,
     quick_flags,
+    share_context,
 )
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
@@ -24,6 +25,8 @@ jax.config.update("jax_disable_most_optimizations", True)
 
 # Nor do they say for each operation which lines of Python it comes from.
 jax.config.update("jax_traceback_in_locations_limit", 0)
+
+share_context()
 
 # Workers, runs and pages compile the same programs: what one has compiled the next one loads.
 for name, value in kept_programs().items():

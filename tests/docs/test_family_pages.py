@@ -1,6 +1,7 @@
 """Every family of published models has a page, with what a reader looks for there."""
 
 import ast
+import functools
 import re
 from types import ModuleType
 
@@ -22,10 +23,6 @@ FILES = {
     if path.stem != "tasks"
     and re.search(r"^ *register\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 }
-PAGES = {
-    place.removeprefix("recipes/architectures/").removesuffix(".md"): text
-    for place, text in family_pages.pages(ROOT).items()
-}
 ROWS = all_rows()
 # The class of model that rows of a kind are.
 KINDS = {
@@ -40,28 +37,37 @@ KINDS = {
 }
 
 
+@functools.cache
+def pages() -> dict[str, str]:
+    """The pages by family: written by the process that tests them, not by all that collect."""
+    return {
+        place.removeprefix("recipes/architectures/").removesuffix(".md"): text
+        for place, text in family_pages.pages(ROOT).items()
+    }
+
+
 def section(page: str, title: str) -> str:
     """What stands on a page below a heading, up to the next of its level."""
-    found = re.search(rf"^## {title}.*?\n(.*?)(?=^## |\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^## {title}.*?\n(.*?)(?=^## |\Z)", pages()[page], re.MULTILINE | re.DOTALL)
     assert found, f"{page} has no section {title}"
     return found[1]
 
 
 def page_of(row: str) -> str:
     """The page that shows a row as a value."""
-    (page,) = (name for name, text in PAGES.items() if f"\n### {row} {{#{row} " in text)
+    (page,) = (name for name, text in pages().items() if f"\n### {row} {{#{row} " in text)
     return page
 
 
 def test_every_file_that_registers_a_family_has_a_page():
-    assert set(PAGES) == set(FILES)
+    assert set(pages()) == set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_page_says_what_the_family_is_and_cites_its_papers(name):
     docstring = ast.get_docstring(ast.parse(FILES[name].read_text(encoding="utf-8"))) or ""
     title, _, what = docstring.splitlines()[0].partition(": ")
-    assert f"\n# {title}\n\n{what[0].upper()}{what[1:]}\n" in PAGES[name]
+    assert f"\n# {title}\n\n{what[0].upper()}{what[1:]}\n" in pages()[name]
     cited = section(name, "References")
     for paper in re.findall(r"arXiv:([\d.]+\d)", docstring):
         assert f"[arXiv:{paper}](https://arxiv.org/abs/{paper})" in cited
@@ -71,13 +77,13 @@ def test_a_page_says_what_the_family_is_and_cites_its_papers(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_page_has_the_file_that_it_links_to(name):
-    assert f"[`{name}.py`](#source)" in PAGES[name]
+    assert f"[`{name}.py`](#source)" in pages()[name]
     assert f"<code>src/recipes/architectures/{name}.py</code>" in section(name, "Source")
 
 
 def test_every_registered_kind_is_named_on_one_page():
     for kind in registered():
-        named = [name for name in PAGES if f"`{kind}`" in section(name, "Loading it")]
+        named = [name for name in pages() if f"`{kind}`" in section(name, "Loading it")]
         assert len(named) == 1, kind
 
 

@@ -10,10 +10,11 @@ from blocks.core.modules import fields_of
 
 def expression(block: nn.Module) -> str:
     """Print a block as the expression that builds it, omitting fields left at their defaults."""
+    values = fields_of(block)
     parts = [
-        f"{field.name}={as_code(getattr(block, field.name))}"
+        f"{field.name}={as_code(values[field.name])}"
         for field in dataclasses.fields(block)
-        if field.name in fields_of(block) and getattr(block, field.name) != _default(field)
+        if field.name in values and values[field.name] != _default(field)
     ]
     line = f"{type(block).__name__}({', '.join(parts)})"
     if len(line) <= 80 and "\n" not in line:

@@ -1,6 +1,7 @@
 """The modules in the fields of a block: found, with their paths, and replaced."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,11 +10,16 @@ import flax.linen as nn
 
 def fields_of(module: nn.Module) -> dict[str, Any]:
     """The constructor's fields by name, without Linen's own `parent` and `name`."""
-    return {
-        field.name: getattr(module, field.name)
-        for field in dataclasses.fields(module)
+    return {name: getattr(module, name) for name in _names(type(module))}
+
+
+@functools.cache
+def _names(kind: type[nn.Module]) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in dataclasses.fields(kind)
         if field.init and field.name not in ("parent", "name")
-    }
+    )
 
 
 def map_modules(value: Any, function: Callable[[nn.Module], Any]) -> Any:
