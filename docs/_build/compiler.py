@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,15 @@ def kept_programs_variables() -> dict[str, str]:
 
 
 def share_context() -> None:
-    """Have all programs of this process written in one context of MLIR.
+    """Have all programs of a thread written in one context of MLIR.
 
     JAX makes one for each program, which takes a third as long as to compile a small one. A JAX
     that makes them elsewhere does without.
     """
     mlir: Any = importlib.import_module("jax._src.interpreters.mlir")
     with contextlib.suppress(AttributeError):
-        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+        make = functools.cache(lambda thread, make=mlir.make_ir_context: make())
+        mlir.make_ir_context = lambda: make(threading.get_ident())
 
 
 def forget_programs_if_many() -> None:
