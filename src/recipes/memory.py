@@ -9,8 +9,9 @@ from pathlib import Path
 from recipes.config import Recipe
 from recipes.errors import RecipeError
 
-# Copies of the parameters in float32: weights, gradients, and what the optimiser keeps.
-COPIES = {"adamw": 4, "lion": 3, "muon": 3, "adafactor": 2}
+# Copies of the parameters in float32: weights, gradients, and what the optimiser keeps; the bases
+# of soap, which depend on shapes, are not counted.
+COPIES = {"adamw": 4, "lion": 3, "muon": 3, "adafactor": 2, "soap": 4}
 FLOAT32, INT32 = 4, 4
 # A layer's share of the traced and compiled program, where each layer has its own.
 PROGRAM = 2**20

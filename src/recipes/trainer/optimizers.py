@@ -9,6 +9,7 @@ from optax.contrib import MuonDimensionNumbers, muon
 
 from recipes.trainer.settings import OptimizerSettings
 from recipes.trainer.sharding import logical_axes
+from recipes.trainer.soap import scale_by_soap
 
 # Weights that multiply activations decay; biases and scales of norms do not. They are told apart
 # by name, not rank: a bias of attention heads is a matrix, and a scanned stack adds an axis.
@@ -66,11 +67,11 @@ def decays(params: Any) -> Any:
 
 
 def layer_matrices(params: Any) -> Any:
-    """Return the input and output axes of the matrices of layers, which Muon trains; None for all.
+    """Return the input and output axes of the matrices of layers, which Muon and SOAP train.
 
     They are told by the names of parameters: of `query.kernel`, for instance, `embed` is the input
     and `heads x head_dim` the output. Layers and experts are batches of matrices. Embeddings, the
-    head, vectors and kernels whose names are not known are None.
+    head, vectors and kernels whose names are not known are None: AdamW trains these.
     """
 
     def axes(path: Any, leaf: Any) -> MuonDimensionNumbers | None:
@@ -85,6 +86,11 @@ def layer_matrices(params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(axes, params)
 
 
+def _in_layers(params: Any) -> Any:
+    """Return True for the matrices of layers."""
+    return jax.tree.map(lambda _, axes: axes is not None, params, layer_matrices(params))
+
+
 def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.GradientTransformation:
     """Build the optimiser that the settings name.
 
@@ -93,6 +99,7 @@ def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.Gradie
         Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, arXiv:2302.06675 (Lion).
         Shazeer and Stern, Adafactor, 2018, arXiv:1804.04235.
         Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
+        Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, 2024, arXiv:2409.11321.
     """
     b1, b2, decay = settings.beta1, settings.beta2, settings.weight_decay
     rate = schedule(settings, max_steps)
@@ -106,11 +113,19 @@ def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.Gradie
             muon_weight_dimension_numbers=layer_matrices,
         )
     else:
+        adam = optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)
         scale = {
-            "adamw": lambda: optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon),
+            "adamw": lambda: adam,
             "lion": lambda: optax.scale_by_lion(b1=b1, b2=b2),
             "adafactor": lambda: optax.chain(
                 optax.scale_by_factored_rms(), optax.clip_by_block_rms(1.0)
+            ),
+            "soap": lambda: optax.partition(
+                {
+                    True: scale_by_soap(layer_matrices, b1=b1, b2=b2, epsilon=settings.epsilon),
+                    False: adam,
+                },
+                _in_layers,
             ),
         }[settings.name]()
         update = optax.chain(

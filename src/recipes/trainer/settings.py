@@ -66,7 +66,8 @@ class OptimizerSettings:
     """An optimiser with linear warm-up, decay, clipping, and weight decay on matrices only.
 
     Attributes:
-        name: adamw, lion, adafactor, or muon for the matrices of layers beside adamw for the rest.
+        name: adamw, lion, adafactor; muon or soap for the matrices of layers beside adamw for the
+            rest.
         schedule: How the rate falls after the warm-up: as a cosine, in a straight line, or stable
             until a straight line in the last fifth.
         learning_rate: At the end of the warm-up.
@@ -84,7 +85,7 @@ class OptimizerSettings:
         RecipeError: A number that cannot be.
     """
 
-    name: Literal["adamw", "lion", "adafactor", "muon"] = "adamw"
+    name: Literal["adamw", "lion", "adafactor", "muon", "soap"] = "adamw"
     schedule: Literal["cosine", "linear", "stable"] = "cosine"
     learning_rate: float = 1e-3
     min_learning_rate: float | None = 1e-4

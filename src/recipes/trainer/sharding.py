@@ -122,6 +122,8 @@ def parameter_spec(name: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh)
 def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
     """Where each leaf of a training state lies; slots of the optimiser lie as their parameters.
 
+    A slot of another shape, such as a preconditioner, is split by size alone.
+
     Args:
         state: The state, or its shapes.
         mesh: A mesh of `make_mesh`.
@@ -132,12 +134,13 @@ def state_shardings(state: Any, mesh: Mesh | AbstractMesh) -> Any:
 
     def place(path: Any, leaf: Any) -> NamedSharding:
         words = _words(path)
+        spec = PartitionSpec()
         for start in range(len(words)):
-            if known.get(words[start:]) == leaf.shape:
-                return NamedSharding(
-                    mesh, parameter_spec(".".join(words[start:]), leaf.shape, mesh)
-                )
-        return NamedSharding(mesh, PartitionSpec())
+            if (shape := known.get(words[start:])) is not None:
+                name = ".".join(words[start:]) if shape == leaf.shape else ""
+                spec = parameter_spec(name, leaf.shape, mesh)
+                break
+        return NamedSharding(mesh, spec)
 
     return jax.tree_util.tree_map_with_path(place, state)
 

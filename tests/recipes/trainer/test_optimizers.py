@@ -163,7 +163,7 @@ def test_adafactor_keeps_sums_of_rows_and_columns() -> None:
     assert sum(leaf.size for leaf in jax.tree.leaves(state)) < 256 + 512 + 10
 
 
-@pytest.mark.parametrize("name", ["adamw", "lion", "adafactor", "muon"])
+@pytest.mark.parametrize("name", ["adamw", "lion", "adafactor", "muon", "soap"])
 def test_every_optimiser_lowers_a_loss(name: Any) -> None:
     settings = OptimizerSettings(
         name=name, learning_rate=3e-2, min_learning_rate=None, warmup_steps=0, weight_decay=0.0

@@ -38,6 +38,19 @@ for mesh, parts in ("data=8", 1), ("fsdp=8", 8), ("tensor=4,data=2", 4), ("fsdp=
         assert 1 / parts <= part <= 1 / parts + 0.05, (mesh, part)
 """
 
+SOAP = """
+import numpy as np
+from mesh_training import bytes_of, losses, start
+from recipes.trainer.settings import OptimizerSettings
+optimizer = OptimizerSettings(name="soap", warmup_steps=2)
+whole, split = (start(mesh, optimizer=optimizer) for mesh in (None, "fsdp=4,tensor=2"))
+# Matrices that precondition have no axis of heads or hidden units, which `tensor` splits.
+part = bytes_of(split.opt_state) / bytes_of(whole.opt_state)
+assert 1 / 8 <= part <= 1 / 4, part
+one, many = (losses(state, steps=12)[0] for state in (whole, split))
+np.testing.assert_allclose(many, one, rtol=0, atol=1e-3)
+"""
+
 
 def test_a_mesh_trains_as_one_device_does():
     run_python(TRAINED, 1, "data=2,fsdp=2,tensor=2", XLA_FLAGS=EIGHT)
@@ -57,6 +70,11 @@ def test_accumulated_batches_are_split_too():
 @pytest.mark.slow
 def test_a_device_holds_its_share_of_parameters_and_of_the_optimiser_s_state():
     run_python(HELD, XLA_FLAGS=EIGHT)
+
+
+@pytest.mark.slow
+def test_soap_trains_on_a_mesh_as_on_one_device():
+    run_python(SOAP, XLA_FLAGS=EIGHT)
 
 
 @pytest.mark.parametrize(
