@@ -1,5 +1,6 @@
 """Settings that every test runs under."""
 
+import collections
 import gc
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import chex
 import jax
 import pytest
+from laws.default_run import chosen
 
 from _build.compiler import (
     NOT_KEPT,
@@ -32,17 +34,6 @@ share_context()
 for name, value in kept_programs().items():
     jax.config.update(name, value)
 os.environ.update(kept_programs_variables())  # for processes that tests start
-
-# Laws that are tested on heavy cases too, whose other laws are slow tests.
-ALWAYS = {
-    "test_matches_a_reference_in_float64",
-    "test_no_gradient_comes_from_the_future",
-    "test_parameters_are_as_many_as_the_formula_says",
-    "test_dropout_follows_its_key",
-    "test_shapes_of_results_are_those_of_the_signature",
-    "test_context_may_be_left_out",
-    "test_a_model_refuses_what_none_of_its_parts_reads",
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,15 +66,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives a worker whole files, and whole cases of the laws: what compiled once serves again.
 
     Pages in the browser and models beside the reference share nothing: they are dealt out singly.
+    Marks what is slow of the laws.
     """
+    laws = collections.defaultdict(list)
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         case = params.get("case")
         group = next(filter(None, map(params.get, ("case", "page", "opened", "family"))), item.path)
         item.add_marker(pytest.mark.xdist_group(str(group)))
-        law = getattr(item, "originalname", "")
-        if getattr(case, "heavy", False) and law not in ALWAYS:
-            item.add_marker(pytest.mark.slow)
+        if hasattr(case, "heavy"):
+            laws[item.originalname].append((case, item))
+    for law, tests in laws.items():
+        named = chosen(law, {case.name: case for case, _ in tests}.values())
+        for case, item in tests:
+            if case.name not in named:
+                item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,7 +32,7 @@ class Case:
         memory: tokens of the other sequence that it reads.
         pools: gives one result for a sequence, not one for each token.
         heavy: its laws take more than 8 s of CPU in all (`pytest -n 0 tests/laws -k NAME`); only
-            those in `ALWAYS` of `tests/conftest.py` then run without asking for slow tests.
+            those in `ALWAYS` of `tests/laws/default_run.py` then run without asking for slow tests.
         condition: is steered by a condition.
         table: its second array is the table of an embedding.
     """
