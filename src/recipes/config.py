@@ -84,6 +84,8 @@ class Recipe:
     Attributes:
         data: The text: a corpus, files (text, .jsonl, .parquet), a folder, a pattern, - for the
             standard input, or hf:NAME[:CONFIG[:SPLIT]].
+        weights: One for each name in `data`, to train on them in these proportions; if left out,
+            all tokens count alike.
         validation: Text to validate on, as `data`; the last tenth of `data` if left out.
         documents: What a row of a batch holds: joined takes documents as one text, packed keeps
             those apart that share a row, padded gives each rows of its own.
@@ -105,6 +107,7 @@ class Recipe:
     """
 
     data: tuple[str, ...] = ("manual",)
+    weights: tuple[float, ...] = ()
     text_column: str = "text"
     validation: tuple[str, ...] = ()
     documents: Literal["joined", "packed", "padded"] = "joined"
@@ -121,6 +124,17 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.data:
             raise RecipeError("data is empty.", "Give --data a corpus, or the path of a text file.")
+        if self.weights and len(self.weights) != len(self.data):
+            raise RecipeError(
+                f"weights={self.weights} and data={self.data} must have the same length.",
+                "Give --weights a number for each name of --data.",
+            )
+        for weight in self.weights:
+            if not 0.0 < weight < math.inf:
+                raise RecipeError(
+                    f"weights={self.weights} must be positive.",
+                    "Leave a text out that is not to be trained on.",
+                )
         if self.batch_size < 1:
             raise RecipeError(f"batch_size={self.batch_size} must be at least 1.", "Use 12 or 64.")
         if self.lora is not None and (self.lora < 1 or self.init_from is None):

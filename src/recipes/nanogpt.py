@@ -194,7 +194,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     recipe = settled(recipe, folder, tokenizer, corpus, resume)
     windows = {"context": context, "documents": recipe.documents}
     batches = training_batches(tokens, batch_size=recipe.batch_size, seed=recipe.seed, **windows)
-    held_out = held_out.part(0, EVALUATION_BATCHES * recipe.batch_size * context + 1)
+    held_out = held_out.excerpt(EVALUATION_BATCHES * recipe.batch_size * context + 1)
     validation = evaluation_batches(held_out, batch_size=recipe.part_size, **windows)
 
     # The model becomes a state: new, as it was published, or as it was saved.

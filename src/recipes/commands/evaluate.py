@@ -32,8 +32,9 @@ class Eval:
         """Run the evaluation and print a table."""
         folder = RunFolder(self.run)
         recipe = Recipe.from_json(folder.read_config())
-        names, validation = self.data or recipe.data, () if self.data else recipe.validation
-        corpus = load_corpus(*names, validation=validation, text_column=recipe.text_column)
+        own = {} if self.data else {"weights": recipe.weights, "validation": recipe.validation}
+        names = self.data or recipe.data
+        corpus = load_corpus(*names, text_column=recipe.text_column, **own)
         tokenizer = load_tokenizer(folder.tokenizer)
 
         from recipes.data.batches import evaluation_batches
@@ -51,7 +52,7 @@ class Eval:
         if self.whole:
             text = encoded(corpus, tokenizer)
         else:
-            _, text = split_corpus(corpus, tokenizer, context)
+            text = split_corpus(corpus, tokenizer, context)[1].excerpt()
         options = {"context": context, "documents": recipe.documents}
         batches = evaluation_batches(text, batch_size=recipe.part_size, **options)
         model, params, _ = load_run(self.run)

@@ -50,9 +50,9 @@ class Train(Recipe):
         if resume is None:
             check_kind(self.tokenizer)  # Refused before a large text is read.
         names = tuple(map(with_input, self.data))
-        options = {"validation": self.validation, "text_column": self.text_column}
-        corpus = load_corpus(*names, **options)
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        options = {name: getattr(self, name) for name in ("weights", "validation", "text_column")}
+        corpus = load_corpus(*names, **options)
         # The run must find its text again from another folder.
         held_out = tuple(map(anywhere, self.validation))
         recipe = replace(recipe, data=tuple(map(anywhere, names)), validation=held_out)

@@ -8,7 +8,7 @@ import grain
 import numpy as np
 import numpy.typing as npt
 
-from recipes.data.encoded import EncodedText, as_encoded
+from recipes.data.encoded import EncodedText, Mixture, as_encoded
 from recipes.data.windows import Batch, Documents, evaluation_windows, training_windows
 from recipes.errors import RecipeError
 
@@ -25,20 +25,30 @@ def split_tokens(tokens: Tokens, context: int) -> tuple[Tokens, Tokens]:
     Raises:
         RecipeError: A split too short for one window, which is `context` inputs and one target.
     """
-    cut = len(tokens) * 9 // 10
+    cut = split_at(len(tokens), context)
     if isinstance(tokens, EncodedText):
-        train, validation = tokens.part(0, cut), tokens.part(cut, len(tokens))
-    else:
-        train, validation = np.split(tokens, [cut])
-    if min(len(train), len(validation)) <= context:
-        longest = max(len(validation) - 1, 0)
+        return tokens.part(0, cut), tokens.part(cut, len(tokens))
+    train, validation = np.split(tokens, [cut])
+    return train, validation
+
+
+def split_at(tokens: int, context: int) -> int:
+    """The number of tokens to train on.
+
+    Raises:
+        RecipeError: A split too short for one window.
+    """
+    train = tokens * 9 // 10
+    validation = tokens - train
+    if min(train, validation) <= context:
+        longest = max(validation - 1, 0)
         shorter = f", or context={longest} at most" if longest > 0 else ""
         raise RecipeError(
-            f"The corpus has {len(tokens)} tokens, {len(train)} to train on and "
-            f"{len(validation)} to validate on, and context={context} needs {context + 1} in each.",
+            f"The corpus has {tokens} tokens, {train} to train on and "
+            f"{validation} to validate on, and context={context} needs {context + 1} in each.",
             f"Use a corpus of {10 * context + 1} tokens or more{shorter}.",
         )
-    return train, validation
+    return train
 
 
 class TrainingBatches(Iterator[Batch]):
@@ -106,6 +116,9 @@ def training_batches(
     order window by window, so an epoch takes no memory; below some thousand windows each costs
     more, up to a millisecond.
 
+    Of a `Mixture` each text has epochs of its own, and the order of texts repeats itself: with
+    weights 3 and 1 every fourth window is of the second.
+
     Args:
         tokens: Ids, more than `context` of them; an array is one document.
         context: Tokens in a window.
@@ -126,17 +139,21 @@ def training_batches(
     """
     if not 0 <= seed < 2**32:
         raise RecipeError(f"seed={seed} is out of range.", "Use a seed from 0 to 4294967295.")
-    windows = training_windows(as_encoded(tokens), context, documents)
-    if len(windows) < 1:
-        raise too_few(len(windows.tokens), context + 1)
+    tokens = as_encoded(tokens)
+    windows = training_windows(tokens, context, documents)
+    is_mixture = isinstance(tokens, Mixture)
+    parts = [windows.inside(*part) for part in tokens.parts] if is_mixture else [(0, len(windows))]
+    counts = [last - first for first, last in parts]
+    if min(counts) < 1:
+        raise too_few(len(tokens), context + 1)
+    shuffled = [
+        grain.MapDataset.range(*part).shuffle(seed=seed).repeat(_ENDLESS // count)
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    mixed = grain.MapDataset.mix(shuffled, tokens.weights) if is_mixture else shuffled[0]
     gather = functools.partial(windows.batch, weights=documents == "padded")
-    batches = (
-        grain.MapDataset.range(len(windows))
-        .shuffle(seed=seed)
-        .repeat(_ENDLESS // len(windows))
-        .batch(batch_size, batch_fn=gather)
-    )
-    stream = {"windows": len(windows), "context": context, "batch_size": batch_size, "seed": seed}
+    batches = mixed.batch(batch_size, batch_fn=gather)
+    stream = {"windows": sum(counts), "context": context, "batch_size": batch_size, "seed": seed}
     return TrainingBatches(batches, stream)
 
 

@@ -29,6 +29,7 @@ _NOT_STDLIB = frozenset({"site-packages", "dist-packages", "test", "tests", "idl
 
 def load_corpus(
     *names: str,
+    weights: Sequence[float] = (),
     validation: Sequence[str] = (),
     text_column: str = "text",
     cache_dir: Path | None = None,
@@ -50,6 +51,8 @@ def load_corpus(
 
     Args:
         *names: Each one of `NAMES`, or a path (`~` is the home folder).
+        weights: One for each name, to train on them in these proportions; without, all tokens
+            count alike.
         validation: Names of the text to validate on, in the same way.
         text_column: Name of the column of tables that holds the text.
         cache_dir: Where downloads are kept; `linen-blocks` in the user's cache folder if None.
@@ -78,10 +81,11 @@ def load_corpus(
         if name in named:
             sources.append((Piece(named[name](), True),))
         elif found := find_texts(name, text_column):
-            sources += found
+            sources.append(Chained(tuple(found)))
         else:
             raise _unknown(name)
-    return corpus_of(", ".join(names), Chained(tuple(sources)), held_out)
+    shares = tuple(weights) if len(names) > 1 else ()
+    return corpus_of(", ".join(names), Chained(tuple(sources)), held_out, shares)
 
 
 def with_input(name: str) -> str:

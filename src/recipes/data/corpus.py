@@ -23,11 +23,16 @@ class Corpus:
         source: The text, or pieces of documents that can be read again and again; a text that is
             larger than memory is read from its files.
         validation: Text to validate on; None for the last tenth of this one.
+        weights: How often windows of each of its sources are drawn, as a share of their sum; empty
+            to draw from all of the text alike.
+        ends: Number of documents up to the end of each source, where there are weights.
     """
 
     name: str
     source: str | Iterable[Piece] = field(repr=False)
     validation: "Corpus | None" = None
+    weights: tuple[float, ...] = ()
+    ends: tuple[int, ...] = ()
 
     def pieces(self) -> Iterator[Piece]:
         """Read the text piece by piece."""
@@ -105,13 +110,31 @@ class Chained:
         return itertools.chain.from_iterable(self.sources)
 
 
-def corpus_of(name: str, source: Iterable[Piece], validation: Corpus | None) -> Corpus:
-    """Read a source once, to find what is wrong with it; keep a small one in memory.
+def corpus_of(
+    name: str,
+    source: Chained,
+    validation: Corpus | None,
+    weights: tuple[float, ...] = (),
+) -> Corpus:
+    """Read sources once, to find what is wrong with them; keep small ones in memory.
+
+    Args:
+        name: The names or paths of the sources.
+        source: The sources.
+        validation: Text to validate on.
+        weights: The weight of each source; empty for none.
 
     Raises:
-        RecipeError: It is empty, or cannot be read.
+        RecipeError: They are empty, or one with a weight is, or they cannot be read.
     """
-    measured, kept = Measured(source), []
+    ends: list[int] = []
+
+    def pieces() -> Iterator[Piece]:
+        for each in source.sources:
+            yield from each
+            ends.append(measured.documents)
+
+    measured, kept = Measured(pieces()), []
     for piece in measured:
         kept.append(piece)
         if measured.characters > KEPT_CHARACTERS:
@@ -119,6 +142,11 @@ def corpus_of(name: str, source: Iterable[Piece], validation: Corpus | None) -> 
     if not measured.characters:
         raise RecipeError(f"{name!r} is empty.", "Give a file with text in it.")
     kept_whole = measured.characters <= KEPT_CHARACTERS
-    corpus = Corpus(name, tuple(kept) if kept_whole else source, validation)
+    if weights and any(first == last for first, last in itertools.pairwise([0, *ends])):
+        raise RecipeError(
+            f"One of {name!r} is empty, and has a weight.", "Leave it out, with its weight."
+        )
+    kept_source = tuple(kept) if kept_whole else source
+    corpus = Corpus(name, kept_source, validation, weights, tuple(ends) if weights else ())
     corpus.__dict__["_measures"] = measured.result
     return corpus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,39 @@ class EncodedText:
         """The tokens from `first` to before `last`; a document that is cut starts there."""
         inside = self.starts[(self.starts > first) & (self.starts < last)]
         return EncodedText(self.ids[first:last], np.concatenate([[0], inside - first]))
+
+    def excerpt(self, tokens: int | None = None) -> EncodedText:
+        """The first tokens, or all."""
+        return self if tokens is None else self.part(0, tokens)
+
+
+@dataclass(frozen=True)
+class Mixture(EncodedText):
+    """Texts that windows are drawn from in the proportions of their weights.
+
+    Attributes:
+        parts: First token of each text, and the one after its last; other tokens are not used.
+        weights: Weight of each text.
+    """
+
+    parts: tuple[tuple[int, int], ...]
+    weights: tuple[float, ...]
+
+    def excerpt(self, tokens: int | None = None) -> EncodedText:
+        """The beginnings of all texts, in the proportions of their weights, or all of them."""
+        counts = [last - first for first, last in self.parts]
+        if tokens is not None:
+            shares = [math.ceil(tokens * weight / sum(self.weights)) for weight in self.weights]
+            counts = map(min, counts, shares)
+        found = [
+            self.part(first, first + count)
+            for (first, _), count in zip(self.parts, counts, strict=True)
+        ]
+        before = np.cumsum([0, *map(len, found[:-1])])
+        return EncodedText(
+            np.concatenate([text.ids for text in found]),
+            np.concatenate([text.starts + n for text, n in zip(found, before, strict=True)]),
+        )
 
 
 def as_encoded(tokens: EncodedText | npt.ArrayLike) -> EncodedText:

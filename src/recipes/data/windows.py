@@ -37,6 +37,16 @@ class Windows:
         every = max(len(self.tokens) - self.context, 0)
         return every if self.begins is None else len(self.begins)
 
+    def inside(self, first: int, last: int) -> tuple[int, int]:
+        """The first of the windows that begin at `first` or later, and the one after the last.
+
+        Windows of any position end before the token `last`, others begin before it.
+        """
+        if self.begins is None:
+            return first, max(first, last - self.context)
+        bounds = np.searchsorted(self.begins, [first, last])
+        return int(bounds[0]), int(bounds[1])
+
     def batch(self, rows: npt.ArrayLike, *, weights: bool) -> Batch:
         """Gather windows: inputs, targets and, where they are needed, segment ids and weights.
 
