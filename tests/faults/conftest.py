@@ -1,9 +1,9 @@
 """Rows of the table of faults: how many have tests, and how many of these passed."""
 
 import pytest
-from small_runs import again, corpus, finished, train, whole
+from small_runs import again, another_user, corpus, finished, train, whole
 
-__all__ = ["again", "corpus", "finished", "train", "whole"]
+__all__ = ["again", "another_user", "corpus", "finished", "train", "whole"]
 
 # Rows of the table "Faults" in the docs.
 ROWS = range(1, 59)

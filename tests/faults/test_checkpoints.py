@@ -1,7 +1,6 @@
 """Checkpoints that are damaged, cut short, of another model, or do not fit on the disk."""
 
 import hashlib
-import json
 import re
 import signal
 import subprocess
@@ -12,9 +11,9 @@ import numpy as np
 import pytest
 from recipes_tiny import make_state, run_python, saved
 
+from recipes.data.sealed import read_sealed, write_sealed
 from recipes.errors import RecipeError
 from recipes.trainer.checkpoints import DROPPED, HALF, RECORD, Checkpoints, DamagedError
-from recipes.trainer.digests import write_digests
 
 
 def data_file(checkpoints: Checkpoints, step: int) -> Path:
@@ -50,7 +49,7 @@ def test_damage_is_found_and_the_step_before_is_taken(tmp_path: Path, damage: st
 
 
 @pytest.mark.fault(4)
-@pytest.mark.parametrize("kind", ["arrays", "record", "digests"])
+@pytest.mark.parametrize("kind", ["arrays", "record"])
 def test_one_flipped_bit_in_any_file_is_found(tmp_path: Path, kind: str) -> None:
     checkpoints = saved(tmp_path, {1: 2.0})
     files = [path for path in (tmp_path / "step_000001").rglob(f"*{kind}*/**/*") if path.is_file()]
@@ -69,11 +68,15 @@ def test_one_flipped_bit_in_any_file_is_found(tmp_path: Path, kind: str) -> None
 @pytest.mark.fault(4, 5)
 def test_what_was_passed_over_is_told(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, {1: None, 2: None})
-    (tmp_path / "step_000002" / RECORD).unlink()
+    record = tmp_path / "step_000002" / RECORD
+    record.unlink()
     restored = checkpoints.restore(make_state())
     assert restored.record["step"] == 1
     (text,) = restored.damaged
-    assert text == "The checkpoint of step 2 is damaged: record.json cannot be read."
+    assert text == (
+        f"The checkpoint of step 2 is damaged: {str(record)!r} cannot be read: "
+        "No such file or directory."
+    )
 
 
 @pytest.mark.fault(4)
@@ -162,9 +165,10 @@ def test_an_unknown_format_and_an_absent_step_are_refused(tmp_path: Path) -> Non
     with pytest.raises(RecipeError, match=r"no checkpoint of step 7 .* There are: 1"):
         checkpoints.restore(make_state(), 7)
     record = tmp_path / "step_000001" / RECORD
-    record.write_text(json.dumps({**json.loads(record.read_text()), "format": 99}))
-    write_digests(record.parent)
-    with pytest.raises(RecipeError, match="step 1 has format 99, and this version reads 2"):
+    write_sealed(record, {**read_sealed(record), "format": 99})
+    with pytest.raises(
+        RecipeError, match=r"step 1 has format 99 in record.json, and this version reads 3"
+    ):
         checkpoints.restore(make_state())
     with pytest.raises(RecipeError, match="no checkpoint"):
         Checkpoints(tmp_path / "empty").restore(make_state())
@@ -175,7 +179,8 @@ def test_a_damaged_record_is_named_and_does_not_choose_the_best(tmp_path: Path, 
     checkpoints = saved(tmp_path, {1: 1.0, 2: 3.0, 3: 2.0})
     damage_record(checkpoints, 2, b"3.0", b"0.5")
     assert checkpoints.best() == 1
-    assert "step 2 is passed over: record.json is not what digests.json says" in caplog.text
+    assert "checkpoint of step 2 is damaged: " in caplog.text
+    assert "record.json' is not what was written: its SHA-256 differs. It is passed" in caplog.text
 
 
 @pytest.mark.fault(42)
@@ -209,9 +214,9 @@ checkpoints.Checkpoints(Path(sys.argv[1])).save(state, {})
 
 
 @pytest.mark.fault(3)
-@pytest.mark.parametrize("moment", ["write_arrays", "leaf_digests", "write_digests"])
+@pytest.mark.parametrize("moment", ["write_arrays", "leaf_digests", "write_sealed"])
 def test_a_save_that_is_killed_leaves_no_step(tmp_path: Path, moment: str) -> None:
-    """Before the arrays are there, and after, before their digests are."""
+    """Before the arrays are there, and after, before the record with their digests is."""
     checkpoints = saved(tmp_path, {1: None})
     with pytest.raises(subprocess.CalledProcessError) as killed:
         run_python(KILLED, tmp_path, moment)
@@ -224,9 +229,9 @@ def test_a_save_that_is_killed_leaves_no_step(tmp_path: Path, moment: str) -> No
 
 
 @pytest.mark.fault(43)
-@pytest.mark.parametrize("renames", [1, 2])
+@pytest.mark.parametrize("renames", [2, 3])
 def test_a_step_that_is_being_replaced_is_never_gone(tmp_path: Path, renames: int) -> None:
-    """Killed between the two renames that replace a step, or after both."""
+    """Killed between the two renames that replace a step, or after both; one names the record."""
     checkpoints = saved(tmp_path, {1: None, 2: 3.0})
     code = KILLED.replace(
         "setattr(",
@@ -239,7 +244,7 @@ def test_a_step_that_is_being_replaced_is_never_gone(tmp_path: Path, renames: in
     assert killed.value.returncode == -signal.SIGKILL
     record = checkpoints.restore(make_state()).record
     assert record["step"] == 2
-    assert record.get("val_loss") == (3.0 if renames == 1 else None)
+    assert record.get("val_loss") == (3.0 if renames == 2 else None)
 
 
 @pytest.mark.fault(42)
@@ -258,12 +263,11 @@ def test_arrays_have_digests_of_their_own(tmp_path: Path) -> None:
     """Found where every file is what its digest says, as after a fault of the store itself."""
     saved(tmp_path, {1: None})
     record = tmp_path / "step_000001" / RECORD
-    content = json.loads(record.read_text())
+    content = read_sealed(record)
     name = "params.Dense_0.kernel"
     kernel = np.asarray(make_state().params["Dense_0"]["kernel"])
     assert content["arrays"][name] == hashlib.sha256(kernel.tobytes()).hexdigest()
     content["arrays"][name] = "0" * 64
-    record.write_text(json.dumps(content))
-    write_digests(record.parent)
+    write_sealed(record, content)
     with pytest.raises(DamagedError, match=r"params\.Dense_0\.kernel is not what record.json says"):
         Checkpoints(tmp_path).restore(make_state())

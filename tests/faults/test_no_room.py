@@ -1,18 +1,20 @@
 """No room on the disk, or no permission: one sentence at the start, at resuming, at the lock."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 from processes import ended, start
+from small_recipe import SMALL
+from small_runs import AnotherUser
+
+from recipes.commands import main
 
 pytestmark = pytest.mark.fault(47)
 
 
 # Bytes that a process may write to any file: none, or enough for its number alone.
 ROOM = (0, 16)
-needs_rights = pytest.mark.skipif(os.getuid() == 0, reason="the superuser may write everywhere")
 
 
 def limit(size: int) -> str:
@@ -48,19 +50,34 @@ def test_resuming_without_room(tmp_path: Path, finished: Path, size: int) -> Non
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-@needs_rights
-@pytest.mark.parametrize("resume", [[], ["--resume", "auto"]])
-def test_a_folder_that_may_not_be_written(
-    tmp_path: Path, finished: Path, resume: list[str]
+@pytest.mark.parametrize("denied", ["start", "resume", "lock"])
+def test_no_permission_is_one_sentence(
+    tmp_path: Path,
+    corpus: Path,
+    finished: Path,
+    denied: str,
+    another_user: AnotherUser,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run = tmp_path / "run"
-    if resume:
+    """And with the permission the same command goes on."""
+    run, lock = tmp_path / "run", tmp_path / "run" / ".lock"
+    words = [*SMALL, "--max-steps", "10", "--data", str(corpus), "--run-dir", str(run)]
+    place, mode = tmp_path, 0o555
+    if denied != "start":
         shutil.copytree(finished, run)
-        run.chmod(0o555)
-    tmp_path.chmod(0o555)
-    try:
-        code, _, said = ended(start("train", "quick", "--run-dir", run, *resume))
-    finally:
-        tmp_path.chmod(0o755)
+        words = ["train", "--resume", "auto", "--data", str(corpus), "--run-dir", str(run)]
+        place = run
+    if denied == "lock":
+        lock.touch()
+        run.chmod(0o777)
+        place, mode = lock, 0o444
+    before = place.stat().st_mode
+    place.chmod(mode)
+    with another_user(run):
+        code = main(words)
+    place.chmod(before)
+    said = capsys.readouterr().err
     check_refused(code, said)
     assert "Permission denied" in said
+    if denied != "start":
+        assert main(words) == 0

@@ -1,7 +1,6 @@
 """Positions in the data that are damaged, or of another stream, are refused by name."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
 from recipes.data.batches import TrainingBatches, training_batches
+from recipes.data.sealed import read_sealed, write_sealed
 from recipes.errors import RecipeError
-from recipes.trainer.digests import write_digests
 
 pytestmark = pytest.mark.fault(34)
 
@@ -80,11 +79,10 @@ def test_a_checkpoint_with_a_damaged_position_is_named_and_nothing_changes(
     words = [*SMALL, "--data", str(tmp_path / "text.txt"), "--run-dir", str(run)]
     assert main([*words, "--max-steps", "10"]) == 0
     (record,) = run.rglob("record.json")
-    content = json.loads(record.read_text())
+    content = read_sealed(record)
     content["position"]["next_batch"] = -3
-    record.write_text(json.dumps(content))
-    write_digests(record.parent)
-    files = [run / "metrics.jsonl", record, record.with_name("digests.json")]
+    write_sealed(record, content)
+    files = [run / "metrics.jsonl", record]
     before = [path.read_bytes() for path in files]
 
     assert main([*words, "--max-steps", "20", "--resume", "auto"]) == 2

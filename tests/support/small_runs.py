@@ -1,7 +1,9 @@
 """Fixtures: a small text, and runs of a small model on it, in this process and in others."""
 
+import contextlib
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from recipes.trainer.checkpoints import Checkpoints, Restored
 from recipes.trainer.metrics import read_metrics
 
 Run = Callable[..., int]
+AnotherUser = Callable[[Path], contextlib.AbstractContextManager[None]]
+NOBODY = 65534
 SIXTY = ("--max-steps", "60", "--optimizer.decay-steps", "60")
 
 
@@ -47,6 +51,29 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = [*SMALL, "--data", str(folder / "text.txt"), "--run-dir", str(run)]
     assert main([*arguments, "--max-steps", "10"]) == 0
     return run
+
+
+@pytest.fixture
+def another_user() -> AnotherUser:
+    """Context in which this process is no superuser, whom no permission stops.
+
+    It may enter the folders above a path, and owns nothing there.
+    """
+
+    @contextlib.contextmanager
+    def become(path: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        for folder in [path.parent, *path.parents][:4]:
+            folder.chmod(folder.stat().st_mode | 0o111)
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return become
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

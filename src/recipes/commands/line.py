@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import tyro
 
 from recipes.commands.compare import Compare
+from recipes.commands.doctor import Doctor
 from recipes.commands.evaluate import Eval
 from recipes.commands.export import Export
 from recipes.commands.failures import explained, unwritable
 from recipes.commands.output import guarded_outputs
 from recipes.commands.plan import Plan
+from recipes.commands.profile import Profile
 from recipes.commands.sample import Sample
 from recipes.commands.size import Presets, Size
 from recipes.commands.train import Train
@@ -82,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(
     words: Sequence[str],
-) -> Train | Sample | Eval | Size | Plan | Compare | Presets | Export:
+) -> Train | Sample | Eval | Size | Plan | Compare | Presets | Export | Profile | Doctor:
     """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
@@ -101,6 +103,8 @@ def parse(
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]
+        | Annotated[Profile, tyro.conf.subcommand("profile")]
+        | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     )
     command = tyro.cli(
         commands,

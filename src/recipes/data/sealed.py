@@ -64,7 +64,7 @@ def _check(path: Path, data: bytes) -> None:
         return
     if _is_intact(data.replace(b"\r\n", b"\n")):
         raise RecipeError(
-            f"The line ends of {str(path)!r} were changed to CRLF, as version control may do.",
+            f"{str(path)!r} has line ends that were changed to CRLF, as version control may do.",
             "Copy the run anew without that, in Git with core.autocrlf=false.",
         )
     raise RecipeError(

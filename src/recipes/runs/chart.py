@@ -130,18 +130,18 @@ def _curve(line: Line, x: Axis, y: Axis) -> Iterator[str]:
 
 def _marks(line: Line, x: Axis, y: Axis) -> Iterator[str]:
     """Dots on the points, if they are few, and a ring on the best; each says what it is."""
-    steps, values = line.series.finite()
-    if not len(values):
+    values, best = line.series.by_step(), line.series.best()
+    if best is None:
         return
     color = f"var(--c{line.color % len(COLORS)})"
-    best = int(values.argmin())
-    places = range(len(values)) if len(values) <= MARKED else [best]
-    for place in sorted(places, key=lambda place: place == best):
-        at = f'cx="{x.place(steps[place]):.1f}" cy="{y.place(values[place]):.1f}"'
+    marked = values if len(values) <= MARKED else [best[0]]
+    for step in sorted(marked, key=lambda step: step == best[0]):
+        across, down = x.place(np.asarray(step)), y.place(np.asarray(values[step]))
+        at = f'cx="{across:.1f}" cy="{down:.1f}"'
         paint = f'class="point" r="4" fill="{color}"'
-        if place == best:
+        if step == best[0]:
             paint = f'class="best" r="6" stroke="{color}"'
-        said = f"{line.name}: {values[place]:.4g} at step {steps[place]:,}"
+        said = f"{line.name}: {values[step]:.4g} at step {step:,}"
         yield f"<circle {at} {paint}><title>{escaped(said)}</title></circle>"
 
 

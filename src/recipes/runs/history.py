@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recipes.runs.folder import RunFolder
-from recipes.trainer.metrics import read_metrics
+from recipes.trainer.metrics import ranked, read_metrics
 
 
 class Series(NamedTuple):
@@ -28,6 +28,16 @@ class Series(NamedTuple):
         """The series without its gaps."""
         kept = np.isfinite(self.values)
         return Series(self.steps[kept], self.values[kept])
+
+    def by_step(self) -> dict[int, float]:
+        """The finite values by their steps."""
+        steps, values = self.finite()
+        return dict(zip(steps.tolist(), values.tolist(), strict=True))
+
+    def best(self) -> tuple[int, float] | None:
+        """The first step with the lowest value, and that value; None without a finite one."""
+        values = self.by_step()
+        return next(((step, values[step]) for step in ranked(values)), None)
 
     def thinned(self, buckets: int) -> Series:
         """At most three points per bucket: its least, its greatest, and its first gap."""
@@ -83,11 +93,7 @@ class History:
 
     def best(self) -> tuple[int, float] | None:
         """The step with the lowest validation loss, and that loss; None before an evaluation."""
-        steps, values = self.series("val_loss").finite()
-        if not len(values):
-            return None
-        place = int(values.argmin())
-        return int(steps[place]), float(values[place])
+        return self.series("val_loss").best()
 
     def last(self, name: str) -> float | None:
         """The last value of a metric; None where there is none that is finite."""

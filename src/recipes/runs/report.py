@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE
+from recipes.runs.history import read_history
 from recipes.runs.measures import measure
 from recipes.runs.record import changed_versions
-from recipes.trainer.metrics import find_lost_rows, read_metrics, rows_after
+from recipes.trainer.metrics import find_lost_rows, rows_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,13 +129,12 @@ def closing(
 ) -> str:
     """The lines after the last step."""
     loss = row["val_loss"]
-    measured = [one for one in read_metrics(folder.metrics) if one.get("val_loss") is not None]
-    best = min(measured, key=lambda one: one["val_loss"], default=row)
+    step, lowest = read_history(folder).best() or (row["step"], loss)
     better = (
         ""
-        if best["step"] == row["step"]
-        else f"best            {best['val_loss']:.3f} after step {best['step']}: sample, eval and "
-        "export use its parameters\n"
+        if step == row["step"]
+        else f"best            {lowest:.3f} after step {step}: sample, eval and export use its "
+        "parameters\n"
     )
     return (
         f"validation loss {loss:.3f} nats per token, of {len(held_out) - 1:,}, "

@@ -116,7 +116,7 @@ def _samples(folder: Path, history: History) -> Iterator[str]:
     shown = [found[round(place * (len(found) - 1) / max(count - 1, 1))] for place in range(count)]
     if count < len(found):
         yield f'<p class="quiet">{count} of {len(found)}; the others are in samples/.</p>'
-    losses = dict(zip(*history.series("val_loss").finite(), strict=True))
+    losses = history.series("val_loss").by_step()
     for step, path in reversed(shown):
         loss = f", validation loss {losses[step]:.4f}" if step in losses else ""
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -131,8 +131,7 @@ def _checkpoints(folder: RunFolder, history: History) -> dict[str, str]:
     steps = sorted(step for path in folder.checkpoints.glob("step_*") if (step := _step(path.name)))
     if not steps:
         return {"none": "not saved yet"}
-    losses = dict(zip(*history.series("val_loss").finite(), strict=True))
-    best = min((step for step in steps if step in losses), key=losses.__getitem__, default=None)
+    losses, (best, _) = history.series("val_loss").by_step(), history.best() or (None, None)
     said = {}
     for step in steps:
         notes = ["the last"] * (step == steps[-1]) + ["the best"] * (step == best)

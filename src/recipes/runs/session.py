@@ -1,5 +1,6 @@
 """One session of a run, from its start or a checkpoint to its last step or an interrupt."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
@@ -10,6 +11,7 @@ import jax
 from recipes.config import Recipe
 from recipes.errors import RecipeError
 from recipes.runs.folder import NOT_FINITE, Resume, RunFolder
+from recipes.runs.history import History
 from recipes.runs.pictures import Pictures
 from recipes.runs.report import failed_after, given_up, spiked, stopped
 from recipes.runs.trackers import NoTracker, Tracker, open_tracker
@@ -197,17 +199,14 @@ class Session:
         patience = self._recipe.trainer.patience
         if patience is None:
             return False
-        rows = parse_metrics(self._metrics.rows, str(self._folder.metrics))
-        # A loss that is not finite is written as null.
-        losses = {row["step"]: row["val_loss"] for row in rows if "val_loss" in row}
-        finite = {step: loss for step, loss in losses.items() if loss is not None}
-        best = min(finite, key=finite.__getitem__, default=None)
-        since = sum(best is not None and step > best for step in losses)
-        if best is None or since < patience:
+        history = History(parse_metrics(self._metrics.rows, str(self._folder.metrics)))
+        step, lowest = history.best() or (history.last_step, math.nan)
+        since = int((history.series("val_loss").steps > step).sum())
+        if since < patience:
             return False
         self.say(
-            f"Stopped: {since} evaluations were no better than that of step {best}, which had "
-            f"{finite[best]:.3f} nats per token. `sample` and `eval` use that step."
+            f"Stopped: {since} evaluations were no better than that of step {step}, which had "
+            f"{lowest:.3f} nats per token. `sample` and `eval` use that step."
         )
         return True
 

@@ -20,6 +20,7 @@ from recipes.errors import RecipeError
 from recipes.generation.generate import own_context
 from recipes.runs.folder import RunFolder, write_json
 from recipes.weights.folder import CONFIG, read_json
+from recipes.weights.hub import folder_of
 from recipes.weights.load import load, model_of
 
 
@@ -110,7 +111,7 @@ def with_adapters(model: nn.Module, rank: int | None) -> nn.Module:
 def keep_model(recipe: Recipe, folder: RunFolder) -> None:
     """Copy the configuration of the model that a run starts from into its folder."""
     if recipe.init_from is not None:
-        write_json(folder.model, read_json(Path(recipe.init_from) / CONFIG))
+        write_json(folder.model, read_json(folder_of(recipe.init_from) / CONFIG))
 
 
 def kept_model(recipe: Recipe, folder: RunFolder) -> nn.Module:

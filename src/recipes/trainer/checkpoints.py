@@ -1,6 +1,5 @@
 """Checkpoints: the state of a run as folders that are complete or absent."""
 
-import json
 import logging
 import os
 import re
@@ -13,9 +12,11 @@ from typing import Any
 import jax
 
 from recipes.data.files import cannot_read
+from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
-from recipes.trainer.digests import leaf_digests, write_digests
+from recipes.trainer.digests import file_digests, leaf_digests
+from recipes.trainer.metrics import ranked
 from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
     ARRAYS,
@@ -27,7 +28,7 @@ from recipes.trainer.saved import (
     drop,
     measured,
     read_record,
-    record_damage,
+    verified_record,
 )
 from recipes.trainer.state import TrainState, arrays_of
 
@@ -64,8 +65,9 @@ class Restored:
 class Checkpoints:
     """The last and the best checkpoints in a folder, one folder each: `step_000250`.
 
-    A checkpoint is written to a temporary folder, which is renamed when arrays, record and the
-    digests of both are complete, so that a process killed at any moment leaves no partial one.
+    A checkpoint is written to a temporary folder, which is renamed when arrays, metrics and the
+    record with the digests of both are complete, so that a process killed at any moment leaves no
+    partial one.
     Of several processes each writes its arrays, and the first all else.
 
     Attributes:
@@ -114,7 +116,7 @@ class Checkpoints:
 
         Steps whose records are damaged are passed over, and named in a warning.
         """
-        return next(iter(self._ranked()), None)
+        return next(iter(self._ranked() or self.steps()[::-1]), None)
 
     def save(self, state: TrainState, record: dict[str, Any], *, metrics: bytes = b"") -> Path:
         """Write the checkpoint of `state.step`, then delete those that need not be kept.
@@ -137,7 +139,7 @@ class Checkpoints:
             if leaf_digests(read_arrays(half / ARRAYS, arrays)) != digests:
                 raise OSError("what was written reads back as something else")
             content = {**record, "step": step, "format": FORMAT, "arrays": digests}
-            on_first(partial(self._complete, step, json.dumps(content, indent=1), metrics))
+            on_first(partial(self._complete, step, content, metrics))
         # Orbax raises errors of the disk as ValueError.
         except (OSError, ValueError) as error:
             if is_first():
@@ -197,7 +199,7 @@ class Checkpoints:
                 those of the model.
         """
         damage = self._none()
-        for step in self._ranked():
+        for step in self._ranked() or self.steps()[::-1]:
             try:
                 return self._restore_params(step, like)
             except DamagedError as error:
@@ -208,8 +210,7 @@ class Checkpoints:
         raise damage
 
     def _restore_params(self, step: int, like: Any) -> Any:
-        record = read_record(self._path(step), step)
-        arrays = self._path(step) / ARRAYS
+        record, arrays = verified_record(self._path(step), step), self._path(step) / ARRAYS
         stored = stored_leaves(arrays)["params"]
         if differing := differing_leaves(stored, like):
             raise RecipeError(
@@ -221,8 +222,8 @@ class Checkpoints:
         return tree["params"]
 
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        record = read_record(self._path(step), step)
-        arrays, like = self._path(step) / ARRAYS, arrays_of(template)
+        record, arrays = verified_record(self._path(step), step), self._path(step) / ARRAYS
+        like = arrays_of(template)
         if differing := differing_leaves(stored_leaves(arrays), like):
             raise RecipeError(
                 f"The checkpoint of step {step} is of another model or optimiser: {differing}.",
@@ -242,12 +243,11 @@ class Checkpoints:
             shutil.rmtree(half)
         half.mkdir()
 
-    def _complete(self, step: int, record: str, metrics: bytes) -> None:
+    def _complete(self, step: int, record: dict[str, Any], metrics: bytes) -> None:
         """Write the rest beside the arrays, and give the folder its name."""
         place, half = self._path(step), self.directory / HALF
-        (half / RECORD).write_text(record, encoding="utf-8")
         (half / METRICS).write_bytes(metrics)
-        write_digests(half)
+        write_sealed(half / RECORD, {**record, "files": file_digests(half)})
         if place.exists():
             os.replace(place, self.directory / f"{REPLACED}{step:06d}")
         os.replace(half, place)
@@ -255,29 +255,23 @@ class Checkpoints:
         self._prune(step)
 
     def _ranked(self) -> list[int]:
-        """Steps by the monitored value, then those without one, the last first.
-
-        Steps whose records are damaged come only where all are, as no record can say which is best.
-        """
-        steps = self.steps()
-        damage = {step: record_damage(self._path(step)) for step in steps}
-        for step in (step for step in steps if damage[step] and self._path(step).exists()):
-            log.warning("The checkpoint of step %d is passed over: %s.", step, damage[step])
-        intact = [step for step in steps if damage[step] is None]
-        values = {step: measured(self._path(step), self.monitor) for step in intact}
-        sign = -1.0 if self.highest else 1.0
-        ranked = sorted((sign * value, step) for step, value in values.items() if value is not None)
-        rest = [step for step in intact if values[step] is None]
-        return [step for _, step in ranked] + rest[::-1] or steps[::-1]
+        """Steps with intact records: by the monitored value, then without one, the last first."""
+        values = dict[int, float | None]()
+        for step in self.steps():
+            try:
+                values[step] = measured(read_record(self._path(step), step), self.monitor)
+            except RecipeError as error:
+                if self._path(step).exists():  # not deleted meanwhile
+                    log.warning("%s It is passed over.", error.cause)
+        best = ranked(values, highest=self.highest)
+        return best + [step for step in [*values][::-1] if step not in best]
 
     def _prune(self, last: int) -> None:
         for later in [step for step in self.steps() if step > last]:
             drop(self._path(later), self.directory / DROPPED)
-        steps = self.steps()
-        # What a damaged record says of its step is not a reason to delete it.
-        damaged = [step for step in steps if record_damage(self._path(step))]
-        kept = {*steps[-self.keep :], self.best(), *damaged}
-        for step in [step for step in steps if step not in kept]:
+        # What a damaged record says of its step is not a reason to delete it: it is not ranked.
+        intact = self._ranked()
+        for step in {*intact[1:]} - {*self.steps()[-self.keep :]}:
             drop(self._path(step), self.directory / DROPPED)
 
     def _recover(self) -> None:

@@ -1,7 +1,7 @@
 """Digests of a folder's files and of arrays, to detect damage."""
 
 import hashlib
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,43 +9,27 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-DIGESTS = "digests.json"
-# Digests of a checkpoint have some kilobytes.
-MAX_BYTES = 50_000_000
 
-
-def write_digests(folder: Path) -> None:
-    """Record the SHA-256 of every file in a folder, in a file beside them."""
-    digests = {
+def file_digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder, by its path below it."""
+    return {
         path.relative_to(folder).as_posix(): _digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / DIGESTS
+        if path.is_file()
     }
-    (folder / DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
 
 
-def find_damage(folder: Path, only: str | None = None) -> str | None:
-    """Describe damage of a folder's files, or None; files added later are ignored.
+def find_damage(folder: Path, digests: Mapping[str, str]) -> str | None:
+    """Describe the first file of a folder that is not what its digest says, or None.
 
     Args:
         folder: The folder.
-        only: The one file to look at; None for all that have a digest.
+        digests: What `file_digests` found in it; files added later are ignored.
 
     Raises:
         PermissionError: A file that this user may not read.
     """
-    try:
-        with (folder / DIGESTS).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            return f"{DIGESTS} has more than {MAX_BYTES:,} bytes"
-        digests = json.loads(content)
-        names = sorted(digests.items() if only is None else [(only, digests[only])])
-    except PermissionError:
-        raise
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        return f"{DIGESTS} cannot be read"
-    for name, digest in names:
+    for name, digest in digests.items():
         try:
             found = _digest(folder / name)
         except PermissionError:
@@ -53,9 +37,7 @@ def find_damage(folder: Path, only: str | None = None) -> str | None:
         except (OSError, ValueError):  # the latter for a name with a NUL
             return f"{name} cannot be read"
         if found != digest:
-            if _unix_digest(folder / name) == digest:
-                return f"the line ends of {name} were changed to CRLF, as version control may do"
-            return f"{name} is not what {DIGESTS} says"
+            return f"{name} is not what was written: its SHA-256 differs"
     return None
 
 
@@ -78,10 +60,3 @@ def leaf_digests(tree: Any) -> dict[str, str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unix_digest(path: Path) -> str | None:
-    """The digest that a small file would have with line ends of LF alone."""
-    if path.stat().st_size > MAX_BYTES:
-        return None
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

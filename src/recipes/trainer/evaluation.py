@@ -1,6 +1,7 @@
 """Evaluation: the mean loss over every target of a split."""
 
 import functools
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from recipes.trainer.sharding import mesh_of, place_batch
 from recipes.trainer.step import Batch, LossFunction, loss_and_metrics
+
+# Batches that are dispatched before the result of the first is waited for.
+AHEAD = 8
 
 
 @functools.partial(jax.jit, static_argnames=("apply_fn", "loss"))
@@ -38,10 +42,15 @@ def evaluate(
     """
     if (mesh := mesh_of(params)) is not None:
         batches = (place_batch(batch, mesh) for batch in batches)
-    # All batches are dispatched before the first result is waited for.
-    results = [evaluation_step(params, batch, apply_fn=apply_fn, loss=loss) for batch in batches]
+    # The device works while the host prepares the next batches, and holds few of them.
+    results, waiting = list[dict[str, np.ndarray]](), deque[dict[str, jax.Array]]()
+    for batch in batches:
+        waiting.append(evaluation_step(params, batch, apply_fn=apply_fn, loss=loss))
+        if len(waiting) == AHEAD:
+            results.append(jax.device_get(waiting.popleft()))
+    results += jax.device_get([*waiting])
     # The mean of a batch without weight is NaN.
-    rows = [row for row in jax.device_get(results) if row["weight"] > 0]
+    rows = [row for row in results if row["weight"] > 0]
     if not rows:
         raise ValueError("There is nothing to evaluate on: use batches with targets that count.")
     weights = np.array([row["weight"] for row in rows], np.float64)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,26 @@ class MetricsFile:
             write_atomically(path, content)
         except OSError as error:
             raise _refused(path, error) from error
+
+
+def ranked(values: Mapping[int, float | None], *, highest: bool = False) -> list[int]:
+    """Steps by a value that was measured there, the best first; of equal ones the earlier.
+
+    Args:
+        values: The value of each step; one that is None or not finite is no measurement.
+        highest: Whether the best value is the highest, not the lowest.
+
+    Example:
+        >>> ranked({10: 2.0, 20: 1.5, 30: None, 40: 1.5})
+        [20, 40, 10]
+    """
+    sign = -1.0 if highest else 1.0
+    measured = [
+        (sign * value, step)
+        for step, value in values.items()
+        if value is not None and math.isfinite(value)
+    ]
+    return [step for _, step in sorted(measured)]
 
 
 def rows_after(path: Path, rows: bytes) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from recipes.errors import RecipeError
+from recipes.trainer.heartbeats import keep_heartbeats
 
 T = TypeVar("T")
 # Names of messages: all processes send them in the same order.
@@ -84,7 +85,8 @@ class Processes:
                 self.num_processes,
                 self.process_id,
                 initialization_timeout=self.join_timeout,
-                heartbeat_timeout_seconds=self.heartbeat_timeout,
+                # The first process notices before JAX does, and says which.
+                heartbeat_timeout_seconds=2 * self.heartbeat_timeout,
                 # When one stops it has said why; it need not wait for the others.
                 shutdown_timeout_seconds=min(10, self.heartbeat_timeout),
             )
@@ -99,6 +101,9 @@ class Processes:
                 f"{self.join_timeout} s: {str(error).splitlines()[0]}",
                 "Start all of them, with the same --coordinator and --num-processes.",
             ) from error
+        from jax._src.distributed import global_state as state
+
+        keep_heartbeats(state.client, state.process_id, state.num_processes, self.heartbeat_timeout)
 
 
 def is_first() -> bool:

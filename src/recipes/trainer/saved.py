@@ -1,6 +1,5 @@
-"""One checkpoint on disk: its files, and its record, which is read after they were verified."""
+"""One checkpoint on disk: its files, and its record, which says what each of them must hold."""
 
-import json
 import logging
 import math
 import os
@@ -9,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data.files import cannot_read
+from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.trainer.digests import find_damage
 
-FORMAT = 2
+FORMAT = 3
 ARRAYS, RECORD, METRICS = "arrays", "record.json", "metrics.jsonl"
 
 log = logging.getLogger(__name__)
@@ -31,30 +31,43 @@ def damaged(step: int, damage: str) -> DamagedError:
 
 
 def read_record(place: Path, step: int) -> dict[str, Any]:
-    """Read the record of a checkpoint, after checking its files, format and step.
+    """Read the record of a checkpoint, which has a digest of its own.
+
+    Raises:
+        RecipeError: It is damaged, or may not be read.
+    """
+    try:
+        return read_sealed(place / RECORD)
+    except RecipeError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
+        raise damaged(step, error.cause.rstrip(".")) from error
+
+
+def verified_record(place: Path, step: int) -> dict[str, Any]:
+    """Read the record of a checkpoint, and check its format and every file by its digest.
 
     Raises:
         RecipeError: They are damaged, of another format, or may not be read.
     """
+    record = read_record(place, step)
+    if (found := record.pop("format", None)) != FORMAT:
+        raise RecipeError(
+            f"The checkpoint of step {step} has format {found} in {RECORD}, and this version reads "
+            f"{FORMAT}.",
+            "Use the version of linen-blocks that wrote it; env.json names it.",
+        )
+    files, arrays = record.pop("files", None), record.get("arrays")
+    if record.get("step") != step or not isinstance(files, dict) or not isinstance(arrays, dict):
+        raise damaged(step, f"{RECORD} is not of that step")
+    if METRICS not in files or not any(name.startswith(f"{ARRAYS}/") for name in files):
+        raise damaged(step, f"{RECORD} lists no files")
     try:
-        # The record and the metrics by name, as digests that list nothing would find nothing.
-        damage = find_damage(place, RECORD) or find_damage(place, METRICS) or find_damage(place)
+        damage = find_damage(place, files)
     except PermissionError as error:
         raise cannot_read(place, error) from error
     if damage:
         raise damaged(step, damage)
-    try:
-        record = json.loads((place / RECORD).read_bytes())
-        found = record.pop("format", None)
-    except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
-        raise damaged(step, f"{RECORD} holds no record") from error
-    if found != FORMAT:
-        raise RecipeError(
-            f"The checkpoint of step {step} has format {found}, and this version reads {FORMAT}.",
-            "Use the version of linen-blocks that wrote it; env.json names it.",
-        )
-    if record.get("step") != step or not isinstance(record.get("arrays"), dict):
-        raise damaged(step, f"{RECORD} is not of that step")
     return record
 
 
@@ -74,20 +87,12 @@ def check_digests(step: int, recorded: dict[str, Any], found: dict[str, str]) ->
             raise damaged(step, f"{name} is not what {RECORD} says")
 
 
-def record_damage(place: Path) -> str | None:
-    """Say in what the record of a checkpoint is not what was written; None if it is."""
-    try:
-        return find_damage(place, RECORD)
-    except PermissionError as error:
-        return f"{RECORD} cannot be read: {error.strerror}"
-
-
-def measured(place: Path, metric: str) -> float | None:
+def measured(record: dict[str, Any], metric: str) -> float | None:
     """A metric in the record of a checkpoint; None if there is none to compare."""
+    value = record.get(metric)
     try:
-        value = json.loads((place / RECORD).read_bytes()).get(metric)
         return value if isinstance(value, float | int) and math.isfinite(value) else None
-    except (OSError, ValueError, AttributeError, RecursionError, OverflowError):
+    except OverflowError:
         return None
 
 

@@ -1,6 +1,8 @@
 """Runs as published models, and published models on the command line."""
 
 import json
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -158,6 +160,15 @@ def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
     ids = tuned_run.tokenizer.encode("to be")[None]
     changed = out.model.apply({"params": out.params}, ids)
     assert np.abs(changed - before.model.apply({"params": before.params}, ids)).max() > 1e-3
+
+
+def test_a_run_starts_from_a_name_on_the_hub(run, published, tmp_path, monkeypatch):
+    hub = types.ModuleType("huggingface_hub")
+    hub.snapshot_download = lambda name, **options: {"owner/gpt2": str(published)}[name]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    tuned("owner/gpt2", run, tmp_path / "run")
+    monkeypatch.delitem(sys.modules, "huggingface_hub")
+    assert main(["sample", str(tmp_path / "run"), "--tokens", "1"]) == 0
 
 
 def test_adapters_leave_the_published_weights_as_they_were(run, published, tmp_path):

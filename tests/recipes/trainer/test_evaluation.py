@@ -1,4 +1,5 @@
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -45,3 +46,29 @@ def test_all_evaluations_of_a_run_share_one_program() -> None:
     counted = chex.assert_max_traces(loss, n=1)
     for _ in range(2):
         evaluate(state.apply_fn, state.params, [next(batches) for _ in range(3)], counted)
+
+
+def test_few_batches_are_on_the_device_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that are drawn and not read back yet are those that the device holds."""
+    held, most = 0, 0
+
+    def drawn():
+        nonlocal held, most
+        for _ in range(50):
+            held += 1
+            most = max(most, held)
+            yield {"w": np.float32([1.0])}
+
+    def read(results):
+        nonlocal held
+        held -= len(results) if isinstance(results, list) else 1
+        return device_get(results)
+
+    def counted(apply_fn, params, batch, key):
+        return batch["w"].sum(), {"weight": batch["w"][0]}
+
+    device_get = jax.device_get
+    monkeypatch.setattr(jax, "device_get", read)
+    assert evaluate(NET.apply, {}, drawn(), counted) == {"loss": 1.0, "weight": 50.0}
+    assert most <= 8
+    assert held == 0
