@@ -210,4 +210,5 @@ This Python|The encoded text cannot|The corpus {} changed|{} has a NUL|{} is not
 The tokenizer {} has|--data -|The standard input|The {} bytes|Downloading|{} sends
 The download|Byte pairs need|Token id|The text holds|The text has|The saved data position {} is
 The data position was saved
+One of {} is empty
 """
