@@ -1,7 +1,9 @@
 """Chromium, without a window, and the built site on a server of this machine."""
 
+import contextlib
 import functools
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SEARCH = "search/search_index.json"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -29,18 +32,59 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+@functools.cache
+def first_page(site: str) -> bytes:
+    """What is searched, with one page alone."""
+    search = json.loads(Path(site, SEARCH).read_text(encoding="utf-8"))
+    return json.dumps({**search, "docs": search["docs"][:1]}).encode()
+
+
+class FewWords(Quiet):
+    """Serves the site with its first page alone to search.
+
+    A page reads all words of the site as it loads, to search them, which takes it seconds.
+    """
+
+    def do_GET(self) -> None:
+        """A file, or a search that is small."""
+        if self.path != f"/{SEARCH}":
+            super().do_GET()
+            return
+        body = first_page(self.directory)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
     return built_site(tmp_path_factory.mktemp("built"))
 
 
-@pytest.fixture(scope="session")
-def address(site) -> Iterator[str]:
-    handler = functools.partial(Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+@contextlib.contextmanager
+def served(handler: type[Quiet], site: Path) -> Iterator[str]:
+    """The address of a folder on a server of this machine."""
+    serve = functools.partial(handler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def address(site) -> Iterator[str]:
+    """The site, whose search knows one page."""
+    with served(FewWords, site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def searchable(site) -> Iterator[str]:
+    """The site as it is."""
+    with served(Quiet, site) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
