@@ -61,7 +61,7 @@ def test_chunks_give_what_all_scores_give(chunk: int) -> None:
     x = normal(0, (2, 11, 8))
     context = Context(valid=jnp.arange(11)[None] < jnp.array([[11], [7]]))
     attention = MultiHeadAttention(num_heads=2, scores=(BlockSparse(size=2, repeats=1),))
-    whole, variables = attention.init_with_output(jax.random.key(1), x, context)
+    whole, variables = jax.jit(attention.init_with_output)(jax.random.key(1), x, context)
     kernel = ChunkedAttention(query_chunk=chunk, key_chunk=chunk)
     chunked = jitted(override(attention, implementation=kernel), variables, x, context)
     np.testing.assert_allclose(chunked, whole, atol=1e-6)

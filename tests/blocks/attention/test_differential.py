@@ -57,7 +57,7 @@ def test_both_maps_of_a_head_share_its_slope_and_its_sink() -> None:
     ones = jnp.ones(2)
     params |= {"lambda_q1": ones, "lambda_q2": 0 * ones}
     params["lambda_k1"] = ones * jnp.log(2.0 - block.lambda_init) / 2
-    y = block.apply(variables, X)
+    y = jax.jit(block.apply)(variables, X)
     chex.assert_trees_all_close(y, jnp.zeros_like(y), atol=1e-3)
 
 
@@ -79,7 +79,7 @@ def test_decodes_from_a_cache_of_eight_bits() -> None:
         y, cache = apply(variables, part, context, mutable=("cache",))
         variables = {**variables, **cache}
         outputs.append(y)
-    exact = block.apply({"params": variables["params"]}, X)
+    exact = jax.jit(block.apply)({"params": variables["params"]}, X)
     error = jnp.linalg.norm(jnp.concatenate(outputs, axis=1) - exact) / jnp.linalg.norm(exact)
     assert 0 < error < 0.05
 

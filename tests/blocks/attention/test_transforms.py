@@ -92,6 +92,7 @@ def test_a_stack_carries_what_a_loop_of_ones_own_does(field: str) -> None:
     block = stack(**{field: (part,)})
     variables = started(block, X)
 
+    @jax.jit
     def looped(params: Any, x: jax.Array) -> jax.Array:
         context = Context(carry=Carry())
         for layer in range(3):
@@ -100,7 +101,7 @@ def test_a_stack_carries_what_a_loop_of_ones_own_does(field: str) -> None:
         return x
 
     want = looped(variables["params"], X)
-    chex.assert_trees_all_close(block.apply(variables, X), want, rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close(jax.jit(block.apply)(variables, X), want, rtol=1e-5, atol=1e-5)
     again = override(block, remat=True)
     gradients = [jax.grad(lambda v, b=b: b.apply(v, X).sum())(variables) for b in (block, again)]
     chex.assert_trees_all_close(*gradients, rtol=1e-5, atol=1e-5)

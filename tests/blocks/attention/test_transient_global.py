@@ -54,7 +54,7 @@ def test_a_text_without_a_whole_block_is_attention_in_the_window() -> None:
 @pytest.mark.parametrize("chunk", [2, 5])
 def test_chunks_give_what_all_scores_give(chunk: int) -> None:
     context = Context(valid=jnp.arange(11)[None] < jnp.array([[11], [7]]))
-    whole, variables = ATTENTION.init_with_output(jax.random.key(1), X, context)
+    whole, variables = jax.jit(ATTENTION.init_with_output)(jax.random.key(1), X, context)
     kernel = ChunkedAttention(query_chunk=chunk, key_chunk=chunk)
     chunked = jitted(override(ATTENTION, implementation=kernel), variables, X, context)
     np.testing.assert_allclose(chunked, whole, atol=1e-6)

@@ -282,7 +282,7 @@ def test_the_gradient_of_shared_layers_is_the_sum_over_their_places() -> None:
     stack = Stack(block=Plus(factor=2.0), depth=3, shared=True)
     variables = {"params": {"layers": {"number": jnp.float32(1.0)}}}
     # y = 8 x + (8 + 4 + 2) number
-    gradient = jax.grad(lambda v: stack.apply(v, X).mean())(variables)
+    gradient = jax.jit(jax.grad(lambda v: stack.apply(v, X).mean()))(variables)
     np.testing.assert_allclose(gradient["params"]["layers"]["number"], 14.0, rtol=1e-6)
 
 

@@ -31,7 +31,7 @@ def test_a_learned_activation_has_parameters_under_the_slot_and_a_gradient(kind:
     mlp = kind(hidden=HIDDEN, activation=LearnedSlope())
     variables = mlp.init(jax.random.key(1), tokens())
     assert variables["params"]["activation"] == {"slope": 1.0}
-    gradient = jax.grad(lambda v: mlp.apply(v, tokens()).sum())(variables)
+    gradient = jax.jit(jax.grad(lambda v: mlp.apply(v, tokens()).sum()))(variables)
     assert gradient["params"]["activation"]["slope"] != 0.0
 
 

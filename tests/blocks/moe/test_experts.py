@@ -98,7 +98,7 @@ def test_every_row_meets_the_expert_of_its_number_forward_and_backward(kind: str
 
     want = one_by_one(expert, variables, ROWS)
     np.testing.assert_allclose(jitted(block, variables, ROWS), want, rtol=1e-4, atol=1e-4)
-    got, want = (jax.grad(loss, (0, 1))(variables, ROWS) for loss in (sparse, dense))
+    got, want = (jax.jit(jax.grad(loss, (0, 1)))(variables, ROWS) for loss in (sparse, dense))
     jax.tree.map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-3, atol=1e-3), got, want)
 
 
@@ -133,7 +133,7 @@ def test_an_adapter_around_the_mixture_learns_as_one_in_its_expert() -> None:
     variables = noisy(around)
 
     def gradient(block: nn.Module) -> dict:
-        return jax.grad(lambda v: jnp.square(block.apply(v, ROWS)).sum())(variables)
+        return jax.jit(jax.grad(lambda v: jnp.square(block.apply(v, ROWS)).sum()))(variables)
 
     got, want = gradient(around), gradient(inside)
     jax.tree.map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-5), got, want)
@@ -174,7 +174,7 @@ def test_the_gradient_of_dropout_is_that_of_what_was_dropped() -> None:
         return block.apply(variables, x, CHOSEN, False, rngs=rngs).sum()
 
     # Linear in x, so that the gradient times x is the result.
-    np.testing.assert_allclose((jax.grad(y)(ROWS) * ROWS).sum(), y(ROWS), rtol=1e-4)
+    np.testing.assert_allclose((jax.jit(jax.grad(y))(ROWS) * ROWS).sum(), y(ROWS), rtol=1e-4)
 
 
 def test_experts_in_bfloat16_give_bfloat16() -> None:

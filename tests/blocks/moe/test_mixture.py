@@ -72,7 +72,9 @@ def test_the_gradient_of_a_sparse_product_is_that_of_a_dense_one() -> None:
         return (weight * rows * at.used[:, None, None]).sum()
 
     for got, want in zip(
-        jax.grad(sparse, (0, 1))(x, kernel), jax.grad(dense, (0, 1))(x, kernel), strict=True
+        jax.jit(jax.grad(sparse, (0, 1)))(x, kernel),
+        jax.jit(jax.grad(dense, (0, 1)))(x, kernel),
+        strict=True,
     ):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 

@@ -132,7 +132,9 @@ def test_a_choice_that_does_not_fit_is_refused(
 def test_the_bias_of_a_sigmoid_router_has_no_gradient_and_follows_the_load() -> None:
     router, x = SigmoidRouter(num_experts=4, top_k=1), tokens(50)
     variables = drawn_variables(router, x, seed=1)
-    gradient = jax.grad(lambda v: jnp.square(router.apply(v, x).probabilities).sum())(variables)
+    gradient = jax.jit(jax.grad(lambda v: jnp.square(router.apply(v, x).probabilities).sum()))(
+        variables
+    )
     assert not gradient["params"]["bias"].any()
     steered = {"params": {**variables["params"], "bias": jnp.array([0.0, 0.0, 9.0, 0.0])}}
     assert (jitted(router, steered, x).experts == 2).all()

@@ -71,7 +71,8 @@ def test_what_is_written_under_a_key_is_replaced_and_read_back() -> None:
     value = jnp.arange(3.0 * VALUE).reshape(1, 3, 1, VALUE)
     keep, write = jnp.zeros((1, 3, 1)), jnp.ones((1, 3, 1))
     runs, empty = jnp.zeros((1, 3), jnp.int32), jnp.zeros((1, 1, DIM, VALUE))
-    _, state = gated_delta_rule(key, key, value, keep, write, runs, empty, 2)
+    run = jax.jit(gated_delta_rule, static_argnums=7)
+    _, state = run(key, key, value, keep, write, runs, empty, 2)
     np.testing.assert_allclose(state[0, 0, 0], value[0, 2, 0], atol=1e-6)
     np.testing.assert_allclose(state[0, 0, 1], value[0, 1, 0], atol=1e-6)
 
@@ -83,7 +84,7 @@ def test_decays_too_strong_for_an_exponential_stay_finite() -> None:
     def total(strong: jax.Array) -> jax.Array:
         return rule(query, key, value, strong, beta, state, chunk_size=64)[0].sum()
 
-    value, gradient = jax.value_and_grad(total)(strong)
+    value, gradient = jax.jit(jax.value_and_grad(total))(strong)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
 
@@ -97,7 +98,7 @@ def test_values_may_be_wider_and_convolutions_left_out() -> None:
 
 def test_it_starts_as_published_models_do() -> None:
     block = GatedDeltaNet(num_heads=200, head_dim=1)
-    params = block.init(jax.random.key(0), jnp.ones((1, 1, 2)))["params"]
+    params = jax.jit(block.init)(jax.random.key(0), jnp.ones((1, 1, 2)))["params"]
     rates, steps = np.exp(params["log_rate"]), np.log1p(np.exp(params["step"]))
     assert rates.min() > 0.0
     assert rates.max() < 16.0
@@ -133,6 +134,7 @@ def test_padding_writes_nothing_into_the_state() -> None:
     params = drawn_variables(block, x, seed=1)["params"]
     real = jnp.array([[True, False, True, True, False]])
 
+    @jax.jit
     def state(x: jax.Array, valid: jax.Array | None) -> jax.Array:
         context = Context(valid=valid, cache_size=1)
         _, left = block.apply({"params": params}, x, context, mutable=["cache"])

@@ -86,13 +86,13 @@ def weights_of(params: dict, x: jax.Array, feature_map: FeatureMap | None) -> np
     q, k = (jnp.einsum("bse,ehd->bshd", x, params[name]["kernel"]) for name in ("query", "key"))
     if feature_map is None:
         q = q * q.shape[-1] ** -0.5
-        raw = np.exp(np.einsum("bqhd,bshd->bhqs", q, k).astype(np.float64))
+        raw = np.exp(np.einsum("bqhd,bshd->bhqs", q, k, optimize=True).astype(np.float64))
     else:
         q, k = (
             jitted(feature_map, {"params": params.get(f"{name}_features", {})}, side)
             for name, side in {"query": q, "key": k}.items()
         )
-        raw = np.einsum("bqhd,bshd->bhqs", q, k).astype(np.float64)
+        raw = np.einsum("bqhd,bshd->bhqs", q, k, optimize=True).astype(np.float64)
     raw = raw * np.tri(x.shape[1])
     return raw / raw.sum(axis=-1, keepdims=True)
 

@@ -83,7 +83,7 @@ def test_decays_too_strong_for_an_exponential_stay_finite() -> None:
     def total(strong: jax.Array) -> jax.Array:
         return rule(query, key, value, strong, beta, state, chunk_size=16)[0].sum()
 
-    value, gradient = jax.value_and_grad(total)(strong)
+    value, gradient = jax.jit(jax.value_and_grad(total))(strong)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
 

@@ -125,11 +125,11 @@ def test_memory_grows_with_length_and_not_with_its_square() -> None:
 def test_weights_sum_to_one_though_queries_and_keys_turn() -> None:
     block = LinearAttention(num_heads=2, feature_map=Hedgehog(), position=RoPE(), mask=Causal())
     x = 5.0 * jax.random.normal(jax.random.key(0), (1, 40, 8))
-    params = block.init(jax.random.key(1), x)["params"]
+    params = jax.jit(block.init)(jax.random.key(1), x)["params"]
     # Every value is one, and so is every average of them.
     params["value"] = {"kernel": jnp.zeros((8, 2, 4)), "bias": jnp.ones((2, 4))}
     want = jnp.ones((1, 8)) @ params["out"]["kernel"].reshape(8, 8)
-    y = block.apply({"params": params}, x)
+    y = jax.jit(block.apply)({"params": params}, x)
     np.testing.assert_allclose(y, np.broadcast_to(want, y.shape), rtol=1e-4, atol=1e-4)
 
 

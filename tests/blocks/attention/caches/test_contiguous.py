@@ -55,8 +55,11 @@ def empty(dtype: Any = jnp.float32) -> KeyValueState:
     return CACHE.start(2, ROOM, 1, 2, 3, dtype)
 
 
-def append(state: KeyValueState, key: jax.Array, value: jax.Array, at: Coordinates) -> Any:
+def extend(state: KeyValueState, key: jax.Array, value: jax.Array, at: Coordinates) -> Any:
     return CACHE.extend(state, key, value, at)[0]
+
+
+append = jax.jit(extend)
 
 
 def test_a_new_cache_has_no_valid_slot() -> None:
@@ -110,12 +113,12 @@ def test_a_full_cache_is_an_error_at_once() -> None:
         r"make it larger with Context\(cache_size=\.\.\.\)\."
     )
     with pytest.raises(ValueError, match=match):
-        append(full, *entries(1), at(1, start=ROOM))
+        extend(full, *entries(1), at(1, start=ROOM))
 
 
 def test_a_chunk_longer_than_the_room_left_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"the cache is full: 3 more tokens after 2 "):
-        append(append(empty(), *entries(2), at(2)), *entries(3), at(3, start=2))
+        extend(append(empty(), *entries(2), at(2)), *entries(3), at(3, start=2))
 
 
 def test_more_tokens_than_slots_are_refused_even_under_jit() -> None:
@@ -127,7 +130,7 @@ def test_more_tokens_than_slots_are_refused_even_under_jit() -> None:
 def test_what_does_not_fit_a_cache_is_refused_by_name() -> None:
     key, value = entries(2)
     with pytest.raises(TypeError, match=r"argument `value`[^`]*\n  actual:   f32\[2,1,1,3\]"):
-        append(empty(), key, value[:, :1], at(2))
+        extend(empty(), key, value[:, :1], at(2))
 
 
 def attention(**fields: Any) -> MultiHeadAttention:

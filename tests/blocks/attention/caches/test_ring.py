@@ -106,8 +106,11 @@ def empty(size: int = 100, lookback: int = 2) -> RingState:
     return CACHE.start(1, size, 1, 1, 1, jnp.float32, lookback=lookback)
 
 
-def append(state: RingState, key: jax.Array, value: jax.Array, at: Coordinates) -> RingState:
+def extend(state: RingState, key: jax.Array, value: jax.Array, at: Coordinates) -> RingState:
     return CACHE.extend(state, key, value, at)[0]
+
+
+append = jax.jit(extend)
 
 
 def test_the_newest_takes_the_slot_of_the_oldest() -> None:
@@ -195,7 +198,7 @@ def test_tokens_out_of_order_are_refused(positions: tuple, segment_ids: tuple | 
         r"it; let positions grow and number documents one after another, or use cache=KeyValueCache"
     )
     with pytest.raises(ValueError, match=match):
-        append(empty(), *entries(1, 2, 3), at(*positions, segment_ids=documents))
+        extend(empty(), *entries(1, 2, 3), at(*positions, segment_ids=documents))
     # The same in two calls: the cache remembers where the row stands.
     first, last = (
         at(
@@ -206,7 +209,7 @@ def test_tokens_out_of_order_are_refused(positions: tuple, segment_ids: tuple | 
         for place in (slice(0, 2), slice(2, 3))
     )
     with pytest.raises(ValueError, match=match):
-        append(append(empty(), *entries(1, 2), first), *entries(3), last)
+        extend(append(empty(), *entries(1, 2), first), *entries(3), last)
 
 
 def test_padding_may_stand_anywhere_out_of_order() -> None:
@@ -239,7 +242,7 @@ def test_less_room_than_the_window_is_full_as_any_cache() -> None:
         r"reaches all; make it larger with Context\(cache_size=\.\.\.\), 3 is enough for any length"
     )
     with pytest.raises(ValueError, match=match):
-        append(cache, *entries(7), at(2, start=2))
+        extend(cache, *entries(7), at(2, start=2))
     step = jax.jit(lambda cache, at: CACHE.extend(cache, *entries(7), at))
     cache, _, values, _ = step(cache, at(2, start=2))
     assert jnp.isnan(values).any()
@@ -297,7 +300,7 @@ def test_a_token_is_written_in_place() -> None:
             {"params": PARAMS, "cache": cache}, x, Context(cache_size=SEQ), mutable="cache"
         )
 
-    _, cache = step({}, X[:, :1])
+    _, cache = jax.jit(step)({}, X[:, :1])
     compiled = jax.jit(step, donate_argnums=0).lower(cache["cache"], X[:, :1]).compile()
     kept = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
     assert compiled.memory_analysis().alias_size_in_bytes == kept  # pyright: ignore

@@ -98,7 +98,7 @@ def test_chunks_that_nobody_sees_are_left_out(hidden: dict[str, Any]) -> None:
         return ChunkedAttention(4, 2)(q, k, v, query_at, **options).sum()
 
     assert jnp.isfinite(total(q))
-    assert jnp.isfinite(jax.grad(total)(q)).all()
+    assert jnp.isfinite(jax.jit(jax.grad(total))(q)).all()
 
 
 def test_equal_scores_share_their_weight_however_large() -> None:
@@ -109,7 +109,7 @@ def test_equal_scores_share_their_weight_however_large() -> None:
     def total(v: jax.Array) -> jax.Array:
         return ChunkedAttention(1, 1)(q, k, v, at(1), at(2), scale=1.0).sum()
 
-    value, gradient = jax.value_and_grad(total)(v)
+    value, gradient = jax.jit(jax.value_and_grad(total))(v)
     assert float(value) == 2.0
     np.testing.assert_array_equal(gradient.ravel(), [0.5, 0.5])
 
@@ -122,6 +122,7 @@ def test_bfloat16_stays_bfloat16_and_close() -> None:
     np.testing.assert_allclose(got.astype(jnp.float32), exact, rtol=0.05, atol=0.02)
 
 
+@jax.jit
 def dropped_weights(key: jax.Array, q: jax.Array, k: jax.Array) -> jax.Array:
     """The weights after dropout, seen through values that are unit vectors."""
     seq = k.shape[1]
@@ -155,8 +156,8 @@ def test_the_gradient_drops_what_the_forward_pass_dropped() -> None:
     def chunked(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
         return jnp.sin(SMALL(q, k, v, at(7), at(7), dropout_rate=0.5, dropout_key=key)).sum()
 
-    want = jax.value_and_grad(written_out, argnums=(0, 1, 2))(q, k, v)
-    got = jax.value_and_grad(chunked, argnums=(0, 1, 2))(q, k, v)
+    want = jax.jit(jax.value_and_grad(written_out, argnums=(0, 1, 2)))(q, k, v)
+    got = jax.jit(jax.value_and_grad(chunked, argnums=(0, 1, 2)))(q, k, v)
     chex.assert_trees_all_close(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -203,7 +204,7 @@ def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> 
         layer = TransformerBlock(attention=attention, mlp=MLP(hidden=4), norm=RMSNorm())
         stack = Stack(block=layer, depth=2, scan=scan, remat=scan)
         x = normal(0, (1, 5, 4))
-        params = Stack(block=layer, depth=2).init(jax.random.key(1), x)["params"]
+        params = jax.jit(Stack(block=layer, depth=2).init)(jax.random.key(1), x)["params"]
         params = stack_layers(params) if scan else params
 
         @jax.jit
