@@ -16,7 +16,7 @@ from _build.compiler import (
     kept_programs,
     kept_programs_variables,
     quick_flags,
-    share_context,
+    quick_traces,
 )
 
 # Two arrays of different rank never combine in silence: a missing axis is an error.
@@ -25,10 +25,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The suite compiles hundreds of tiny programs and runs each once: leave out what only speed needs.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# Nor do they say for each operation which lines of Python it comes from.
-jax.config.update("jax_traceback_in_locations_limit", 0)
-
-share_context()
+quick_traces()
 
 # Workers, runs and pages compile the same programs: what one has compiled the next one loads.
 for name, value in kept_programs().items():
@@ -41,7 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for start in NOT_KEPT:
         config.addinivalue_line("filterwarnings", f"ignore:{start}")
     os.environ["XLA_FLAGS"] = quick_flags()
-    gc.set_threshold(20_000, 10, 10)  # traces make many objects, and searches read them all
     if "PYTEST_XDIST_WORKER" not in os.environ:
         forget_programs_if_many()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import importlib
 import os
 import subprocess
@@ -17,7 +18,7 @@ FLAGS = {"--xla_cpu_use_fusion_emitters": "false", "--xla_cpu_parallel_codegen_s
 
 # Pages and tests compile the same small programs: what one has compiled the next one loads.
 PROGRAMS = Path(__file__).parents[2] / ".cache" / "programs"
-PROGRAMS_BYTES = 2**28  # those of a few changes of the code; then they are made anew
+PROGRAMS_BYTES = 2**29  # those of a few changes of the code; then they are made anew
 
 # How JAX begins to say that half a program was kept, by a process that ended or still writes, or
 # that there was no room for one; it compiles that one anew.
@@ -46,6 +47,17 @@ def kept_programs_variables() -> dict[str, str]:
         **{name.upper(): str(value) for name, value in kept_programs().items()},
         "PYTHONWARNINGS": ",".join(filter(None, filters)),
     }
+
+
+def quick_traces() -> None:
+    """Set up this process for many small programs that run once, before it makes the first."""
+    import jax
+
+    # Traces make many objects, and searches for garbage read them all.
+    gc.set_threshold(20_000, 10, 10)
+    # Programs do not say for each operation which lines of Python it comes from.
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    share_context()
 
 
 def share_context() -> None:

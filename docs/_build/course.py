@@ -1,7 +1,8 @@
 """`python docs/_build/course.py FOLDER` runs the notebooks of Learn with the package alone.
 
 Every code cell of the folder's notebooks runs in order, in one session and an empty folder. A
-notebook's code is Python and shell, so `exec` runs it as a kernel would, without Jupyter.
+notebook's code is Python and shell, so `exec` runs it as a kernel would, without Jupyter. Programs
+are compiled quickly, as those of the pages are.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 # In the path for these imports alone: what lies beside the pages a reader does not have.
 sys.path[0] = str(ROOT / "docs")
+from _build.compiler import kept_programs_variables, quick_flags, quick_traces  # noqa: E402
 from _build.fences import PageError  # noqa: E402
 from _build.notebooks import code_cells  # noqa: E402
 from _build.run import follow  # noqa: E402
@@ -37,6 +39,10 @@ def main() -> int:
         )
         return 2
     print(f"blocks is {package}")
+    # Programs are those of the pages: what a build of the site has compiled is loaded.
+    os.environ |= kept_programs_variables()
+    os.environ |= {"XLA_FLAGS": quick_flags(), "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
+    quick_traces()
     started, total = time.monotonic(), 0
     session = sys.modules["__main__"] = types.ModuleType("__main__")
     with tempfile.TemporaryDirectory() as folder:

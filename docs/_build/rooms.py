@@ -88,6 +88,7 @@ def public(room: str) -> dict[str, tuple[str, Any]]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
+@functools.cache
 def every_name() -> dict[str, tuple[str, Any]]:
     """All public names, those of `blocks` and of its rooms, as `public` gives them."""
     import blocks
@@ -99,14 +100,15 @@ def every_name() -> dict[str, tuple[str, Any]]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def every_room() -> list[str]:
+@functools.cache
+def every_room() -> tuple[str, ...]:
     """All rooms that have public names, and the modules right below `blocks` that do."""
     import blocks
 
     top = Path(blocks.__file__).parent
     packages = [path.parent.relative_to(top).as_posix() for path in top.rglob("*/__init__.py")]
     modules = [path.stem for path in top.glob("*.py") if path.stem != "__init__"]
-    return sorted(room for room in [*packages, *modules] if public(room))
+    return tuple(sorted(room for room in [*packages, *modules] if public(room)))
 
 
 def overviews(root: Path) -> list[Path]:

@@ -39,9 +39,7 @@ def run_page(page: Path, root: Path) -> list[dict[str, str]]:
     sys.modules["__main__"] = module
     results = []
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a reader would see them too
-        for start in NOT_KEPT:
-            warnings.filterwarnings("ignore", start)
+        _refuse_warnings()
         for item in read(page, root):
             if not item.runs:
                 results.append({})
@@ -65,11 +63,18 @@ def follow(cells: Iterable[tuple[str, Item]], space: dict[str, Any]) -> int:
     """
     count = 0
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # as in `run_page`
+        _refuse_warnings()
         for place, item in cells:
             _code(item, place, Path(place), space, {})
             count += 1
     return count
+
+
+def _refuse_warnings() -> None:
+    """Make warnings errors, as a reader would see them too."""
+    warnings.simplefilter("error")
+    for start in NOT_KEPT:
+        warnings.filterwarnings("ignore", start)
 
 
 def _code(

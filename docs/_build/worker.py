@@ -5,8 +5,10 @@ Reads a list of pages as JSON on standard input; writes a line of JSON as each i
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import time
 import traceback
 from pathlib import Path
 
-SECONDS = 240  # of a page, before it counts as hung
+SECONDS = 240  # of computing, before a page counts as hung; they last longer on a busy machine
 
 
 def main() -> None:
@@ -53,19 +55,25 @@ def _preload() -> None:
     import optax
 
     import _build.macros
+    import _build.rooms
     import _build.run
     import blocks
 
+    _build.rooms.every_name()  # read from all files of `blocks`; every page asks for it
     del flax, jax, matplotlib, optax, _build, blocks
+    gc.freeze()  # what all pages share is not searched for garbage by each
 
 
 def _answer(page: Path, root: Path, answer: Path) -> None:
     import jax
 
+    from _build.compiler import quick_traces
     from _build.fences import PageError
     from _build.run import run_page
 
-    signal.alarm(SECONDS)
+    signal.alarm(5 * SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 10))
+    quick_traces()
     # What a snippet writes past `sys.stdout` must not fall among the answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     with tempfile.TemporaryDirectory() as folder:
