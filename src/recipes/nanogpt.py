@@ -3,8 +3,7 @@
     python -m recipes.nanogpt             trains on the manual inside every CPython
     python -m recipes.nanogpt --help      lists the other commands
 
-Read it from top to bottom: config, model, loss, state, training, sampling. The config itself is in
-`recipes.config`.
+Read it from top to bottom: model, loss, state, training, sampling; `recipes.config` has the config.
 
 References:
     Karpathy, Let's build GPT: from scratch, in code, spelled out, 2023, and nanoGPT, 2022.
@@ -55,12 +54,12 @@ from recipes.data.splits import split_corpus
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
 from recipes.runs.folder import Resume, RunFolder
+from recipes.runs.hooks import run_hooks
 from recipes.runs.record import record, settled
 from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
 from recipes.runs.starting import check_rows, start_from, tokenizer_for
 from recipes.trainer.evaluation import evaluate
-from recipes.trainer.hooks import every
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import build_optimizer
 from recipes.trainer.sharding import create_on, make_mesh
@@ -68,8 +67,7 @@ from recipes.trainer.spikes import SpikeStep, no_losses
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import train_step
 
-# Batches of an evaluation during training, which takes about as long as a third as many steps;
-# `eval` reads the whole split.
+# Of an evaluation in training, which takes as long as a third as many steps; `eval` reads it all.
 EVALUATION_BATCHES = 32
 SAMPLE_TOKENS = 300
 
@@ -204,7 +202,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     saved = restore(state, batches, folder, resume)
     record(recipe, folder, tokenizer, corpus, step=saved.step)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
-    options = {"hooks": [every(recipe.trainer.eval_every)], "settings": recipe.trainer, **counted}
+    options = {"hooks": run_hooks(recipe, model, **counted), "settings": recipe.trainer, **counted}
     step = SpikeStep(train_step, skip=recipe.trainer.skip_spikes)
     trainer = Trainer(saved.state, loss=next_token_loss, step=step, checks=checked, **options)
 

@@ -88,6 +88,12 @@ def _facts(
         yield "last training loss", f"{loss:.4f}", ""
     if rate := history.tokens_per_second():
         yield "tokens per second", f"{rate:,.0f}", f"{history.last('tokens'):,.0f} in all"
+    if share := history.last("mfu"):
+        yield (
+            "model FLOPs utilisation",
+            f"{100 * share:.1f} %",
+            "of the devices' arithmetic, last row",
+        )
     if seconds := history.last("seconds"):
         yield "training time", duration(seconds), "without compiling"
     if parameters is not None:

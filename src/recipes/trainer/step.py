@@ -36,7 +36,8 @@ def train_step(
             averaged by weight; each has its own dropout.
 
     Returns:
-        The state after the step; `train_loss`, `grad_norm` before clipping, and the loss' metrics.
+        The state after the step; `train_loss`, `grad_norm` before clipping, `update_norm` of what
+        is added to the parameters, and the loss' metrics.
 
     Raises:
         ValueError: A batch that `accumulate` does not divide, or a loss without a weight.
@@ -66,7 +67,8 @@ def train_step(
         opt_state=keep(opt_state, state.opt_state),
         skipped=jnp.where(finite, 0, state.skipped + 1),
     )
-    return state, {**metrics, "grad_norm": norm, "skipped": state.skipped}
+    norms = {"grad_norm": norm, "update_norm": optax.tree.norm(updates)}
+    return state, {**metrics, **norms, "skipped": state.skipped}
 
 
 def loss_and_metrics(

@@ -34,6 +34,9 @@ def test_a_step_follows_the_gradient_of_the_loss() -> None:
     chex.assert_trees_all_close(moved, jax.tree.map(jnp.sign, gradient))
     squares = sum(float((g**2).sum()) for g in jax.tree.leaves(gradient))
     np.testing.assert_allclose(metrics["grad_norm"], squares**0.5, rtol=1e-5)
+    changes = jax.tree.map(jnp.subtract, new.params, state.params)
+    squares = sum(float((c**2).sum()) for c in jax.tree.leaves(changes))
+    np.testing.assert_allclose(metrics["update_norm"], squares**0.5, rtol=1e-3)
     assert int(new.step) == 1
 
 
