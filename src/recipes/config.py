@@ -31,6 +31,9 @@ class GPTConfig:
         tied_head: Whether the head scores tokens with the embedding table.
         init_stddev: Standard deviation of the initial weights of attention and MLPs; embeddings
             start at GPT-2's 0.02.
+        base_width: Width at which the learning rate and `init_stddev` were found, so that they suit
+            this model too (muP); heads are wider in a wider model, not more. They count as they are
+            if left out.
         scaled_residual_init: Whether projections back to the residual stream start smaller with
             depth, so that the sum of all layers has the variance of one.
         dtype: Precision of the computation; parameters, norms, softmax and loss are float32.
@@ -53,13 +56,15 @@ class GPTConfig:
     use_qkv_bias: bool = False
     tied_head: bool = True
     init_stddev: float = 0.02
+    base_width: int | None = None
     scaled_residual_init: bool = True
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
     scan: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("num_layers", "num_heads", "features", "context", "vocab_size"):
+        sizes = "num_layers", "num_heads", "features", "context", "vocab_size", "base_width"
+        for name in sizes:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise RecipeError(f"{name}={size} must be at least 1.", f"Give {name} a size.")
@@ -75,6 +80,23 @@ class GPTConfig:
             )
         if not 0.0 < self.init_stddev < math.inf:
             raise RecipeError(f"init_stddev={self.init_stddev} must be positive.", "Use 0.02.")
+
+    @property
+    def wider(self) -> float:
+        """How many times wider the model is than that of `base_width`; 1 without."""
+        return 1.0 if self.base_width is None else self.features / self.base_width
+
+    @property
+    def hidden_stddev(self) -> float:
+        r"""Standard deviation of the initial matrices of layers; it falls as $1 / \sqrt{width}$."""
+        return self.init_stddev / math.sqrt(self.wider)
+
+    @property
+    def attention_scale(self) -> float | None:
+        r"""Factor on scores: with a base width it falls as $1 / d$, and is $1 / \sqrt d$ there."""
+        if self.base_width is None:
+            return None
+        return math.sqrt(self.num_heads / self.base_width) / self.wider
 
 
 @dataclass(frozen=True)
@@ -142,6 +164,12 @@ class Recipe:
                 f"lora={self.lora} must be at least 1, and adapts the model of init_from="
                 f"{self.init_from}.",
                 "Use --init-from FOLDER --lora 8.",
+            )
+        if self.model.base_width is not None and self.init_from is not None:
+            raise RecipeError(
+                f"model.base_width={self.model.base_width} is for a new model, and "
+                f"init_from={self.init_from} is published.",
+                "Leave out --model.base-width.",
             )
         if not 0 <= self.seed < 2**32:
             raise RecipeError(

@@ -81,10 +81,10 @@ def build_gpt(config: GPTConfig) -> CausalLM:
     if config.vocab_size is None:
         raise ValueError("vocab_size=None must be known to build; use the tokenizer's vocab_size.")
     qkv_bias, bias = config.use_qkv_bias, config.use_bias
-    embedding_init, init = Normal(stddev=0.02), Normal(stddev=config.init_stddev)
+    embedding_init, init = Normal(stddev=0.02), Normal(stddev=config.hidden_stddev)
     # Two sublayers per layer add to the residual stream.
     depth = 2 * config.num_layers if config.scaled_residual_init else 1
-    residual_init = Normal(stddev=config.init_stddev / math.sqrt(depth))
+    residual_init = Normal(stddev=config.hidden_stddev / math.sqrt(depth))
 
     model = CausalLM(
         embed=TokenEmbedding(
@@ -99,6 +99,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
                 attention=MultiHeadAttention(
                     num_heads=config.num_heads,
                     mask=Causal(),
+                    scale=config.attention_scale,
                     use_bias=Biases(query=qkv_bias, key=qkv_bias, value=qkv_bias, out=bias),
                     dropout_rate=config.dropout_rate,
                     kernel_init=init,
@@ -123,6 +124,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
         if config.tied_head
         else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=embedding_init),
     )
+    model = override(model, LMHead, logit_scale=1.0 / config.wider)
     return model if config.dtype == "float32" else override(model, dtype=jnp.bfloat16)
 
 
@@ -158,7 +160,7 @@ def initial_state(
 ) -> TrainState:
     """Create parameters unless they are given, optimiser and key before the first step."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
-    tx = build_optimizer(recipe.optimizer, recipe.trainer.max_steps)
+    tx = build_optimizer(recipe.optimizer, recipe.trainer.max_steps, recipe.model.wider)
     if recipe.lora is not None:
         tx = optax.multi_transform({"lora": tx, "base": optax.set_to_zero()}, label_lora)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,7 +123,8 @@ def export(run: str | Path, folder: str | Path) -> None:
     special = getattr(loaded.tokenizer, "special_ids", {})
     ends = {"bos_token_id": special.get("eos_token"), "eos_token_id": special.get("eos_token")}
     fields = gpt2_config(recipe.model) | ends
-    save(folder, with_biases(loaded.params, recipe.model), config=fields)
+    params = without_scales(loaded.params, recipe.model)
+    save(folder, with_biases(params, recipe.model), config=fields)
     if isinstance(loaded.tokenizer, PublishedTokenizer):
         loaded.tokenizer.save(Path(folder))
         return
@@ -161,6 +163,25 @@ def gpt2_config(config: GPTConfig) -> dict[str, Any]:
         "bos_token_id": None,
         "eos_token_id": None,
     }
+
+
+def without_scales(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:
+    """Multiply parameters by the scales of scores and logits that a base width brings.
+
+    GPT-2 has none: queries take the one, the last norm takes the other.
+    """
+    if config.attention_scale is None:
+        return params
+    # Beside the scale that attention takes by itself.
+    ratio = config.attention_scale * math.sqrt(config.features / config.num_heads)
+
+    def scaled(path: str, leaf: Any) -> Any:
+        if "/query/" in path:
+            return leaf * ratio
+        return leaf / config.wider if path.startswith("norm/") else leaf
+
+    flat = dict[str, Any](flatten_dict(params, sep="/"))
+    return unflatten_dict({path: scaled(path, leaf) for path, leaf in flat.items()}, sep="/")
 
 
 def with_biases(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:

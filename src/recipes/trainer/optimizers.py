@@ -91,8 +91,31 @@ def _in_layers(params: Any) -> Any:
     return jax.tree.map(lambda _, axes: axes is not None, params, layer_matrices(params))
 
 
-def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.GradientTransformation:
+def _divide_matrices(by: float) -> optax.GradientTransformation:
+    """Divide the updates of the matrices of layers."""
+
+    def divide(updates: Any, params: Any) -> Any:
+        del params
+        return jax.tree.map(
+            lambda update, axes: update if axes is None else update / by,
+            updates,
+            layer_matrices(updates),
+        )
+
+    return optax.stateless(divide)
+
+
+def build_optimizer(
+    settings: OptimizerSettings, max_steps: int, wider: float = 1.0
+) -> optax.GradientTransformation:
     """Build the optimiser that the settings name.
+
+    Args:
+        settings: The settings.
+        max_steps: Length of the training, where the settings do not say when the decay ends.
+        wider: How many times wider the model is than that for which the rate was found. Matrices of
+            layers then learn more slowly by this factor, as muP has it; those that Muon trains need
+            not, as the size of its updates in each direction does not depend on the width.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
@@ -100,6 +123,7 @@ def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.Gradie
         Shazeer and Stern, Adafactor, 2018, arXiv:1804.04235.
         Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
         Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, 2024, arXiv:2409.11321.
+        Yang et al., Tensor Programs V, 2022, arXiv:2203.03466, table 8 (muP).
     """
     b1, b2, decay = settings.beta1, settings.beta2, settings.weight_decay
     rate = schedule(settings, max_steps)
@@ -128,6 +152,9 @@ def build_optimizer(settings: OptimizerSettings, max_steps: int) -> optax.Gradie
                 _in_layers,
             ),
         }[settings.name]()
+        if wider != 1.0:
+            # Before weight decay, which the paper leaves as it is.
+            scale = optax.chain(scale, _divide_matrices(wider))
         update = optax.chain(
             scale, optax.add_decayed_weights(decay, decays), optax.scale_by_learning_rate(rate)
         )
