@@ -37,6 +37,12 @@ OPTIONS = [
     ("data is empty.", "--data", "--data a corpus", "--data manual"),
     ("batch_size={} must", "--batch-size 0", "Use 12 or 64", "--batch-size 12"),
     ("lora={} must", "--lora 8", "--init-from FOLDER --lora 8", "--init-from FOLDER --lora 8"),
+    (
+        "model.base_width={} is for",
+        "--init-from FOLDER --model.base-width 64",
+        "Leave out --model.base-width",
+        "--init-from FOLDER",
+    ),
     ("weights={} and data={} must", "--weights 1 2", "a number for each", "--weights 1"),
     (
         "weights={} must be positive",
