@@ -29,7 +29,7 @@ class CrossAttention(MultiHeadAttention, kw_only=True):
         >>> from blocks import Context, CrossAttention
         >>> attention = CrossAttention(num_heads=4)
         >>> x, context = jnp.ones((1, 3, 32)), Context(memory=jnp.ones((1, 7, 16)))
-        >>> variables = attention.init(jax.random.key(0), x, context)
+        >>> variables = jax.jit(attention.init)(jax.random.key(0), x, context)
         >>> variables["params"]["key"]["kernel"].shape
         (16, 4, 8)
 

@@ -110,7 +110,7 @@ class DifferentialAttention(MultiHeadAttention, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks import Causal, DifferentialAttention
         >>> attention = DifferentialAttention(num_heads=2, layer=1, mask=Causal())
-        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
+        >>> variables = jax.jit(attention.init)(jax.random.key(0), jnp.ones((1, 3, 32)))
         >>> [variables["params"][name]["kernel"].shape for name in ("query", "key", "value")]
         [(32, 2, 16), (32, 2, 16), (32, 2, 16)]
 

@@ -95,7 +95,7 @@ class LatentAttention(Attention, kw_only=True):
         ...     num_heads=8, head_dim=16, rope_dim=8, kv_rank=24, q_rank=32, mask=Causal()
         ... )
         >>> x, context = jnp.ones((1, 3, 64)), Context(cache_size=5)
-        >>> cache = attention.init(jax.random.key(0), x, context)["cache"]["key_value"]
+        >>> cache = jax.jit(attention.init)(jax.random.key(0), x, context)["cache"]["key_value"]
         >>> cache.values.shape, cache.keys.shape
         ((1, 5, 1, 24), (1, 5, 1, 8))
 

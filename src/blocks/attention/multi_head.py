@@ -71,7 +71,7 @@ class MultiHeadAttention(Attention, kw_only=True):
         >>> from blocks import Causal, MultiHeadAttention
         >>> attention = MultiHeadAttention(num_heads=4, num_kv_heads=2, mask=Causal())
         >>> x = jnp.ones((1, 3, 32))
-        >>> variables = attention.init(jax.random.key(0), x)
+        >>> variables = jax.jit(attention.init)(jax.random.key(0), x)
         >>> jax.tree.map(jnp.shape, variables["params"]["key"])
         {'bias': (2, 8), 'kernel': (32, 2, 8)}
 

@@ -122,7 +122,7 @@ class TransientGlobalAttention(MultiHeadAttention, kw_only=True):
         >>> from blocks import SlidingWindow
         >>> from blocks.attention import TransientGlobalAttention
         >>> attention = TransientGlobalAttention(num_heads=4, size=2, mask=SlidingWindow(2))
-        >>> attention.init_with_output(jax.random.key(0), jnp.ones((1, 9, 8)))[0].shape
+        >>> jax.jit(attention.init_with_output)(jax.random.key(0), jnp.ones((1, 9, 8)))[0].shape
         (1, 9, 8)
 
         ```

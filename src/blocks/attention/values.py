@@ -50,7 +50,7 @@ class ValueResidual(ValueTransform, kw_only=True):
         >>> from blocks import MLP, MultiHeadAttention, Stack, TransformerBlock, ValueResidual
         >>> attention = MultiHeadAttention(num_heads=2, values=(ValueResidual(),))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=2)
-        >>> variables = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))
+        >>> variables = jax.jit(stack.init)(jax.random.key(0), jnp.ones((1, 3, 8)))
         >>> sorted(variables["params"]["layer_1"]["attention"]["value_residual"])
         ['first', 'own']
 
@@ -110,7 +110,7 @@ class ValueEmbedding(ValueTransform, kw_only=True):
         >>> from blocks import Context, MultiHeadAttention, ValueEmbedding
         >>> attention = MultiHeadAttention(num_heads=2, values=(ValueEmbedding(vocab_size=5),))
         >>> context = Context(tokens=jnp.array([[4, 0, 2]]))
-        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 8)), context)
+        >>> variables = jax.jit(attention.init)(jax.random.key(0), jnp.ones((1, 3, 8)), context)
         >>> variables["params"]["value_embedding"]["embedding"].shape
         (5, 2, 4)
 

@@ -36,7 +36,7 @@ class ConvolutionStem(Block, kw_only=True):
         >>> from blocks import ConvolutionStem, SinusoidalPositions
         >>> stem = ConvolutionStem(features=16, position=SinusoidalPositions())
         >>> spectrum = jnp.ones((2, 30, 80))           # batch, time, frequency bins
-        >>> stem.init_with_output(jax.random.key(0), spectrum)[0].shape
+        >>> jax.jit(stem.init_with_output)(jax.random.key(0), spectrum)[0].shape
         (2, 15, 16)
 
         ```

@@ -44,7 +44,7 @@ class PatchEmbedding(Block, kw_only=True):
         >>> position = GridPositions(rows=2, columns=3)
         >>> embed = PatchEmbedding(size=8, features=16, position=position, extra_tokens=1)
         >>> images = jnp.ones((5, 16, 24, 3))          # batch, height, width, channels
-        >>> embed.init_with_output(jax.random.key(0), images)[0].shape
+        >>> jax.jit(embed.init_with_output)(jax.random.key(0), images)[0].shape
         (5, 7, 16)
 
         ```

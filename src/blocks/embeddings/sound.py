@@ -43,7 +43,7 @@ class Convolution(Block, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks.embeddings import Convolution
         >>> convolution = Convolution(features=8, width=10, stride=5)
-        >>> convolution.init_with_output(jax.random.key(0), jnp.ones((2, 100, 1)))[0].shape
+        >>> jax.jit(convolution.init_with_output)(jax.random.key(0), jnp.ones((2, 100, 1)))[0].shape
         (2, 19, 8)
 
         ```
@@ -109,7 +109,7 @@ class SoundEmbedding(Block, kw_only=True):
         >>> first = Convolution(features=8, width=10, stride=5, activation=gelu)
         >>> second = Convolution(features=8, width=4, stride=2, activation=gelu)
         >>> embed = SoundEmbedding(steps=(first, second, Linear(features=(16,))))
-        >>> embed.init_with_output(jax.random.key(0), jnp.ones((2, 100, 1)))[0].shape
+        >>> jax.jit(embed.init_with_output)(jax.random.key(0), jnp.ones((2, 100, 1)))[0].shape
         (2, 8, 16)
 
         ```

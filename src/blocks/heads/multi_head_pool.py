@@ -35,7 +35,7 @@ class MultiHeadPool(Pooler, kw_only=True):
         >>> from blocks import CrossAttention, MLP
         >>> from blocks.heads import MultiHeadPool
         >>> pool = MultiHeadPool(attention=CrossAttention(num_heads=4), mlp=MLP(hidden=32))
-        >>> pool.init_with_output(jax.random.key(0), jnp.ones((2, 5, 8)))[0].shape
+        >>> jax.jit(pool.init_with_output)(jax.random.key(0), jnp.ones((2, 5, 8)))[0].shape
         (2, 8)
 
         ```

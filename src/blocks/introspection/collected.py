@@ -38,7 +38,7 @@ def hidden_states(
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
         >>> model = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
         >>> x = jnp.ones((1, 5, 8))
-        >>> hidden_states(model, model.init(jax.random.key(0), x), x).shape
+        >>> hidden_states(model, jax.jit(model.init)(jax.random.key(0), x), x).shape
         (3, 1, 5, 8)
 
         ```
@@ -80,7 +80,7 @@ def attention_weights(
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
         >>> model = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=2)
         >>> x = jnp.ones((1, 5, 8))
-        >>> weights = attention_weights(model, model.init(jax.random.key(0), x), x)
+        >>> weights = attention_weights(model, jax.jit(model.init)(jax.random.key(0), x), x)
         >>> {path: array.shape for path, array in weights.items()}
         {'layer_0.attention': (1, 2, 5, 5), 'layer_1.attention': (1, 2, 5, 5)}
 

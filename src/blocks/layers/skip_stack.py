@@ -42,7 +42,7 @@ class SkipStack(Block, kw_only=True):
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
         >>> block = TransformerBlock(attention=attention, mlp=MLP(hidden=32))
         >>> stack = SkipStack(block=block, depth=4)
-        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
+        >>> params = jax.jit(stack.init)(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
         >>> params["skip_weights"]
         Array([1., 1.], dtype=float32)
 

@@ -57,7 +57,7 @@ class CausalLM(Model, kw_only=True):
         ...     head=LMHead(tied=True),
         ... )
         >>> tokens = jnp.zeros((1, 16), jnp.int32)
-        >>> model.apply(model.init(jax.random.key(0), tokens), tokens).shape
+        >>> jax.jit(model.init_with_output)(jax.random.key(0), tokens)[0].shape
         (1, 16, 65)
 
         ```

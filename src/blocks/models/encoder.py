@@ -45,7 +45,7 @@ class Encoder(Model, kw_only=True):
         ...     embed=TokenEmbedding(vocab_size=65, features=16), stack=Stack(block=layer, depth=2)
         ... )
         >>> tokens = jnp.zeros((1, 6), jnp.int32)
-        >>> encoder.apply(encoder.init(jax.random.key(0), tokens), tokens).shape
+        >>> jax.jit(encoder.init_with_output)(jax.random.key(0), tokens)[0].shape
         (1, 6, 16)
 
         ```

@@ -55,7 +55,7 @@ class EncoderDecoder(Block, kw_only=True):
         ...     ),
         ... )
         >>> tokens, source = jnp.zeros((1, 3), jnp.int32), jnp.zeros((1, 7), jnp.int32)
-        >>> model.apply(model.init(jax.random.key(0), tokens, source), tokens, source).shape
+        >>> jax.jit(model.init_with_output)(jax.random.key(0), tokens, source)[0].shape
         (1, 3, 65)
 
         ```

@@ -101,7 +101,7 @@ class MultiTokenLM(Block, kw_only=True):
         ... )
         >>> several = MultiTokenLM(model=model, block=layer, depth=1)
         >>> tokens = jnp.zeros((1, 6), jnp.int32)
-        >>> several.init_with_output(jax.random.key(0), tokens)[0].shape
+        >>> jax.jit(several.init_with_output)(jax.random.key(0), tokens)[0].shape
         (1, 6, 2, 65)
 
         ```

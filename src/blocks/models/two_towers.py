@@ -54,7 +54,7 @@ class TwoTowers(Block, kw_only=True):
         ... )
         >>> model = TwoTowers(first=tower, second=tower)
         >>> questions, answers = jnp.zeros((2, 6), jnp.int32), jnp.zeros((3, 9), jnp.int32)
-        >>> model.init_with_output(jax.random.key(0), questions, answers)[0].shape
+        >>> jax.jit(model.init_with_output)(jax.random.key(0), questions, answers)[0].shape
         (2, 3)
 
         ```

@@ -30,7 +30,7 @@ class InputWeightedMixture(MixtureOfExperts, kw_only=True):
         ...     expert=GatedMLP(hidden=32),
         ...     shared=GatedMLP(hidden=32),
         ... )
-        >>> mixture.init_with_output(jax.random.key(0), jnp.ones((2, 5, 16)))[0].shape
+        >>> jax.jit(mixture.init_with_output)(jax.random.key(0), jnp.ones((2, 5, 16)))[0].shape
         (2, 5, 16)
 
         ```

@@ -50,7 +50,7 @@ class MixtureOfExperts(Block, kw_only=True):
         ...     router=SoftmaxRouter(num_experts=8, top_k=2), expert=GatedMLP(hidden=32)
         ... )
         >>> x = jnp.ones((2, 5, 16))
-        >>> variables = mixture.init(jax.random.key(0), x)
+        >>> variables = jax.jit(mixture.init)(jax.random.key(0), x)
         >>> variables["params"]["experts"]["up"]["kernel"].shape
         (8, 16, 32)
 

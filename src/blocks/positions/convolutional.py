@@ -42,7 +42,7 @@ class ConvolutionalPositions(Block, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks.positions import ConvolutionalPositions
         >>> position = ConvolutionalPositions(width=128, num_groups=4)
-        >>> position.init_with_output(jax.random.key(0), jnp.ones((2, 50, 16)))[0].shape
+        >>> jax.jit(position.init_with_output)(jax.random.key(0), jnp.ones((2, 50, 16)))[0].shape
         (2, 50, 16)
 
         ```

@@ -35,7 +35,7 @@ class GridPositions(Block, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks import GridPositions
         >>> positions = GridPositions(rows=2, columns=2)
-        >>> variables = positions.init(jax.random.key(0), jnp.zeros((1, 2, 2, 8)))
+        >>> variables = jax.jit(positions.init)(jax.random.key(0), jnp.zeros((1, 2, 2, 8)))
         >>> positions.apply(variables, jnp.zeros((1, 4, 6, 8))).shape
         (1, 4, 6, 8)
 

@@ -103,7 +103,7 @@ class SharedGridBias(GridBias, kw_only=True):
         >>> bias = SharedGridBias(rows=2, columns=2)
         >>> attention = MultiHeadAttention(num_heads=2, scores=(bias,))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
-        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 5, 8)))["params"]
+        >>> params = jax.jit(stack.init)(jax.random.key(0), jnp.ones((1, 5, 8)))["params"]
         >>> [name for name in sorted(params) if "shared_grid_bias" in params[name]["attention"]]
         ['layer_0']
 

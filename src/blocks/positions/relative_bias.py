@@ -140,7 +140,7 @@ class SharedRelativeBias(RelativeBias, kw_only=True):
         >>> from blocks import MLP, MultiHeadAttention, SharedRelativeBias, Stack, TransformerBlock
         >>> attention = MultiHeadAttention(num_heads=2, scores=(SharedRelativeBias(),))
         >>> stack = Stack(block=TransformerBlock(attention=attention, mlp=MLP(hidden=8)), depth=3)
-        >>> params = stack.init(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
+        >>> params = jax.jit(stack.init)(jax.random.key(0), jnp.ones((1, 3, 8)))["params"]
         >>> [name for name in sorted(params) if "shared_relative_bias" in params[name]["attention"]]
         ['layer_0']
 

@@ -71,7 +71,7 @@ class HedgehogDistillation(LinearAttention, kw_only=True):
         >>> from blocks.recurrent import Hedgehog, HedgehogDistillation
         >>> teacher = HedgehogDistillation(num_heads=4, feature_map=Hedgehog(), mask=Causal())
         >>> x = jax.random.normal(jax.random.key(0), (1, 9, 32))
-        >>> variables = teacher.init(jax.random.key(1), x)
+        >>> variables = jax.jit(teacher.init)(jax.random.key(1), x)
         >>> _, state = teacher.apply(variables, x, mutable=["losses"])
         >>> sorted(state["losses"])
         ['hedgehog']

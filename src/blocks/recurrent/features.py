@@ -113,7 +113,7 @@ class Hedgehog(FeatureMap, kw_only=True):
         >>> from blocks import Causal, LinearAttention
         >>> from blocks.recurrent import Hedgehog
         >>> attention = LinearAttention(num_heads=4, feature_map=Hedgehog(), mask=Causal())
-        >>> variables = attention.init(jax.random.key(0), jnp.ones((1, 3, 32)))
+        >>> variables = jax.jit(attention.init)(jax.random.key(0), jnp.ones((1, 3, 32)))
         >>> variables["params"]["key_features"]["kernel"].shape
         (4, 8, 8)
 

@@ -70,7 +70,7 @@ class GatedDeltaNet(RecurrentMixer, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks import GatedDeltaNet
         >>> block = GatedDeltaNet(num_heads=4, num_key_heads=2, head_dim=8, value_dim=16)
-        >>> y, variables = block.init_with_output(jax.random.key(0), jnp.ones((1, 9, 32)))
+        >>> y, variables = jax.jit(block.init_with_output)(jax.random.key(0), jnp.ones((1, 9, 32)))
         >>> y.shape, variables["params"]["key"]["kernel"].shape
         ((1, 9, 32), (32, 2, 8))
 

@@ -48,7 +48,7 @@ class KimiDeltaAttention(GatedDeltaNet, kw_only=True):
         >>> import jax, jax.numpy as jnp
         >>> from blocks.recurrent import KimiDeltaAttention
         >>> block = KimiDeltaAttention(num_heads=4, head_dim=8)
-        >>> y, variables = block.init_with_output(jax.random.key(0), jnp.ones((1, 9, 32)))
+        >>> y, variables = jax.jit(block.init_with_output)(jax.random.key(0), jnp.ones((1, 9, 32)))
         >>> y.shape, variables["params"]["decay_up"]["kernel"].shape
         ((1, 9, 32), (8, 4, 8))
 

@@ -43,7 +43,7 @@ class LinearAttention(RecurrentMixer, kw_only=True):
         >>> from blocks import Causal, Context, LinearAttention
         >>> attention = LinearAttention(num_heads=4, mask=Causal())
         >>> x, context = jnp.ones((1, 30, 32)), Context(cache_size=30)
-        >>> _, variables = attention.init_with_output(jax.random.key(0), x, context)
+        >>> _, variables = jax.jit(attention.init_with_output)(jax.random.key(0), x, context)
         >>> variables["cache"]["recurrent"].state.shape       # 8 features, 8 values and their sum
         (1, 4, 8, 9)
 

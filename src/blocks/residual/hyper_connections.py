@@ -99,7 +99,7 @@ class HyperConnections(StreamResidual, kw_only=True):
         >>> layer = TransformerBlock(attention=attention, mlp=mlp, residual=residual)
         >>> layers = Streams(stack=Stack(block=layer, depth=2))
         >>> x = jnp.ones((1, 3, 8))
-        >>> layers.init_with_output(jax.random.key(0), x)[0].shape
+        >>> jax.jit(layers.init_with_output)(jax.random.key(0), x)[0].shape
         (1, 3, 8)
 
         ```

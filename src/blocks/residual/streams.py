@@ -43,7 +43,7 @@ class Streams(Block, kw_only=True):
         ... )
         >>> layers = Streams(stack=Stack(block=layer, depth=6))
         >>> x = jnp.ones((1, 3, 8))
-        >>> layers.apply(layers.init(jax.random.key(0), x), x).shape
+        >>> jax.jit(layers.init_with_output)(jax.random.key(0), x)[0].shape
         (1, 3, 8)
 
         ```

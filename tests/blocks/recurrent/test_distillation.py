@@ -97,6 +97,7 @@ def weights_of(params: dict, x: jax.Array, feature_map: FeatureMap | None) -> np
     return raw / raw.sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.slow  # trains twice; the others hold what it trains by
 def test_trained_maps_weigh_the_words_of_a_text_much_as_the_softmax_does() -> None:
     attention, read = trained()
     seen, held_out = read[:-16], read[-16:]

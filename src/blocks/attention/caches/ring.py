@@ -55,7 +55,7 @@ class RingCache(KeyValueCache):
         >>> window = Causal() & SlidingWindow(4)
         >>> attention = MultiHeadAttention(num_heads=2, mask=window, cache=RingCache())
         >>> x, context = jnp.ones((1, 9, 8)), Context(cache_size=1000)
-        >>> cache = attention.init(jax.random.key(0), x, context)["cache"]
+        >>> cache = jax.jit(attention.init)(jax.random.key(0), x, context)["cache"]
         >>> cache["key_value"].keys.shape
         (1, 4, 2, 4)
 

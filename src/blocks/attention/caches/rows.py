@@ -32,7 +32,7 @@ def select_rows(cache: Mapping[str, Any], rows: Int[Array, "rows"]) -> dict[str,
         >>> from blocks.attention.caches import select_rows
         >>> attention = MultiHeadAttention(num_heads=2, mask=Causal())
         >>> x, context = jnp.ones((3, 1, 8)), Context(cache_size=4)
-        >>> cache = attention.init(jax.random.key(0), x, context)["cache"]
+        >>> cache = jax.jit(attention.init)(jax.random.key(0), x, context)["cache"]
         >>> select_rows(cache, jnp.array([2, 2]))["key_value"].keys.shape
         (2, 4, 2, 4)
 
