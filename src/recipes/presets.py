@@ -13,6 +13,7 @@ ABOUT = {
     "shakespeare-char": "nanoGPT's baby model for a GPU",
     "shakespeare-char-cpu": "nanoGPT's settings for a CPU",
     "gpt2-124m": "the smallest GPT-2, on byte-pair tokens; for a large GPU",
+    "gpt2-1.5b": "the largest GPT-2; for eight large GPUs, --mesh fsdp=8",
 }
 
 _SETTINGS = {
@@ -85,6 +86,33 @@ _SETTINGS = {
             beta2=0.95,
         ),
         trainer=TrainerSettings(max_steps=600_000, log_every=10, eval_every=1000, accumulate=40),
+    ),
+    # Radford et al., GPT-2, 2019, table 2; optimiser of the next larger model in Brown et al.,
+    # Language Models are Few-Shot Learners, 2020, table 2.1 and appendix B, with a warm-up over 375
+    # million tokens. A GPU computes 4 sequences at a time.
+    "gpt2-1.5b": Recipe(
+        data=("stdlib",),
+        tokenizer="bpe:50257",
+        batch_size=512,
+        model=GPTConfig(
+            num_layers=48,
+            num_heads=25,
+            features=1600,
+            vocab_size=50257,
+            use_bias=True,
+            use_qkv_bias=True,
+            dtype="bfloat16",
+            remat=True,
+            scan=True,
+        ),
+        optimizer=OptimizerSettings(
+            learning_rate=2e-4,
+            min_learning_rate=2e-5,
+            warmup_steps=700,
+            decay_steps=500_000,
+            beta2=0.95,
+        ),
+        trainer=TrainerSettings(max_steps=500_000, log_every=10, eval_every=1000, accumulate=16),
     ),
 }
 

@@ -33,9 +33,10 @@ DESCRIPTION = (
     "With --debug a mistake shows its traceback; --version prints the version."
 )
 # What other libraries call it.
-SHORT: dict[str, str] = dict.fromkeys(
-    ("--lr", "--learning-rate", "--optimizer.lr"), "--optimizer.learning-rate"
-)
+SHORT: dict[str, str] = {
+    **dict.fromkeys(("--lr", "--learning-rate", "--optimizer.lr"), "--optimizer.learning-rate"),
+    "--accumulate": "--trainer.accumulate",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def parse(
     Raises:
         RecipeError: An unknown preset, or a setting out of range.
     """
-    if words[0] in ("train", "size"):
+    if words[0] in ("train", "size", "plan"):
         words = [_full(word) for word in words]
     recipe = _starting_point(words)
     settings = {field: getattr(recipe, field) for field in Recipe.__dataclass_fields__}
@@ -99,7 +100,7 @@ def parse(
         | Annotated[Sample, tyro.conf.subcommand("sample")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size", default=Size(**settings))]
-        | Annotated[Plan, tyro.conf.subcommand("plan")]
+        | Annotated[Plan, tyro.conf.subcommand("plan", default=Plan(**settings))]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]
@@ -141,7 +142,7 @@ def _full(word: str) -> str:
 
 def _starting_point(words: Sequence[str]) -> Recipe:
     """The default settings of a command: those of a preset, or of a run."""
-    if list(words[:1]) == ["size"]:
+    if words[0] in ("size", "plan"):
         return _sized(words[1:])
     if list(words[:1]) != ["train"]:
         return preset("quick")
@@ -167,12 +168,12 @@ def _starting_point(words: Sequence[str]) -> Recipe:
 
 
 def _sized(options: Sequence[str]) -> Recipe:
-    """The settings that `size` starts from: of a preset, a run or a published model."""
+    """What `size` and `plan` start from: a preset, a run or a published model."""
     if not options or options[0].startswith("-"):
         return preset("quick")
     name = options[0]
     if is_published(Path(name)):
-        return replace(preset("quick"), preset=name)
+        return replace(preset("quick"), preset=name, init_from=name)
     if RunFolder(Path(name)).exists:
         return replace(Recipe.from_json(RunFolder(Path(name)).read_config()), preset=name)
     if Path(name).is_dir() and name not in PRESETS:

@@ -2,85 +2,94 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from recipes.commands.size import in_units, known_vocabulary
-from recipes.planning.hardware import hardware
-from recipes.presets import preset
+from recipes.config import Recipe
+from recipes.planning.hardware import Hardware, hardware
 from recipes.trainer.mesh import MeshShape
+
+if TYPE_CHECKING:
+    from recipes.planning import plan as planning
+
+# Devices that are simulated: the largest mesh that is tried.
+MOST_DEVICES = 256
+WIDE = 28
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Recipe):
     """Plan one step of training: memory of a device, work, network and the least time.
 
     Attributes:
-        preset: Which; `presets` lists them.
-        mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2.
-        hardware: h100, h200, tpu-v5p or cpu.
-        compile: Whether to compile the step for simulated devices too, and compare the memory.
-        batch_size: Sequences per step, in place of the preset's.
-        accumulate: Parts of a batch, in place of the preset's.
+        preset: Settings to start from; `presets` lists them. Or the folder of a run, or of a
+            published model.
+        mesh: Short for trainer.mesh.
+        hardware: a100, h100, h200, tpu-v5p or cpu.
+        whole: Whether to compile all layers too, however long that takes, and compare the memory.
     """
 
     preset: tyro.conf.Positional[str] = "quick"
-    mesh: str = "data=1"
+    mesh: str | None = None
     hardware: str = "h100"
-    compile: bool = False
-    batch_size: int | None = None
-    accumulate: int | None = None
+    whole: bool = False
 
     def __call__(self) -> int:
         """Plan, and print a table."""
-        recipe, device = preset(self.preset), hardware(self.hardware)
-        given = {"batch_size": self.batch_size, "accumulate": self.accumulate}
-        sizes = {"batch_size": recipe.batch_size, "accumulate": recipe.trainer.accumulate}
-        sizes |= {name: size for name, size in given.items() if size is not None}
-        accumulate = sizes["accumulate"]
-        recipe = replace(
-            recipe,
-            batch_size=sizes["batch_size"],
-            trainer=replace(recipe.trainer, accumulate=accumulate, mesh=self.mesh),
-            model=known_vocabulary(recipe),
-        )
-        shape = MeshShape.parse(self.mesh)
+        device = hardware(self.hardware)
+        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        mesh = self.mesh or recipe.trainer.mesh or "data=1"
+        recipe = replace(recipe, trainer=replace(recipe.trainer, mesh=mesh))
+        if recipe.init_from is None:
+            recipe = replace(recipe, model=known_vocabulary(recipe))
+        shape = MeshShape.parse(mesh)
 
         import jax
 
-        if self.compile:
-            jax.config.update("jax_num_cpu_devices", shape.devices)
+        with contextlib.suppress(RuntimeError):  # JAX has its devices already
             jax.config.update("jax_platforms", "cpu")
+            jax.config.update("jax_num_cpu_devices", max(shape.devices, MOST_DEVICES))
         from recipes.planning import plan as planning
+        from recipes.planning.compiled import compiled
+        from recipes.runs.published import model_value
 
-        found = planning.plan(recipe, shape)
-        rows = recipe.batch_size // accumulate // shape.batch_parts
+        model = model_value(recipe, Path(self.preset))
+        found = planning.plan(recipe, model, shape)
+        rows = recipe.part_size // shape.batch_parts
         print(f"{self.preset} on {shape.devices} x {device.name}, --mesh {shape}")
-        print(f"{rows} sequences per device, {accumulate} times a step\n")
-        print(f"{'parameters':<26}{in_units(found.parameters):>14}   per device")
-        print(f"{'optimiser':<26}{in_units(found.optimizer):>14}")
-        print(f"{'activations, gradients':<26}{in_units(found.activations):>14}")
-        fits = "fits in" if found.total <= device.memory else "does not fit in"
-        print(f"{'in all':<26}{in_units(found.total):>14}   {fits} {in_units(device.memory)}")
-        if self.compile:
-            part = planning.one_part(recipe)
-            planned = planning.plan(part, shape).total
-            compiled = planning.compiled_bytes(part, self.mesh)
-            print(
-                f"{'one part, in float32':<26}{in_units(planned):>14}   "
-                f"{100 * (planned / compiled - 1):+.0f} % of {in_units(compiled)} as compiled"
-            )
-        print()
-        times = found.seconds(device, recipe.model.dtype)
-        bound = max(times, key=lambda name: times[name])
-        print(f"{'work':<26}{found.flops / 1e9:>9,.1f} GFLOP   per device and step")
-        for name, count in found.network.items():
-            print(f"{name:<26}{in_units(count):>14}")
-        for name, seconds in times.items():
-            print(f"{name:<26}{1000 * seconds:>11,.3f} ms{'   the bound' * (name == bound)}")
-        tokens = recipe.batch_size * recipe.model.context / times[bound]
-        print(f"{'tokens per second':<26}{tokens:>14,.0f}   at most\n")
-        smallest = planning.smallest_mesh(recipe, device)
-        print(f"{'smallest mesh that fits':<26}{str(smallest.shape) if smallest else 'none':>14}")
+        print(f"{rows} sequences per device, {recipe.trainer.accumulate} times a step\n")
+        _print_memory(found, device)
+        if self.whole:
+            whole = compiled(recipe, model, shape).memory + found.parameters + found.optimizer
+            print(f"{'all layers compiled':<{WIDE}}{in_units(whole):>12}")
+        print(f"{'cache':<{WIDE}}{in_units(found.cache):>12}   per sequence, to sample\n")
+        _print_time(found, device, recipe)
+        smallest = planning.smallest_mesh(recipe, model, device, len(jax.devices()))
+        named = f"{smallest.shape} with {in_units(smallest.total)}" if smallest else "none"
+        print(f"\n{'smallest mesh that fits':<{WIDE}}{named:>12}")
         return 0
+
+
+def _print_memory(found: planning.Plan, device: Hardware) -> None:
+    print(f"{'parameters':<{WIDE}}{in_units(found.parameters):>12}   per device")
+    print(f"{'optimiser':<{WIDE}}{in_units(found.optimizer):>12}")
+    print(f"{'activations, gradients':<{WIDE}}{in_units(found.activations):>12}")
+    fits = "fits in" if found.total <= device.memory else "does not fit in"
+    print(f"{'in all':<{WIDE}}{in_units(found.total):>12}   {fits} {in_units(device.memory)}")
+
+
+def _print_time(found: planning.Plan, device: Hardware, recipe: Recipe) -> None:
+    times = found.seconds(device, recipe.model.dtype)
+    bound = max(times, key=lambda name: times[name])
+    print(f"{'work':<{WIDE}}{found.flops / 1e9:>6,.1f} GFLOP   per device and step")
+    for name, count in found.sent.items():
+        print(f"{name:<{WIDE}}{in_units(count):>12}")
+    for name, seconds in times.items():
+        print(f"{name:<{WIDE}}{1000 * seconds:>9,.3f} ms{'   the bound' * (name == bound)}")
+    tokens = recipe.batch_size * recipe.model.context / times[bound]
+    print(f"{'tokens per second':<{WIDE}}{tokens:>12,.0f}   at most")

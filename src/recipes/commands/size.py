@@ -10,7 +10,7 @@ import tyro
 from recipes.config import GPTConfig, Recipe
 from recipes.data import build_tokenizer, load_corpus
 from recipes.presets import ABOUT, PRESETS
-from recipes.runs.folder import is_published
+from recipes.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,12 @@ class Size(Recipe):
 
     def __call__(self) -> int:
         """Count, and print a table."""
-        if is_published(Path(self.preset)):
+        if self.init_from is not None:
             from recipes.runs.published import summary_of
 
-            print(summary_of(Path(self.preset)))
+            given = Path(self.preset)
+            folder = given if RunFolder(given).exists else Path(self.init_from)
+            print(summary_of(folder, self.lora))
             return 0
         model = known_vocabulary(self)
 

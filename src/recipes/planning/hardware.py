@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recipes.errors import RecipeError, nearest_of
+from recipes.errors import RecipeError
 
 GB, T = 10**9, 10**12
 
@@ -27,8 +27,17 @@ class Hardware:
 
 
 HARDWARE = {
-    # NVIDIA H100 Tensor Core GPU data sheet, SXM: half of the figures "with sparsity", TF32 for
-    # float32, as XLA computes by default; NVLink 900 GB/s in both directions together.
+    # NVIDIA A100 Tensor Core GPU data sheet, SXM of 80 GB, without sparsity; TF32 for float32, as
+    # XLA computes by default; NVLink 600 GB/s in both directions together.
+    "a100": Hardware(
+        "NVIDIA A100 SXM",
+        {"bfloat16": 312 * T, "float32": 156 * T},
+        80 * GB,
+        2039 * GB,
+        300 * GB,
+    ),
+    # NVIDIA H100 Tensor Core GPU data sheet, SXM: half of the figures "with sparsity", and TF32 as
+    # above; NVLink 900 GB/s in both directions together.
     "h100": Hardware(
         "NVIDIA H100 SXM",
         {"bfloat16": 989.5 * T, "float32": 494.5 * T},
@@ -69,10 +78,10 @@ def hardware(name: str) -> Hardware:
     """Look up the figures of a device.
 
     Raises:
-        RecipeError: An unknown name; the nearest is suggested.
+        RecipeError: An unknown name; those that are known are listed.
     """
     if name not in HARDWARE:
         raise RecipeError(
-            f"There are no figures for the hardware {name!r}.", f"Use {nearest_of(name, HARDWARE)}."
+            f"There are no figures for the hardware {name!r}.", f"Known are {', '.join(HARDWARE)}."
         )
     return HARDWARE[name]

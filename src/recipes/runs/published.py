@@ -23,10 +23,10 @@ from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt, parameter_shapes
 from recipes.runs.folder import RunFolder
 from recipes.runs.report import PROGRAM, quoted
-from recipes.runs.starting import kept_model
+from recipes.runs.starting import kept_model, with_adapters
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.reading import read_while_saved
-from recipes.weights.folder import read_json
+from recipes.weights.folder import CONFIG, read_json
 from recipes.weights.load import model_of
 from recipes.weights.save import save
 from recipes.weights.tokenizer import PublishedTokenizer
@@ -86,14 +86,37 @@ def parameter_count(recipe: Recipe, folder: RunFolder) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(parameter_shapes(model)))
 
 
-def summary_of(folder: str | Path) -> Summary:
+def model_value(recipe: Recipe, folder: Path | None = None) -> nn.Module:
+    """Build the model that a recipe trains, as a value without weights.
+
+    Args:
+        recipe: The settings, with a vocabulary where the model is new.
+        folder: Folder that may be the run of the recipe, and then knows the model it started from.
+
+    Raises:
+        RecipeError: A configuration of a published model that is missing or not known.
+    """
+    if recipe.init_from is None:
+        return build_gpt(recipe.model)
+    if folder is not None and RunFolder(folder).model.exists():
+        return kept_model(recipe, RunFolder(folder))
+    return with_adapters(model_of(read_json(Path(recipe.init_from) / CONFIG))[0], recipe.lora)
+
+
+def summary_of(folder: str | Path, lora: int | None = None) -> Summary:
     """Count the parameters, work and cache of a published model, part by part.
+
+    Args:
+        folder: Its folder, or that of a run that started from it.
+        lora: Rank of adapters, if there are any.
 
     Raises:
         RecipeError: A configuration that is not known.
     """
-    model, family, config = model_of(read_json(Path(folder) / "config.json"))
-    return summary(model, *family.inputs(config))
+    kept = RunFolder(Path(folder)).model
+    fields = read_sealed(kept) if kept.exists() else read_json(Path(folder) / CONFIG)
+    model, family, config = model_of(fields)
+    return summary(with_adapters(model, lora), *family.inputs(config))
 
 
 def export(run: str | Path, folder: str | Path) -> None:

@@ -49,12 +49,28 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
         return f"{said}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
     return (
-        f"{said}model   {model.num_layers} layers, {model.num_heads} heads, "
-        f"{model.features} features, context {model.context}: {count:,} parameters\n"
+        f"{said}model   {_sizes(recipe, folder)}, context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} kinds of "
         "tokens\n"
         f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"
     )
+
+
+def _sizes(recipe: Recipe, folder: RunFolder) -> str:
+    """What the model of a run is: its own sizes where it started from a published one."""
+    model = recipe.model
+    if recipe.init_from is None:
+        return f"{model.num_layers} layers, {model.num_heads} heads, {model.features} features"
+    from blocks import Stack, TokenEmbedding, find
+    from recipes.data.sealed import read_sealed
+    from recipes.runs.starting import kept_model
+
+    started = kept_model(recipe, folder)
+    layers = sum(stack.depth for stack in find(started, Stack).values())
+    features = max(embed.features for embed in find(started, TokenEmbedding).values())
+    adapters = f", adapters of rank {recipe.lora}" if recipe.lora is not None else ""
+    kind = read_sealed(folder.model)["model_type"]
+    return f"{kind} of {recipe.init_from}: {layers} layers, {features} features{adapters}"
 
 
 def _later(folder: RunFolder, saved: Restored) -> str:

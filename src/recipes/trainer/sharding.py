@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
@@ -180,7 +181,11 @@ def place_batch(batch: Batch, mesh: Mesh, axis: int = 0) -> Batch:
 
 
 def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
-    """Have a loss split its batch, so that each part of an accumulated one is split too."""
+    """Have a loss split its batch, so that each part of an accumulated one is split too.
+
+    What modules return is split by sequences as well: from parameters that `fsdp` splits the
+    compiler may conclude that features are, and send activations instead of weights.
+    """
 
     def with_split(
         apply_fn: Callable[..., Any], params: Any, batch: Batch, key: jax.Array | None
@@ -188,7 +193,17 @@ def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
         split = jax.tree.map(
             lambda leaf: NamedSharding(mesh, PartitionSpec(_batch_axes(mesh, leaf.shape[0]))), batch
         )
-        return loss(apply_fn, params, jax.lax.with_sharding_constraint(batch, split), key)
+        rows = jax.tree.leaves(batch)[0].shape[0]
+        by_rows = PartitionSpec(_batch_axes(mesh, rows), *[PartitionSpec.UNCONSTRAINED] * 2)
+
+        def split_result(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+            result = call(*arguments, **options)
+            if not isinstance(result, jax.Array) or result.ndim != 3 or result.shape[0] != rows:
+                return result
+            return jax.lax.with_sharding_constraint(result, NamedSharding(mesh, by_rows))
+
+        with nn.intercept_methods(split_result):
+            return loss(apply_fn, params, jax.lax.with_sharding_constraint(batch, split), key)
 
     return with_split
 

@@ -146,11 +146,18 @@ def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
 ):
     folder = tmp_path / "run"
     tuned(published, run, folder, "--optimizer.learning-rate", "1e-2", *words)
+    # That of the published model: 1 layer 16 wide, where the preset has 3 of 128.
+    assert f"gpt2 of {published}: 1 layers, 16 features" in capsys.readouterr().out
     moved = published.rename(published.with_name("moved"))
     try:  # The run needs the folder that it started from no more.
         assert main(["sample", str(folder), "--tokens", "4"]) == 0
         assert main(["eval", str(folder)]) == 0
         assert main(["export", str(folder), str(tmp_path / "out")]) == 0
+        capsys.readouterr()
+        assert main(["size", str(folder)]) == 0
+        params = load_run(folder).params
+        count = sum(leaf.size for leaf in jax.tree.leaves(params))
+        assert f"{count:,}" in capsys.readouterr().out.splitlines()[1]
     finally:
         moved.rename(published)
     capsys.readouterr()

@@ -51,6 +51,25 @@ one, many = (losses(state, steps=12)[0] for state in (whole, split))
 np.testing.assert_allclose(many, one, rtol=0, atol=1e-3)
 """
 
+# Of a vocabulary that the devices do not divide, so that features of the table are split.
+SENT = """
+from dataclasses import replace
+from recipes.nanogpt import build_gpt
+from recipes.planning.compiled import compiled
+from recipes.presets import PRESETS
+from recipes.trainer.mesh import MeshShape
+recipe = PRESETS["quick"]
+for scan in (False, True):
+    config = replace(recipe.model, num_layers=1, vocab_size=65, scan=scan)
+    weights = []
+    for batch in 8, 64:
+        found = compiled(
+            replace(recipe, batch_size=batch, model=config), build_gpt(config), MeshShape(fsdp=8)
+        )
+        weights.append(found.sent["all-gather"] + found.sent["all-reduce"])
+    assert weights[1] < 1.1 * weights[0], (scan, weights)
+"""
+
 
 def test_a_mesh_trains_as_one_device_does():
     run_python(TRAINED, 1, "data=2,fsdp=2,tensor=2", XLA_FLAGS=EIGHT)
@@ -65,6 +84,11 @@ def test_every_mesh_trains_as_one_device_does():
 @pytest.mark.slow
 def test_accumulated_batches_are_split_too():
     run_python(TRAINED, 2, "data=8", "fsdp=4,tensor=2", XLA_FLAGS=EIGHT)
+
+
+@pytest.mark.slow
+def test_what_fsdp_gathers_and_sums_does_not_grow_with_the_batch():
+    run_python(SENT, XLA_FLAGS=EIGHT)
 
 
 @pytest.mark.slow
