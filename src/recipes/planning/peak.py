@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from recipes.planning.hardware import HARDWARE
 
 # Words of `device_kind` that tell what a device is.
-KINDS = {"H100": "h100", "H200": "h200", "v5p": "tpu-v5p"}
+KINDS = {"A100": "a100", "H100": "h100", "H200": "h200", "v5p": "tpu-v5p"}
 # Rows and columns of the product that is measured on others, and how often.
 SIZE, TIMES = 512, 5
 
