@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives a worker whole files, and whole cases of the laws: what compiled once serves again.
 
     Pages in the browser and models beside the reference share nothing: they are dealt out singly.
-    Marks what is slow of the laws.
+    Marks what is slow of the laws, and what others stand for.
     """
     laws = collections.defaultdict(list)
     for item in items:
@@ -73,10 +73,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if hasattr(case, "heavy"):
             laws[item.originalname].append((case, item))
     for law, tests in laws.items():
+        from laws.cases import STANDING
+
         named = chosen(law, {case.name: case for case, _ in tests}.values())
         for case, item in tests:
             if case.name not in named:
                 item.add_marker(pytest.mark.slow)
+                if case.name not in STANDING:
+                    item.add_marker(pytest.mark.further)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -160,9 +160,11 @@ def test_the_hooks_before_a_commit_are_those_of_the_formatter_and_linter():
     assert re.findall(r"- id: (.+)", text) == ["ruff-check", "ruff-format"]
 
 
-def test_the_hosted_checks_run_all_of_the_checks_on_the_oldest_and_the_newest_python():
+def test_the_hosted_checks_run_for_changes_and_weekly_on_the_oldest_and_the_newest_python():
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-    assert "run: .ci/run\n" in text
+    assert "if: github.event_name != 'schedule'\n        run: .ci/run\n" in text
+    assert "if: github.event_name == 'schedule'\n        run: .ci/run all\n" in text
+    assert re.search(r'  schedule:\n    - cron: "\d+ \d+ \* \* \d"\n', text)
     assert "chromium chromium-driver" in text
     assert f"image: python:{PYTHONS[0]}-" in text
     assert f"uv python install {PYTHONS[-1]} " in text

@@ -42,3 +42,10 @@ FAMILIES = {
     "multi_token": multi_token.CASES,
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
+
+# The first heavy case of each family stands for the others where not all slow laws are tested.
+STANDING = {
+    heavy[0]
+    for cases in FAMILIES.values()
+    if (heavy := [case.name for case in cases if case.heavy])
+}

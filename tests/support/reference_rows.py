@@ -6,6 +6,7 @@ them alone.
 
 import importlib
 import pkgutil
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,11 @@ def all_rows() -> dict[str, Row]:
             assert row.name not in rows, row.name
             rows[row.name] = row
     return rows
+
+
+def family_of(row: Row) -> str:
+    """The reference's name of a row's family, such as `Llama`."""
+    return re.split(r"For|Model|MTModel|LMHead|VisionModel|TextModel", row.reference)[0]
 
 
 def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:

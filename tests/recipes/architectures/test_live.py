@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from our_rows import difference, our_continuation, our_gradients, our_outputs
-from reference_rows import LIVE_TOKENS, Row, all_rows
+from reference_rows import LIVE_TOKENS, Row, all_rows, family_of
 
 from blocks import override
 from recipes.config import GPTConfig
@@ -50,11 +51,22 @@ class Opened(NamedTuple):
         return self.row.config.get("vocab_size", 0)
 
 
-@pytest.fixture(scope="module", params=ROWS)
+def rows(group: Callable[[Row], str]) -> list[Any]:
+    """All rows; the first of each group stands for the others."""
+    first = {group(row): name for name, row in reversed(ROWS.items())}.values()
+    return [pytest.param(name, marks=[] if name in first else pytest.mark.further) for name in ROWS]
+
+
+@pytest.fixture(scope="module", params=rows(family_of))
 def opened(request, tmp_path_factory) -> Opened:
     row, folder = ROWS[request.param], tmp_path_factory.mktemp(request.param)
     theirs, _ = open_reference(row, folder)
     return Opened(row, folder, theirs, *load(folder, tokenizer=False)[:2])
+
+
+each_kind = pytest.mark.parametrize(
+    "opened", rows(lambda row: row.kind), indirect=True, scope="module"
+)
 
 
 def test_a_row_computes_what_the_reference_computes(opened, record_property):
@@ -68,6 +80,7 @@ def test_a_row_computes_what_the_reference_computes(opened, record_property):
         assert drawn.tolist() == expected["continued"].tolist()
 
 
+@each_kind
 def test_bfloat16_is_as_close_as_the_reference_s_own(opened):
     """By the mean: where a router's choice is close, bfloat16 may choose another expert."""
     row, _, theirs, model, params = opened
@@ -79,6 +92,7 @@ def test_bfloat16_is_as_close_as_the_reference_s_own(opened):
     assert error <= max(0.02 * np.abs(exact).mean(), 2 * own)
 
 
+@each_kind
 def test_the_gradients_of_a_step_are_the_reference_s(opened, tmp_path):
     """Relative to each tensor's largest, or to a hundredth of all where theirs all but cancel.
 

@@ -19,25 +19,24 @@ from drawn_configs import Changes, changes
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 from our_rows import difference, our_outputs
-from reference_rows import Row, all_rows
+from reference_rows import Row, all_rows, family_of
 
 from recipes.errors import RecipeError
 from recipes.weights import load
 from recipes.weights.load import model_of
 from reference import open_reference, reference_outputs
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.further]  # rows stand for their families
 DRAWS = int(os.environ.get("DRAWS", "4"))  # for each family
 # Without a head of its own in the file the reference ties it, whatever these say.
 T5_HEADS = ("tie_word_embeddings", "scale_decoder_outputs")
 
 
 def families() -> dict[str, list[Row]]:
-    """Rows by the reference's name of their family, such as `Llama`."""
+    """Rows by their family."""
     found: dict[str, list[Row]] = {}
     for row in all_rows().values():
-        name = re.split(r"For|Model|MTModel|LMHead|VisionModel|TextModel", row.reference)[0]
-        found.setdefault(name, []).append(row)
+        found.setdefault(family_of(row), []).append(row)
     return found
 
 
