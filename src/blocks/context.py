@@ -11,10 +11,9 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from blocks.carry import Carry
-from blocks.core.errors.binding import Reporting
-from blocks.core.errors.fixes import MASK
-from blocks.core.errors.signatures import hints_of
-from blocks.core.errors.words import alternatives, is_array, misfit, readable, shown
+from blocks.core.errors.binding import reporting
+from blocks.core.errors.habits import MASK
+from blocks.core.errors.words import shown
 from blocks.core.typing import Array, Bool, Float, Int, of_jax, typed
 from blocks.counting import count
 
@@ -26,8 +25,9 @@ _STATIC = tuple(_COUNTS)
 
 
 @jax.tree_util.register_pytree_with_keys_class
+@reporting
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Context(metaclass=Reporting):
+class Context:
     """Inputs of a call besides the activations, shared by all layers; every field is optional.
 
     A block is called as `block(x, context, deterministic)`. Arrays are checked against each other
@@ -142,9 +142,6 @@ class Context(metaclass=Reporting):
         """
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays = {name: array for name, array in arrays.items() if array is not None}
-        for name, array in arrays.items():
-            if mapped := _mapped(name, array, batch is not None):
-                raise TypeError(mapped)
         if arrays:
             sizes = None if batch is None else jax.ShapeDtypeStruct((batch, seq), jnp.int32)
             _context(sizes, **arrays)
@@ -172,24 +169,17 @@ class Context(metaclass=Reporting):
     @staticmethod
     def instead_of(value: Any) -> str | None:
         """Return the fix to show where a call received `value` in the place of a context."""
-        if isinstance(value, dict):
-            return "write Context(**...), or Context(field=...)"
         if isinstance(value, bool):
             return f"write deterministic={value}"
-        if not isinstance(value, jax.Array):
-            return None
-        if jnp.issubdtype(value.dtype, jnp.bool_):
-            padding = value.ndim == 2 and value.shape[0] != value.shape[1]
-            return "padding comes as Context(valid=...), True for real tokens" if padding else MASK
-        if jnp.issubdtype(value.dtype, jnp.floating) and value.ndim == 3:
+        if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.bool_):
+            return MASK
+        if getattr(value, "ndim", 0) == 3:
             return (
                 "self-attention takes x once, and makes queries, keys and values of it; what "
                 "CrossAttention reads comes as Context(memory=...)"
             )
-        names = "condition"
-        if jnp.issubdtype(value.dtype, jnp.integer):
-            names = "positions=...), Context(segment_ids=...) or Context(token_type_ids"
-        return f"give it a name: Context({names}=...)"
+        named = isinstance(value, (dict, jax.Array))
+        return "give its arrays names, as Context(positions=...)" if named else None
 
 
 _ARRAYS = tuple(
@@ -214,21 +204,6 @@ def _context(
     condition: Float[Array, "batch condition_embed"] | None = None,
 ) -> None:
     """Check the arrays of a context against each other, and against the tokens."""
-
-
-def _mapped(name: str, array: Any, called: bool) -> str | None:
-    """Explain how `jax.vmap` maps over an array with one axis more; None for another array."""
-    hint = hints_of(_context)[name]
-    own = len(alternatives(hint)[0].dim_str.split())
-    if not is_array(array) or array.ndim != own + 1:
-        return None
-    if name == "valid" and array.shape[1] == array.shape[2]:  # a mask, whose fix is another
-        return None
-    fix = f"make it inside: jax.vmap(lambda x, {name}: ... Context({name}={name}) ...)"
-    if called:
-        fix = "jax.vmap maps over the context too: in_axes=(None, 0, 0) for (variables, x, context)"
-    what = f"argument `{name}` of context has an axis too many"
-    return misfit(what, readable(hint), shown(array), fix)
 
 
 class Coordinates(flax.struct.PyTreeNode):

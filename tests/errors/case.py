@@ -30,6 +30,10 @@ WIDE = jnp.ones((2, 3, 16))
 WHOLE = X.astype(jnp.int32)
 TOKENS = jnp.zeros((2, 3), jnp.int32)
 VALID = jnp.ones((2, 3), bool)
+MASK = (
+    "who sees whom is a field of attention, as mask=Causal(); padding comes as "
+    "context=Context(valid=...), True for real tokens"
+)
 
 
 @dataclasses.dataclass(frozen=True)

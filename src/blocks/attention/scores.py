@@ -76,7 +76,7 @@ class Modification(flax.struct.PyTreeNode):
             ValueError: the result has another shape.
         """
         call, kind = running.get(), type(self.block).__name__
-        with Location(kind if call is None else f"{kind} of {where(call.module)}"):
+        with Location(f"{kind} of {where(call[0])}" if call else kind):
             modified = self.block.modify(scores, self.parameters, query_at, key_at)
         return alike(modified, scores, self.block, "batch x heads x q_seq x kv_seq")
 

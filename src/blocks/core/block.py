@@ -7,9 +7,9 @@ a copy of its part, so that two places are two sets of weights, whatever way the
 """
 
 import dataclasses
-import functools
 import inspect
 import weakref
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 import flax.linen as nn
@@ -18,16 +18,15 @@ from flax.core import Scope
 from flax.errors import ScopeParamShapeError
 
 import blocks.core.pickling  # noqa: F401  # registers itself
-from blocks.core.errors.binding import bind_fields
-from blocks.core.errors.habits import ATTRIBUTES
-from blocks.core.errors.location import Location, here, running, where
-from blocks.core.errors.starting import starting
+from blocks.core.errors.binding import reporting
+from blocks.core.errors.habits import HABITS
+from blocks.core.errors.location import Location, running, where
 from blocks.core.errors.words import shown
 from blocks.core.expression import expression
 from blocks.core.fields import check_types, copied_slots
 from blocks.core.modules import fields_of, map_modules, modules_in
 from blocks.core.parts import check_names, part_name, taken
-from blocks.core.typing import of_jax
+from blocks.core.typing import KEYS, of_jax, starting
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -54,9 +53,9 @@ class Block(nn.Module, kw_only=True):
 
     reads: ClassVar[frozenset[str]] = frozenset()
 
-    apply = starting(nn.Module.apply)
-    init = starting(nn.Module.init)
-    init_with_output = starting(nn.Module.init_with_output)
+    apply = starting(nn.Module.apply, "variables", Mapping)
+    init = starting(nn.Module.init, "jax.random.key(0)", KEYS)
+    init_with_output = starting(nn.Module.init_with_output, "jax.random.key(0)", KEYS)
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Adjust the class that Linen generated.
@@ -72,20 +71,11 @@ class Block(nn.Module, kw_only=True):
         for field in dataclasses.fields(cls):
             if isinstance(vars(cls).get(field.name), nn.Module):
                 setattr(cls, field.name, Default(vars(cls)[field.name]))
-        written = cls.__init__
-
-        @functools.wraps(written)
-        def init(self: Any, *args: Any, **fields: Any) -> None:
-            vars(self)["_new"] = True
-            with Location(f"{here()}{type(self).__name__}"):
-                bind_fields(type(self), args, fields)
-                written(self, *args, **fields)
-
-        cls.__init__ = init
+        reporting(cls)
 
     def __post_init__(self) -> None:
         """Check the fields of a value that a user makes; Linen's own copies skip the checks."""
-        if vars(self).pop("_new", False):
+        if not vars(self).pop("_checked", False):
             self._check()
         super().__post_init__()
 
@@ -186,9 +176,9 @@ class Block(nn.Module, kw_only=True):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name not in ATTRIBUTES:
+            if name not in HABITS:
                 raise
-        raise AttributeError(f"{type(self).__name__} has no `{name}`: {ATTRIBUTES[name]}.")
+        raise AttributeError(f"{type(self).__name__} has no `{name}`: {HABITS[name]}.")
 
     @nn.nowrap
     def __setattr__(self, name: str, value: Any) -> None:
@@ -234,9 +224,9 @@ class Block(nn.Module, kw_only=True):
         except ScopeParamShapeError:
             there = self.get_variable("params", name)
             asked = jax.eval_shape(lambda key: init_fn(key, *init_args), jax.random.key(0))
-        call = running.get()
-        args = call.args[1:] if call is not None and call.module is self else ()
-        given = f"{shown(args[0])}, which asks" if args else "an input that asks"
+        given, call = "an input that asks", running.get()
+        if call[1:] and call[0] is self:
+            given = f"{shown(call[1])}, which asks"
         raise TypeError(
             f"{where(self)}: argument `{next(iter(inspect.signature(self.__call__).parameters))}` "
             f"does not fit the parameter `{name}`\n"
@@ -283,7 +273,7 @@ def copied(part: M, parent: Any, name: str | None) -> M:
 def _make(kind: type[M], fields: dict[str, Any], parent: Any) -> M:
     """Make a block from fields that have been checked."""
     block = object.__new__(kind)
-    vars(block).update(fields)
+    vars(block).update(fields, _checked=True)
     for field in dataclasses.fields(kind):
         if not field.init and field.default_factory is not dataclasses.MISSING:
             vars(block)[field.name] = field.default_factory()

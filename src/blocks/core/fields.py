@@ -2,23 +2,21 @@
 
 import functools
 import inspect
-import numbers
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from beartype.door import is_bearable
-from flax.core import FrozenDict
 
+from blocks.core.annotations import annotations_of, fits
 from blocks.core.bounds import Bound
-from blocks.core.errors.fixes import Mistake, likely_fix
+from blocks.core.errors.fixes import likely_fix
 from blocks.core.errors.places import place
 from blocks.core.errors.words import alternatives, misfit, readable, shown
 from blocks.core.slots import Called, Copied, Inner, adapted
-from blocks.core.typing import Draws, Floating
+from blocks.core.typing import Meaning
 
 
 def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -43,23 +41,21 @@ def check_types(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in values.items():
         hint = hints[name]
+        meaning = next((mark for mark in hint.marks if isinstance(mark, Meaning)), None)
+        means = meaning is None or value is None or meaning.holds(value)
         uncallable = None if hint.called is None else _uncallable(hint, hint.called, value)
-        fits = _fits(value, hint.plain) and _placed(value, hint)
-        if hint.floating:
-            fits = fits and _computes(value)
-        if hint.draws:
-            fits = fits and _draws(value)
-        if not fits or uncallable is not None:
-            plain = {field: other.plain for field, other in hints.items()}
-            what, called = f"field `{name}` cannot hold this", hint.called
-            if uncallable is None or called is None:
-                fix = None if hint.floating else likely_fix(Mistake(name, value, hint.plain, plain))
-                raise TypeError(misfit(what, _expected(hint), shown(value), fix))
-            expected = f"a block called as {name}({', '.join(called.arguments)})"
+        what, plain = f"field `{name}` cannot hold this", {n: h.plain for n, h in hints.items()}
+        if uncallable is not None and hint.called is not None:
+            expected = f"a block called as {name}({', '.join(hint.called.arguments)})"
             takes = list(inspect.signature(type(uncallable).__call__).parameters)[1:]
             actual = f"{shown(uncallable)}, called as ({', '.join(takes)})"
-            fix = place(adapted(uncallable), plain) or _wrapped(uncallable, called)
+            fix = place(adapted(uncallable), plain) or _wrapped(uncallable, hint.called)
             raise TypeError(misfit(what, expected, actual, fix))
+        if not (fits(value, hint.plain) and means and _placed(value, hint)):
+            optional = type(None) in alternatives(hint.plain)
+            expected = meaning.words + ", or None" * optional if meaning else readable(hint.plain)
+            fix = None if meaning else likely_fix(name, value, hint.plain, plain)
+            raise TypeError(misfit(what, expected, shown(value), fix))
         for bound in (mark for mark in hint.marks if isinstance(mark, Bound)):
             if value is not None and not bound.holds(value):
                 raise ValueError(f"{name}={value} must be {bound.words}.")
@@ -79,21 +75,6 @@ class Hint(typing.NamedTuple):
     marks: tuple[Any, ...] = ()
 
     @property
-    def optional(self) -> bool:
-        """Whether the field can be None."""
-        return type(None) in alternatives(self.plain)
-
-    @property
-    def floating(self) -> bool:
-        """Whether the field is a dtype to compute in."""
-        return any(isinstance(mark, Floating) for mark in self.marks)
-
-    @property
-    def draws(self) -> bool:
-        """Whether the field is an initialiser."""
-        return any(isinstance(mark, Draws) for mark in self.marks)
-
-    @property
     def copied(self) -> bool:
         """Whether the field's parts are templates that their owner never runs."""
         return any(isinstance(mark, Copied) for mark in self.marks)
@@ -109,21 +90,10 @@ def field_hints(kind: type) -> dict[str, Hint]:
     """The annotations of a class's fields, resolved, by name."""
     hints: dict[str, Hint] = {}
     for base in reversed(kind.__mro__):
-        for name, annotation in vars(base).get("__annotations__", {}).items():
-            hints[name] = _resolved(annotation, base)
+        for name, hint in annotations_of(base).items():
+            alone = types.SimpleNamespace(__annotations__={"field": hint})
+            hints[name] = Hint(typing.get_type_hints(alone)["field"], tuple(_marks(hint)))
     return hints
-
-
-def _resolved(annotation: Any, owner: type) -> Hint:
-    """Resolve the names in an annotation; `Any` where one cannot be found."""
-    alone = types.SimpleNamespace(__annotations__={"field": annotation})
-    names = vars(inspect.getmodule(owner) or owner)
-    try:
-        plain = typing.get_type_hints(alone, names, dict(vars(owner)))["field"]
-        full = typing.get_type_hints(alone, names, dict(vars(owner)), include_extras=True)["field"]
-    except Exception:  # whatever the evaluation of a user's name raises
-        return Hint(Any)
-    return Hint(plain, tuple(_marks(full)))
 
 
 def _marks(hint: Any) -> Iterator[Any]:
@@ -139,53 +109,6 @@ def _marks(hint: Any) -> Iterator[Any]:
 def copied_slots(kind: type) -> frozenset[str]:
     """Names of the fields marked `Template[...]`, whose parts a block copies and never runs."""
     return frozenset(name for name, hint in field_hints(kind).items() if hint.copied)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    kinds = alternatives(hint)
-    if isinstance(value, bool):  # Python counts True as an integer
-        return hint is Any or any(kind in (bool, Any, object) for kind in kinds)
-    if inspect.isclass(value) and all(getattr(kind, "_is_protocol", False) for kind in kinds):
-        return False  # it has the members of the protocol
-    if any(_holds(value, kind) for kind in kinds):
-        return True
-    # Integers where floats are allowed, and numpy's numbers.
-    whole = isinstance(value, numbers.Integral)
-    return (whole and int in kinds) or (isinstance(value, numbers.Real) and float in kinds)
-
-
-def _holds(value: Any, kind: Any) -> bool:
-    """Return whether a value is of a type, and every item of a container of its own."""
-    container, kinds = typing.get_origin(kind) or kind, typing.get_args(kind)
-    if container in (list, tuple) and isinstance(value, (list, tuple)):
-        value = container(value)  # a list becomes a tuple in a value
-    elif container is dict and isinstance(value, FrozenDict):  # and a dict is frozen by Linen
-        value = dict(value)
-    if not (kinds and inspect.isclass(container) and issubclass(type(value), container)):
-        return is_bearable(value, kind)
-    if isinstance(value, Mapping):
-        return all(_fits(key, kinds[0]) and _fits(item, kinds[1]) for key, item in value.items())
-    if container is tuple and kinds[1:] != (...,):
-        return len(value) == len(kinds) and all(map(_fits, value, kinds))
-    if isinstance(value, Collection):
-        return all(_fits(item, kinds[0]) for item in value)
-    return is_bearable(value, kind)
-
-
-def _computes(value: Any) -> bool:
-    """Return whether a dtype is one to compute in."""
-    if value is None:
-        return True
-    try:
-        return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
-    except TypeError:
-        return False
-
-
-def _draws(value: Any) -> bool:
-    """Return whether a function of JAX is an initialiser, not a factory of one."""
-    ours = inspect.isfunction(value) and value.__module__.endswith("nn.initializers")
-    return not ours or "key" in inspect.signature(value).parameters
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
@@ -218,11 +141,3 @@ def _wrapped(part: nn.Module, called: Called) -> str | None:
 def tupled(value: Any) -> Any:
     """Convert lists to tuples, nested ones too."""
     return tuple(map(tupled, value)) if isinstance(value, list) else value
-
-
-def _expected(hint: Hint) -> str:
-    if hint.floating:
-        return "a floating point dtype, as jnp.bfloat16" + ", or None" * hint.optional
-    if hint.draws:
-        return "an initialiser, a function of key, shape and dtype, as Normal(0.02)"
-    return readable(hint.plain)

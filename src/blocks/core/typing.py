@@ -22,33 +22,63 @@ point array of rank three with those axes.
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import jaxtyping
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from blocks.core.errors.binding import bind
 from blocks.core.errors.collections import translating
-from blocks.core.errors.location import Location, Running, running, where
+from blocks.core.errors.location import Location, running, where
 from blocks.core.errors.signatures import RESULT, check
+from blocks.core.errors.words import shown
 
 __all__ = ["Array", "Bool", "Dtype", "Float", "Initializer", "Int", "Key", "typed"]
 
 
-class Floating:
-    """Mark of a field for a dtype to compute in."""
+class Meaning(NamedTuple):
+    """Mark of a field whose type alone does not say what it holds.
+
+    Attributes:
+        words: what the field holds, for messages.
+        holds: returns whether a value of that type is such.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
 
 
-class Draws:
-    """Mark of a field for an initialiser."""
+def _computes(value: Any) -> bool:
+    try:
+        return jnp.issubdtype(jnp.dtype(value), jnp.inexact)
+    except TypeError:
+        return False
 
 
-Dtype: TypeAlias = Annotated[jax.typing.DTypeLike, Floating()]
-Initializer: TypeAlias = Annotated[Callable[..., jax.Array], Draws()]
+def _draws(value: Any) -> bool:
+    """Return whether a function of JAX is an initialiser, not a factory of one."""
+    ours = inspect.isfunction(value) and value.__module__.endswith("nn.initializers")
+    return not ours or "key" in inspect.signature(value).parameters
+
+
+_INITIALISER = (
+    "an initialiser, a function of key, shape and dtype, as Normal(0.02) or "
+    "nn.initializers.normal()"
+)
+Dtype: TypeAlias = Annotated[
+    jax.typing.DTypeLike, Meaning("a floating point dtype, as jnp.bfloat16", _computes)
+]
+Initializer: TypeAlias = Annotated[
+    Callable[..., jax.Array],
+    Meaning(_INITIALISER, _draws),
+]
+
+KEYS = Mapping, Key[Array, "..."], UInt32[Array, "..."]
+"""Random keys: by name, typed, or raw."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,10 +103,10 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
         args: Any = tuple(of_jax(arg) for arg in given)
         kwargs: Any = {name: of_jax(arg) for name, arg in named.items()}
         module = args[0] if args and isinstance(args[0], nn.Module) else None
-        if module is None and running.get() is not None:  # errors are the enclosing block's
+        if module is None and running.get():  # errors are the enclosing block's
             return _checked(function, signature, args, kwargs)
         name = function.__qualname__.lstrip("_") if module is None else where(module)
-        before = running.set(None if module is None else Running(module, args))
+        before = running.set(() if module is None else args)
         try:
             with Location(name), translating():
                 return _checked(function, signature, args, kwargs)
@@ -84,6 +114,23 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
             running.reset(before)
 
     return wrapper
+
+
+def starting(method: Callable[P, R], first: str, kinds: Any) -> Callable[P, R]:
+    """Wrap `init` or `apply` of Linen's modules, to refuse what is not of `kinds` as the first."""
+
+    @nn.nowrap
+    @functools.wraps(method)
+    def call(*given: P.args, **options: P.kwargs) -> R:
+        module, *args = given
+        with Location(type(module).__name__):
+            args[:1] = jax.tree.map(of_jax, args[:1])
+            if args and not isinstance(args[0], kinds):
+                name = method.__name__
+                raise TypeError(f"{name} got {shown(args[0])} first; write {name}({first}, ...).")
+            return method(module, *args, **options)  # pyright: ignore[reportCallIssue]
+
+    return call
 
 
 def of_jax(value: Any) -> Any:

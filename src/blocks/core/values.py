@@ -1,14 +1,14 @@
-"""`Value`, the base of values in slots that are not blocks: masks and caches."""
+"""`Value`, the base of values in slots that are not blocks: masks, caches, kernels."""
 
 import dataclasses
 from typing import Any, dataclass_transform
 
-from blocks.core.errors.binding import Reporting
+from blocks.core.errors.binding import reporting
 from blocks.core.fields import check_types, tupled
 
 
 @dataclass_transform(frozen_default=True)
-class Value(metaclass=Reporting):
+class Value:
     """Base class for frozen dataclasses by inheritance, compared and hashed by checked fields.
 
     A subclass declares its fields and needs no decorator. Constraints between fields go into
@@ -26,7 +26,7 @@ class Value(metaclass=Reporting):
                 f"{cls.__name__} defines `__post_init__`; define `check_fields(self)` instead, "
                 "which runs once the types of the fields are checked."
             )
-        dataclasses.dataclass(frozen=True)(cls)
+        reporting(dataclasses.dataclass(frozen=True)(cls))
         # Those of `Value` explain the fix, and a redundant decorator may add its own.
         del cls.__setattr__, cls.__delattr__
 

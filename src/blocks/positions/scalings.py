@@ -5,22 +5,19 @@ depends on its fields only, never on the call, so that cached and new keys are r
 a published rule depends on the length of the text, that length is a field.
 """
 
-import dataclasses
 import math
 
 import jax.numpy as jnp
 
-from blocks.core.errors.binding import Reporting
-from blocks.core.fields import check_types
 from blocks.core.typing import Array, Float
+from blocks.core.values import Value
 
 
-class RoPEScaling(metaclass=Reporting):
+class RoPEScaling(Value):
     """Base class for scalings: new frequencies, and a factor on the rotated features."""
 
-    def __post_init__(self) -> None:
+    def check_fields(self) -> None:
         """Validate that all numbers are positive."""
-        check_types(self, vars(self))
         for name, value in vars(self).items():
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if number and value <= 0:
@@ -36,7 +33,6 @@ class RoPEScaling(metaclass=Reporting):
         return 1.0
 
 
-@dataclasses.dataclass(frozen=True)
 class LinearScaling(RoPEScaling):
     r"""Position interpolation: all frequencies divided by one factor, $\omega_i / s$.
 
@@ -54,7 +50,6 @@ class LinearScaling(RoPEScaling):
         return frequencies / self.factor
 
 
-@dataclasses.dataclass(frozen=True)
 class NTKScaling(RoPEScaling):
     r"""NTK-aware scaling: a larger base $\theta s^{n/(n-2)}$, which slows down slow pairs most.
 
@@ -72,7 +67,6 @@ class NTKScaling(RoPEScaling):
         return _rebased(frequencies, self.factor)
 
 
-@dataclasses.dataclass(frozen=True)
 class DynamicNTKScaling(RoPEScaling):
     r"""Dynamic NTK scaling by the length of the text: $s = f\,l/l_0 - (f - 1)$, 1 up to $l_0$.
 
@@ -98,7 +92,6 @@ class DynamicNTKScaling(RoPEScaling):
         return _rebased(frequencies, self.factor * stretch - (self.factor - 1.0))
 
 
-@dataclasses.dataclass(frozen=True)
 class YaRN(RoPEScaling):
     r"""YaRN: slow pairs are interpolated, fast pairs unchanged, and those between blended.
 
@@ -146,7 +139,6 @@ class YaRN(RoPEScaling):
         return 0.1 * math.log(max(self.factor, 1.0)) + 1.0 if self.growth is None else self.growth
 
 
-@dataclasses.dataclass(frozen=True)
 class Llama3Scaling(RoPEScaling):
     r"""Llama 3.1's scaling: waves longer than $l_0 / a$ slow down, those below $l_0 / b$ stay.
 
@@ -169,8 +161,9 @@ class Llama3Scaling(RoPEScaling):
     slow: float = 1.0
     fast: float = 4.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_fields(self) -> None:
+        """Validate the order of the two bounds."""
+        super().check_fields()
         if self.slow >= self.fast:
             raise ValueError(f"slow={self.slow} must be below fast={self.fast}; Llama has 1 and 4.")
 
@@ -181,7 +174,6 @@ class Llama3Scaling(RoPEScaling):
         return kept * frequencies + (1.0 - kept) * frequencies / self.factor
 
 
-@dataclasses.dataclass(frozen=True)
 class LongRoPE(RoPEScaling):
     r"""LongRoPE: each frequency divided by a factor of its own, which was found by search.
 

@@ -46,7 +46,7 @@ def test_a_wrong_axis_shows_what_bound_it() -> None:
         "add: argument `y` does not fit its signature",
         "  expected: Float[Array, 'b']",
         "  actual:   f32[4]",
-        "  with:     a=2, b=3 (bound by the arguments before it)",
+        "  with:     b=3 (bound by the arguments before it)",
     ]
 
 

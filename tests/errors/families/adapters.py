@@ -93,10 +93,7 @@ CASES = (
         lambda: on(LoRA(block=CAUSAL), (X,), X, made=CAUSAL),
         ValueError,
         "Linear at `query`: no parameter `lora_a` among the variables of this call",
-        (
-            "they are another model's, or an adapter adds it: init this model, and put the "
-            "weights you have into what that returns"
-        ),
+        "an adapter has parameters of its own",
     ),
     told(
         "Plain needed in a slot",

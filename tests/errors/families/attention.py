@@ -10,6 +10,11 @@ from errors.case import ATTEND, CAUSAL, KEY, ODD, TOKENS, WHOLE, WIDE, X, mistak
 
 from blocks import AttentionHead, Causal, Context, CrossAttention, MultiHeadAttention
 
+PARAMETERS = (
+    '  fix:      pass what init of this model returned, or {"params": params} where you kept '
+    "those; an adapter has parameters of its own"
+)
+
 CASES = (
     mistake(
         "MultiHeadAttention rank",
@@ -44,7 +49,7 @@ CASES = (
         "MultiHeadAttention: argument `x` does not fit its signature",
         "  expected: Float[Array, 'batch seq embed']",
         "  actual:   [[[1.0]]]",
-        "  fix:      make it an array: jnp.asarray(x)",
+        "  fix:      give an array, as jnp.asarray(x)",
     ),
     mistake(
         "MultiHeadAttention text",
@@ -62,7 +67,7 @@ CASES = (
         "MultiHeadAttention: argument `x` does not fit its signature",
         "  expected: Float[Array, 'batch seq embed']",
         "  actual:   {'params': {}}",
-        "  fix:      the variables come first: block.apply(variables, ...)",
+        "  fix:      give one of its arrays; variables come first, block.apply(variables, ...)",
     ),
     mistake(
         "MultiHeadAttention one axis more",
@@ -89,7 +94,7 @@ CASES = (
         "MultiHeadAttention: argument `x` does not fit its signature",
         "  expected: Float[Array, 'batch seq embed']",
         "  actual:   ShapeDtypeStruct(shape=(2, 3, 8), dtype=float32)",
-        ("  fix:      it is a shape, not an array; pass it through jax.eval_shape(function, x)"),
+        "  fix:      give an array, as jnp.asarray(x)",
     ),
     mistake(
         "MultiHeadAttention nothing",
@@ -212,11 +217,8 @@ CASES = (
         "MultiHeadAttention no parameters",
         lambda: ATTEND.apply({}, X),
         ValueError,
-        (
-            "Linear at `query`: no parameter `kernel`: the variables of this call hold none"
-            " for this block"
-        ),
-        ('  fix:      pass what init returned, or {"params": params} where you kept those'),
+        "Linear at `query`: no parameter `kernel` among the variables of this call",
+        PARAMETERS,
     ),
     mistake(
         "MultiHeadAttention no dropout key",

@@ -4,7 +4,7 @@
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-from errors.case import mistake, told
+from errors.case import MASK, mistake, told
 
 from blocks import (
     AttentionHead,
@@ -69,10 +69,7 @@ CASES = (
         "MultiHeadAttention: field `mask` cannot hold this",
         "  expected: Mask | None",
         "  actual:   bool[3,3]",
-        (
-            "  fix:      a mask is a rule, as Causal(); padding comes with the call, "
-            "Context(valid=...)"
-        ),
+        f"  fix:      {MASK}",
     ),
     mistake(
         "MultiHeadAttention mask 3",

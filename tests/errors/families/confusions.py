@@ -16,15 +16,8 @@ from blocks import (
 )
 
 FIRST = jnp.ones((2, 3, 8, 8))  # channels first
-APPLY = (
-    "MultiHeadAttention: argument `variables` of apply does not fit",
-    "  expected: the collections that init returned, as {'params': ...}",
-)
-INIT = (
-    "MultiHeadAttention: argument `rngs` of init does not fit",
-    "  expected: a random key, or a dict of them by name",
-)
-COME = "the variables come first, apply(variables, ...)"
+APPLY = "write apply(variables, ...)."
+INIT = "write init(jax.random.key(0), ...)."
 SIZES = {"size": 4, "features": 8}
 
 CASES = (
@@ -135,15 +128,6 @@ CASES = (
         "  actual:   'full'",
         "  fix:      write a value instead of a name",
     ),
-    mistake(
-        "Stack remat by the name of a policy",
-        lambda: stack(remat="dots_saveable"),
-        TypeError,
-        "Stack: field `remat` cannot hold this",
-        "  expected: bool | Callable[..., Any]",
-        "  actual:   'dots_saveable'",
-        "  fix:      pass the function, jax.checkpoint_policies.dots_saveable",
-    ),
     told(
         "SkipStack remat by the name of a layer's part",
         lambda: SkipStack(block=layer(), depth=2, remat=("attention",)),
@@ -155,57 +139,24 @@ CASES = (
         "MultiHeadAttention variables second",
         lambda: ATTEND.apply(X, {"params": {}}),
         TypeError,
-        *APPLY,
-        "  actual:   f32[2,3,8]",
-        f"  fix:      {COME}",
-    ),
-    mistake(
-        "MultiHeadAttention no variables",
-        lambda: ATTEND.apply(X),
-        TypeError,
-        *APPLY,
-        "  actual:   f32[2,3,8]",
-        f"  fix:      {COME}",
+        f"MultiHeadAttention: apply got f32[2,3,8] first; {APPLY}",
     ),
     mistake(
         "MultiHeadAttention result and variables",
         lambda: ATTEND.apply((None, {"params": {}}), X),
         TypeError,
-        *APPLY,
-        "  actual:   (None, {'params': {}})",
-        f"  fix:      {COME}",
+        f"MultiHeadAttention: apply got (None, {{'params': {{}}}}) first; {APPLY}",
     ),
     mistake(
         "MultiHeadAttention key second",
         lambda: ATTEND.init(X, KEY),
         TypeError,
-        *INIT,
-        "  actual:   f32[2,3,8]",
-        "  fix:      the key comes first, init(jax.random.key(0), ...)",
+        f"MultiHeadAttention: init got f32[2,3,8] first; {INIT}",
     ),
     mistake(
         "MultiHeadAttention seed",
         lambda: ATTEND.init(0, X),
         TypeError,
-        *INIT,
-        "  actual:   0",
-        "  fix:      the key comes first, init(jax.random.key(0), ...)",
-    ),
-    mistake(
-        "MultiHeadAttention no key",
-        lambda: ATTEND.init(X),
-        TypeError,
-        *INIT,
-        "  actual:   f32[2,3,8]",
-        "  fix:      the key comes first, init(jax.random.key(0), ...)",
-    ),
-    mistake(
-        "MultiHeadAttention key second with output",
-        lambda: ATTEND.init_with_output(X, KEY),
-        TypeError,
-        INIT[0].replace("init", "init_with_output"),
-        INIT[1],
-        "  actual:   f32[2,3,8]",
-        "  fix:      the key comes first, init_with_output(jax.random.key(0), ...)",
+        f"MultiHeadAttention: init got 0 first; {INIT}",
     ),
 )

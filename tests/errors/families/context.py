@@ -4,7 +4,7 @@
 # What a checker of types finds too is what the cases are about.
 
 import jax.numpy as jnp
-from errors.case import ATTEND, KEY, TOKENS, VALID, X, mistake, shapes
+from errors.case import ATTEND, KEY, MASK, TOKENS, VALID, X, mistake, shapes
 
 from blocks import Causal, Context
 
@@ -16,7 +16,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   bool[2,3]",
-        "  fix:      padding comes as Context(valid=...), True for real tokens",
+        f"  fix:      {MASK}",
     ),
     mistake(
         "MultiHeadAttention switch as context",
@@ -34,10 +34,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   bool[1,1,3,3]",
-        (
-            "  fix:      who sees whom is a field of attention, as mask=Causal(); padding "
-            "comes as Context(valid=...)"
-        ),
+        f"  fix:      {MASK}",
     ),
     mistake(
         "MultiHeadAttention mask as context",
@@ -58,10 +55,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   i32[2,3]",
-        (
-            "  fix:      give it a name: Context(positions=...), Context(segment_ids=...) or "
-            "Context(token_type_ids=...)"
-        ),
+        "  fix:      give its arrays names, as Context(positions=...)",
     ),
     mistake(
         "MultiHeadAttention memory as context",
@@ -94,7 +88,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   f32[2,8]",
-        "  fix:      give it a name: Context(condition=...)",
+        "  fix:      give its arrays names, as Context(positions=...)",
     ),
     mistake(
         "MultiHeadAttention key as context",
@@ -112,7 +106,7 @@ CASES = (
         "MultiHeadAttention: argument `context` does not fit its signature",
         "  expected: Context | None",
         "  actual:   {'valid': None}",
-        "  fix:      write Context(**...), or Context(field=...)",
+        "  fix:      give its arrays names, as Context(positions=...)",
     ),
     mistake(
         "MultiHeadAttention class as context",

@@ -48,7 +48,7 @@ CASES = (
         "TokenEmbedding: argument `tokens` does not fit its signature",
         "  expected: Int[Array, 'batch seq']",
         "  actual:   [[1, 2]]",
-        "  fix:      make it an array: jnp.asarray(tokens)",
+        "  fix:      give an array, as jnp.asarray(tokens)",
     ),
     mistake(
         "TokenEmbedding text",

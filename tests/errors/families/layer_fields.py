@@ -60,8 +60,8 @@ CASES = (
         TypeError,
         "Stack: field `block` cannot hold this",
         "  expected: Module | tuple[Module, ...]",
-        "  actual:   the function layer",
-        "  fix:      the slot holds a block, not a function; if it makes one, call it",
+        "  actual:   layer",
+        "  fix:      call it, if it makes what is expected: layer(...)",
     ),
     told(
         "StochasticDepth rate",
@@ -82,6 +82,7 @@ CASES = (
         "Stack: field `depth` cannot hold this",
         "  expected: int",
         "  actual:   True",
+        "  fix:      write 1",
     ),
     told(
         "ParallelNorms norm",
@@ -108,7 +109,7 @@ CASES = (
         lambda: AdaptiveNormZero(kernel_init="zeros"),
         TypeError,
         "AdaptiveNormZero: field `kernel_init`",
-        "pass the function, jax.nn.initializers.zeros",
+        "expected: an initialiser, a function of key, shape and dtype, as Normal(0.02)",
     ),
     told(
         "X0Mix residual",

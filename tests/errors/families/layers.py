@@ -68,8 +68,8 @@ CASES = (
             "this call"
         ),
         (
-            "  fix:      they are another model's, or an adapter adds it: init this model, and "
-            "put the weights you have into what that returns"
+            '  fix:      pass what init of this model returned, or {"params": params} where you '
+            "kept those; an adapter has parameters of its own"
         ),
     ),
 )

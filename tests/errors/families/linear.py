@@ -65,7 +65,7 @@ CASES = (
         lambda: LinearAttention(num_heads=2, feature_map=nn.elu),
         TypeError,
         "LinearAttention: field `feature_map`",
-        "the slot holds a block, not a function; if it makes one, call it",
+        "call it, if it makes what is expected: elu(...)",
     ),
     told(
         "LinearAttention position",

@@ -47,8 +47,11 @@ CASES = (
         "CausalLM no parameters",
         lambda: model().apply({}, TOKENS),
         ValueError,
-        ("CausalLM: no parameter `embedding`: the variables of this call hold none for this block"),
-        ('  fix:      pass what init returned, or {"params": params} where you kept those'),
+        "CausalLM: no parameter `embedding` among the variables of this call",
+        (
+            '  fix:      pass what init of this model returned, or {"params": params} where you '
+            "kept those; an adapter has parameters of its own"
+        ),
     ),
     mistake(
         "CausalLM cache not returned",

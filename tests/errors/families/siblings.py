@@ -3,7 +3,6 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
-import jax.numpy as jnp
 from errors.case import X, mistake, shapes, told
 
 from blocks import (
@@ -156,15 +155,6 @@ CASES = (
             "LatentAttention: cache=RingCache() keeps a window of the tokens, but mask=None can "
             "see all of them"
         ),
-    ),
-    told(
-        "state of a RingCache",
-        lambda: MultiHeadAttention(
-            num_heads=2, cache=RingCache().start(1, 4, 2, 4, 4, jnp.float32, lookback=3)
-        ),
-        TypeError,
-        "MultiHeadAttention: field `cache`",
-        "write the cache that made it, as KeyValueCache(); its state stays in variables",
     ),
     mistake(
         "MultiHeadAttention cache as a switch",

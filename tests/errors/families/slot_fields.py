@@ -3,7 +3,7 @@
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # What a checker of types finds too is what the cases are about.
 
-from errors.case import X, mistake, shapes, told
+from errors.case import MASK, X, mistake, shapes, told
 
 from blocks import (
     ALiBi,
@@ -128,11 +128,7 @@ CASES = (
         "Context mask",
         lambda: Context(mask=3),
         TypeError,
-        (
-            "Context: no field `mask`; there are positions, valid, segment_ids, token_type_ids,"
-            " tokens, memory, memory_valid, memory_segment_ids, x0, condition, carry, extras,"
-            " streams, cache_size."
-        ),
+        f"Context: no field `mask`; {MASK}.",
     ),
     told(
         "SoftCap cap",

@@ -34,11 +34,8 @@ class Cache(Value):
     @staticmethod
     def instead_of(value: Any) -> str | None:
         """Return the fix to show where a field for a cache holds `value` instead."""
-        if isinstance(value, int):
-            return "a call turns caches on, Context(cache_size=...); the field says what they keep"
-        if isinstance(value, CacheState):
-            return "write the cache that made it, as KeyValueCache(); its state stays in variables"
-        return None
+        on = "a call turns caches on, Context(cache_size=...); the field says what they keep"
+        return on if isinstance(value, int) else None
 
     def slots(self, size: int, lookback: int | None) -> int:
         """Number of slots for a call with `cache_size=size` and a mask of that `lookback`."""

@@ -1,7 +1,7 @@
 """`Auto`: the fastest kernel that supports a call."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from blocks.attention.kernels.chunked import ChunkedAttention
 from blocks.attention.kernels.cudnn import CudnnAttention
@@ -11,8 +11,9 @@ from blocks.attention.kernels.support import KernelCall, call_of, platform, supp
 from blocks.attention.masks import Mask
 from blocks.attention.scores import Modification
 from blocks.context import Coordinates
-from blocks.core.errors.binding import Reporting
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Float, Key, typed
+from blocks.core.values import Value
 
 
 class Choice(NamedTuple):
@@ -27,8 +28,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Auto(metaclass=Reporting):
+class Auto(Value):
     """The fastest kernel that supports the call, chosen when the call is traced.
 
     The first of `kernels` that supports the call is taken, else cuDNN's where it does. Otherwise
@@ -60,14 +60,12 @@ class Auto(metaclass=Reporting):
     """
 
     kernels: tuple[Kernel, ...] = ()
-    many: int = 2**19
+    many: Annotated[int, at_least(1, f"; {2**19} is usual")] = 2**19
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kernels", tuple(self.kernels))
+    def check_fields(self) -> None:
+        """Validate the signatures of the kernels."""
         for kernel in self.kernels:
             check_signature(kernel)
-        if self.many < 1:
-            raise ValueError(f"many={self.many} must be at least 1; {2**19} is usual.")
 
     def choose(self, call: KernelCall) -> Choice:
         """Choose the kernel for a call, with the reason.

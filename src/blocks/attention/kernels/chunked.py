@@ -1,6 +1,6 @@
 """Attention chunk by chunk: memory grows linearly with length, forward and backward."""
 
-import dataclasses
+from typing import Annotated
 
 import jax.numpy as jnp
 
@@ -11,12 +11,12 @@ from blocks.attention.kernels.support import Support
 from blocks.attention.masks import Mask
 from blocks.attention.scores import Modification
 from blocks.context import Coordinates
-from blocks.core.errors.binding import Reporting
+from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Float, Key, typed
+from blocks.core.values import Value
 
 
-@dataclasses.dataclass(frozen=True)
-class ChunkedAttention(metaclass=Reporting):
+class ChunkedAttention(Value):
     """Chunked attention: one chunk of queries and of keys at a time, never all scores at once.
 
     The result equals that of `dot_product_attention` up to rounding; memory grows with
@@ -50,13 +50,8 @@ class ChunkedAttention(metaclass=Reporting):
         Dao et al., FlashAttention, 2022, arXiv:2205.14135.
     """
 
-    query_chunk: int = 512
-    key_chunk: int = 512
-
-    def __post_init__(self) -> None:
-        for name in ("query_chunk", "key_chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1; 512 is usual.")
+    query_chunk: Annotated[int, at_least(1, "; 512 is usual")] = 512
+    key_chunk: Annotated[int, at_least(1, "; 512 is usual")] = 512
 
     @property
     def support(self) -> Support:

@@ -8,6 +8,7 @@ from typing import Any
 
 from blocks.attention.masks.probe import probe
 from blocks.context import Coordinates
+from blocks.core.errors.habits import MASK
 from blocks.core.errors.location import Location
 from blocks.core.typing import Array, Bool
 from blocks.core.values import Value, is_ours
@@ -65,8 +66,7 @@ class Mask(Value):
     @staticmethod
     def instead_of(value: Any) -> str | None:
         """Return the fix to show where a field for a mask holds `value` instead."""
-        rule = "a mask is a rule, as Causal(); padding comes with the call, Context(valid=...)"
-        return rule if hasattr(value, "shape") else None
+        return MASK if hasattr(value, "shape") else None
 
     @Location("")
     def __bool__(self) -> bool:

@@ -6,29 +6,22 @@ import os
 import traceback
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import chex
 import flax
 import flax.linen as nn
 import jax
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
 _PACKAGES = (os.path.dirname(str(package.__file__)) for package in (chex, flax, jax))
 _LIBRARIES = (_HERE, *_PACKAGES, contextlib.__file__)
 
 
-class Running(NamedTuple):
-    """The running block, and the arguments of the call."""
-
-    module: nn.Module
-    args: tuple[Any, ...]
-
-
-running: contextvars.ContextVar[Running | None] = contextvars.ContextVar("running", default=None)
+running: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("running", default=())
+"""The running block, and the arguments of the call; empty outside of blocks."""
 
 
 def where(module: nn.Module) -> str:
@@ -40,8 +33,8 @@ def where(module: nn.Module) -> str:
 
 def here() -> str:
     """The running block as the prefix of a message; empty outside of blocks."""
-    call = running.get()
-    return "" if call is None else f"{where(call.module)}: "
+    module = running.get()[:1]
+    return f"{where(*module)}: " if module else ""
 
 
 class Location(contextlib.AbstractContextManager, contextlib.ContextDecorator):
@@ -68,13 +61,13 @@ class Location(contextlib.AbstractContextManager, contextlib.ContextDecorator):
             if told["_refused"]:
                 named = str(error).startswith((f"{self.name}:", f"{self.name} "))
                 error.args = error.args if named else (f"{self.name}: {error}",)
-            elif running.get() is not None:
+            elif running.get():
                 error.add_note(f"This happened in {self.name}.")
         if told.get("_refused", ours):
             _shorten(error, frames)
 
 
-def reported(function: Callable[P, R]) -> Callable[P, R]:
+def reported(function: F) -> F:
     """Decorate a public function so that its errors name it."""
     return Location(function.__name__)(function)
 

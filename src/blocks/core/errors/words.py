@@ -5,10 +5,9 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 
 
@@ -27,9 +26,7 @@ def shown(value: Any) -> str:
     if is_array(value):
         dtype = re.sub("float|complex|uint|int", lambda kind: kind[0][0], str(value.dtype))
         return f"{dtype}[{','.join(map(str, value.shape))}]"
-    if isinstance(value, type):
-        return value.__name__
-    text = f"the function {value.__name__}" if is_function(value) else repr(value)
+    text = getattr(value, "__name__", None) or repr(value)
     if "\n" in text:  # of arrays, or a module that is not a block
         return f"{type(value).__name__}(...)"
     return text if len(text) <= 100 else f"{text[:97]}..."
@@ -54,19 +51,11 @@ def is_array(value: Any) -> bool:
     return isinstance(value, jax.Array) or hasattr(value, "__array_interface__")
 
 
-def is_function(value: Any) -> bool:
-    """Return whether a value is a function, compiled or not, and not a class or block."""
-    named = callable(value) and hasattr(value, "__name__")
-    return named and not inspect.isclass(value) and not isinstance(value, nn.Module)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Collection[str]) -> str:
     """Suggest the nearest of `names` for an unknown name."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
+    if close := difflib.get_close_matches(name, names, n=1):
         return f"did you mean `{close[0]}`?"
-    return f"there are {', '.join(names)}." if names else "there is none."
+    return f"there are {', '.join(names) or 'none'}."
 
 
 def divisors(number: int) -> str:
