@@ -79,11 +79,11 @@ def test_a_missing_field_is_named() -> None:
     def cases() -> Iterator[tuple[str, str]]:
         for kind, part in PARTS.items():
             for name in fields_of(part):
+                given = {other: value for other, value in fields_of(part).items() if other != name}
                 try:
-                    kind(**{other: value for other, value in fields_of(part).items() if other != name})
+                    kind(**given)
                 except TypeError as error:  # one without a default
-                    start = f"{kind.__name__}: the field `{name}` is missing; write {kind.__name__}("
-                    yield str(error), start
+                    yield str(error), f"{kind.__name__}: the field `{name}` is missing; write "
                 except ValueError:  # its default contradicts another field
                     pass
 
