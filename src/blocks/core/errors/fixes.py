@@ -79,7 +79,7 @@ def _named(value: str, slot: str, classes: tuple[type, ...]) -> str:
 
 _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("write {number}, without quotes", ast.literal_eval),
-    ("write {number}", lambda x: int(f"{x:g}")),  # raises where it is not whole
+    ("write {number}", lambda x: int(f"{x:.15g}")),  # raises where it is not whole
     ("write {number}", float),
     ("write {number}", lambda x: {0: False, 1: True}[x]),
     ("write it as a tuple, (...,)", lambda x: (x,)),
