@@ -27,12 +27,6 @@ from blocks import (
 
 CASES = (
     told(
-        "LoRA rank of the change",
-        lambda: LoRA(block=ATTEND, rank=0),
-        ValueError,
-        "LoRA: rank=0 must be at least 1.",
-    ),
-    told(
         "LoRA alpha",
         lambda: LoRA(block=ATTEND, alpha=0.0),
         ValueError,

@@ -10,7 +10,6 @@ from blocks import (
     AttentionHead,
     Causal,
     ChunkedAttention,
-    CrossAttention,
     CudnnAttention,
     MultiHeadAttention,
     SoftCap,
@@ -147,12 +146,6 @@ CASES = (
             "modification SoftCap(cap=1.0); use ChunkedAttention() or dot_product_attention, or "
             "Auto(), which chooses."
         ),
-    ),
-    told(
-        "CrossAttention num_heads",
-        lambda: CrossAttention(num_heads=0),
-        ValueError,
-        "CrossAttention: num_heads=0 must be at least 1.",
     ),
     mistake(
         "MultiHeadAttention implementation 3",

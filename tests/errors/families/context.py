@@ -70,18 +70,6 @@ CASES = (
         ),
     ),
     mistake(
-        "MultiHeadAttention queries, keys and values",
-        lambda: shapes(ATTEND, X, X, X),
-        TypeError,
-        "MultiHeadAttention: argument `context` does not fit its signature",
-        "  expected: Context | None",
-        "  actual:   f32[2,3,8]",
-        (
-            "  fix:      self-attention takes x once, and makes queries, keys and values of it; "
-            "what CrossAttention reads comes as Context(memory=...)"
-        ),
-    ),
-    mistake(
         "MultiHeadAttention condition as context",
         lambda: shapes(ATTEND, X, X[:, 0]),
         TypeError,

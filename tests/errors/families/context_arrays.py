@@ -126,16 +126,6 @@ CASES = (
         "expected: Bool[Array, 'batch seq'] | None",
     ),
     mistake(
-        "Context unknown field",
-        lambda: Context(maks=None),
-        TypeError,
-        (
-            "Context: no field `maks`; there are positions, valid, segment_ids, token_type_ids,"
-            " tokens, memory, memory_valid, memory_segment_ids, x0, condition, carry, extras,"
-            " streams, cache_size."
-        ),
-    ),
-    mistake(
         "Context segment_ids of another length",
         lambda: Context(valid=VALID, segment_ids=TOKENS[:, :2]),
         TypeError,

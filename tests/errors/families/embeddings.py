@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from errors.case import TOKENS, X, mistake, shapes, told
 
 from blocks import Context, PatchEmbedding, TokenEmbedding
-from blocks.embeddings import Convolution, SoundEmbedding, VectorEmbedding
+from blocks.embeddings import Convolution, SoundEmbedding
 from blocks.norms import GroupNorm
 from blocks.positions import ConvolutionalPositions
 
@@ -66,18 +66,6 @@ CASES = (
         "PatchEmbedding: an image of 7 x 8 is not whole patches of size=4",
     ),
     told(
-        "VectorEmbedding dropout_rate",
-        lambda: VectorEmbedding(dropout_rate=1.5),
-        ValueError,
-        "VectorEmbedding: dropout_rate=1.5 must be at least 0 and below 1.",
-    ),
-    told(
-        "Convolution stride",
-        lambda: Convolution(features=4, width=3, stride=0),
-        ValueError,
-        "Convolution: stride=0 must be at least 1.",
-    ),
-    told(
         "Convolution short signal",
         lambda: shapes(Convolution(features=4, width=10), X),
         ValueError,
@@ -88,12 +76,6 @@ CASES = (
         lambda: SoundEmbedding(steps=()),
         ValueError,
         "SoundEmbedding: steps=() must hold at least one step, such as a Convolution.",
-    ),
-    told(
-        "SoundEmbedding dropout_rate",
-        lambda: SoundEmbedding(steps=(Convolution(features=4, width=3),), dropout_rate=1.0),
-        ValueError,
-        "SoundEmbedding: dropout_rate=1.0 must be at least 0 and below 1.",
     ),
     told(
         "SoundEmbedding cache",
@@ -115,12 +97,6 @@ CASES = (
         "SoundEmbedding: valid of the context: GroupNorm averages over all steps",
     ),
     told(
-        "ConvolutionalPositions width",
-        lambda: ConvolutionalPositions(width=0),
-        ValueError,
-        "ConvolutionalPositions: width=0 must be at least 1.",
-    ),
-    told(
         "ConvolutionalPositions num_groups",
         lambda: shapes(ConvolutionalPositions(width=3, num_groups=3), X),
         ValueError,
@@ -131,12 +107,6 @@ CASES = (
         lambda: shapes(ConvolutionalPositions(width=3), X, Context(cache_size=3)),
         ValueError,
         "ConvolutionalPositions: cache_size of the context: ConvolutionalPositions mixes",
-    ),
-    told(
-        "GroupNorm num_groups",
-        lambda: GroupNorm(num_groups=0),
-        ValueError,
-        "GroupNorm: num_groups=0 must be at least 1.",
     ),
     told(
         "GroupNorm features",

@@ -69,12 +69,6 @@ CASES = (
         "Context: carry={} must be a Carry",
     ),
     told(
-        "ValueEmbedding vocab_size",
-        lambda: ValueEmbedding(vocab_size=0),
-        ValueError,
-        "ValueEmbedding: vocab_size=0 must be at least 1.",
-    ),
-    told(
         "ValueEmbedding no tokens",
         lambda: shapes(stack(block=layer(attention=attends(TABLE))), X),
         ValueError,

@@ -5,7 +5,7 @@
 
 from errors.case import X, shapes, told
 
-from blocks import MLP, CrossAttention, LMHead, MeanPool, MultiHeadAttention
+from blocks import MLP, CrossAttention, LMHead, MultiHeadAttention
 from blocks.heads import MarkedToken, MultiHeadPool
 from blocks.models import TwoTowers
 
@@ -25,12 +25,6 @@ CASES = (
         ValueError,
         "MultiHeadPool: dropout_rate=0.1 of MLP: a pooler has no dropout",
         "leave it out here, and give it to the head.",
-    ),
-    told(
-        "MeanPool skip",
-        lambda: MeanPool(skip=-1),
-        ValueError,
-        "MeanPool: skip=-1 must be at least 0.",
     ),
     told(
         "LMHead no table",

@@ -54,12 +54,6 @@ CASES = (
         "DifferentialAttention: layer=0 must be at least 1",
     ),
     told(
-        "DifferentialAttention no layer",
-        lambda: DifferentialAttention(num_heads=2),
-        TypeError,
-        "DifferentialAttention: the field `layer` is missing",
-    ),
-    told(
         "DifferentialAttention as many heads as features",
         lambda: shapes(DifferentialAttention(num_heads=8, layer=1), X),
         ValueError,
@@ -81,18 +75,6 @@ CASES = (
         "DifferentialAttention: num_kv_heads=4 must divide num_heads=6",
     ),
     told(
-        "LatentAttention kv_rank",
-        lambda: LatentAttention(**{**LATENT, "kv_rank": 0}),
-        ValueError,
-        "LatentAttention: kv_rank=0 must be at least 1.",
-    ),
-    told(
-        "LatentAttention no kv_rank",
-        lambda: LatentAttention(num_heads=2, head_dim=4, rope_dim=2),
-        TypeError,
-        "LatentAttention: the field `kv_rank` is missing",
-    ),
-    told(
         "LatentAttention num_kv_heads",
         lambda: LatentAttention(**LATENT, num_kv_heads=1),
         TypeError,
@@ -112,19 +94,6 @@ CASES = (
             "LatentAttention: implementation=CudnnAttention() does not support values of another "
             "width than keys, 4 and 6"
         ),
-    ),
-    told(
-        "LatentAttention position",
-        lambda: LatentAttention(**LATENT, position="rope"),
-        TypeError,
-        "LatentAttention: field `position`",
-        "write RoPE(...), a value instead of its name",
-    ),
-    told(
-        "LatentAttention dropout_rate",
-        lambda: LatentAttention(**LATENT, dropout_rate=1.0),
-        ValueError,
-        "LatentAttention: dropout_rate=1.0 must be at least 0 and below 1.",
     ),
     told(
         "LatentAttention cache sees ahead",

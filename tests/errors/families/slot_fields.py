@@ -6,19 +6,15 @@
 from errors.case import MASK, X, mistake, shapes, told
 
 from blocks import (
-    ALiBi,
     Auto,
     Causal,
     ChunkedAttention,
     ChunkedLocal,
     Context,
-    FullWidthQKNorm,
-    LearnedSinks,
     MultiHeadAttention,
     Prefix,
     QKNorm,
     RelativeBias,
-    RMSNorm,
     RoPE,
     SlidingWindow,
     SoftCap,
@@ -143,23 +139,11 @@ CASES = (
         "RelativeBias: num_buckets=3 must be even and at least 4.",
     ),
     told(
-        "GridBias rows",
-        lambda: GridBias(rows=0, columns=2),
-        ValueError,
-        "GridBias: rows=0 must be at least 1.",
-    ),
-    told(
         "GridBias another grid",
         lambda: shapes(MultiHeadAttention(num_heads=2, scores=(GridBias(rows=2, columns=3),)), X),
         ValueError,
         "GridBias at `grid_bias`: rows=2, columns=3 and extra_tokens=1 are 7 tokens of an image,",
         "the call has 3; give rows and columns the numbers of patches.",
-    ),
-    told(
-        "GridRoPE extra_tokens",
-        lambda: GridRoPE(rows=2, columns=2, extra_tokens=-1),
-        ValueError,
-        "GridRoPE: extra_tokens=-1 must be at least 0.",
     ),
     told(
         "GridRoPE theta",
@@ -184,25 +168,5 @@ CASES = (
         TypeError,
         "QKNorm: field `norm`",
         "expected: Module",
-    ),
-    told(
-        "LearnedSinks sinks_init",
-        lambda: LearnedSinks(sinks_init=0.0),
-        TypeError,
-        "LearnedSinks: field `sinks_init`",
-        "expected: an initialiser, a function of key, shape and dtype, as Normal(0.02)",
-    ),
-    told(
-        "ALiBi slopes",
-        lambda: ALiBi(slopes=2),
-        TypeError,
-        "ALiBi: no field `slopes`",
-    ),
-    told(
-        "FullWidthQKNorm norm",
-        lambda: FullWidthQKNorm(norm=RMSNorm),
-        TypeError,
-        "FullWidthQKNorm: field `norm`",
-        "it is the class; write RMSNorm(...)",
     ),
 )

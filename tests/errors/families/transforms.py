@@ -67,12 +67,6 @@ CASES = (
         "ClipQK: limit=0.0 must be positive",
     ),
     told(
-        "ClipQK no limit",
-        lambda: ClipQK(),
-        TypeError,
-        "ClipQK: the field `limit` is missing",
-    ),
-    told(
         "ClipQK in scores",
         lambda: MultiHeadAttention(num_heads=2, scores=(ClipQK(limit=8.0),)),
         TypeError,
@@ -97,12 +91,6 @@ CASES = (
         lambda: BlockSparse(size=0),
         ValueError,
         "BlockSparse: size=0 must be at least 1",
-    ),
-    told(
-        "BlockSparse repeats",
-        lambda: BlockSparse(size=2, repeats=-1),
-        ValueError,
-        "BlockSparse: repeats=-1 must be at least 0",
     ),
     told(
         "BlockSparse cache_size",
