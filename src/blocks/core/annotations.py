@@ -61,7 +61,7 @@ def _holds(value: Any, kind: Any) -> bool:
         value = container(value)  # a list becomes a tuple in a value
     elif container is dict and isinstance(value, FrozenDict):  # and a dict is frozen by Linen
         value = dict(value)
-    if kinds and inspect.isclass(container) and isinstance(value, container):
+    if kinds and inspect.isclass(container) and issubclass(type(value), container):
         if isinstance(value, Mapping):
             return all(fits(key, kinds[0]) and fits(item, kinds[1]) for key, item in value.items())
         if container is tuple and kinds[1:] != (...,):

@@ -28,7 +28,8 @@ def likely_fix(name: str, value: Any, hint: Any, hints: Mapping[str, Any]) -> st
     classes = tuple(filter(inspect.isclass, kinds))
     arrays = [kind for kind in kinds if hasattr(kind, "dim_str")]
     told = (kind.instead_of(value) for kind in kinds if hasattr(kind, "instead_of"))
-    if inspect.isclass(value) and issubclass(value, classes):
+    given: Any = value  # narrowed alone, by type checkers
+    if inspect.isclass(given) and issubclass(given, classes):
         return f"it is the class; write {value.__name__}(...)"
     if hasattr(value, "__name__") or isinstance(value, functools.partial):
         return f"call it, if it makes what is expected: {shown(value)}(...)"
