@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_by_numpy import drawn_variables
 
 from blocks.layers import stack_layers
 from recipes.config import GPTConfig
@@ -79,14 +80,14 @@ def logits_of(**fields: Any) -> tuple[jax.Array, Any]:
     """Logits and gradient of a small GPT whose parameters are those of the plain one."""
     sizes = {"num_layers": 2, "num_heads": 2, "features": 16, "context": 8, "vocab_size": 31}
     tokens = jnp.arange(8)[None]
-    params = build_gpt(GPTConfig(**sizes)).init(jax.random.key(0), tokens)["params"]
+    params = drawn_variables(build_gpt(GPTConfig(**sizes)), tokens)["params"]
     model = build_gpt(GPTConfig(**sizes, **fields))
     if fields.get("scan"):
         params = {**params, "stack": stack_layers(params["stack"])}
     batch = {"inputs": tokens, "targets": tokens}
     loss = partial(next_token_loss, model.apply, batch=batch, key=None)
-    gradient = jax.grad(loss, has_aux=True)(params)[0]
-    return model.apply({"params": params}, tokens), gradient["embed"]["embedding"]
+    gradient = jax.jit(jax.grad(loss, has_aux=True))(params)[0]
+    return jax.jit(model.apply)({"params": params}, tokens), gradient["embed"]["embedding"]
 
 
 @pytest.mark.parametrize(
