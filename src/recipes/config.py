@@ -26,6 +26,9 @@ class GPTConfig:
         dropout_rate: Dropout probability on embeddings, attention weights and sublayer outputs.
         embedding_dropout: Whether to drop embeddings too.
         activation: Activation of the MLP, which is four times as wide as the model.
+        num_experts: MLPs of a mixture in each layer, of which a router chooses some for each token;
+            one MLP for all tokens if left out.
+        top_k: Number of experts that a token uses.
         use_bias: Whether projections and norms have biases, and the head where it is not tied.
         use_qkv_bias: Whether the projections to queries, keys and values have biases too.
         tied_head: Whether the head scores tokens with the embedding table.
@@ -37,7 +40,9 @@ class GPTConfig:
         scaled_residual_init: Whether projections back to the residual stream start smaller with
             depth, so that the sum of all layers has the variance of one.
         dtype: Precision of the computation; parameters, norms, softmax and loss are float32.
-        remat: Whether to compute activations again in the backward pass instead of keeping them.
+        remat: What layers compute again in the backward pass to save memory: none; full keeps
+            nothing else than inputs of layers, sublayers the results of attention and MLP too, dots
+            those of all products with weights.
         scan: Whether to compile one layer and loop over it, where many take long to compile.
 
     Raises:
@@ -52,6 +57,8 @@ class GPTConfig:
     dropout_rate: float = 0.0
     embedding_dropout: bool = True
     activation: Literal["gelu", "relu"] = "gelu"
+    num_experts: int | None = None
+    top_k: int = 2
     use_bias: bool = False
     use_qkv_bias: bool = False
     tied_head: bool = True
@@ -59,12 +66,12 @@ class GPTConfig:
     base_width: int | None = None
     scaled_residual_init: bool = True
     dtype: Literal["float32", "bfloat16"] = "float32"
-    remat: bool = False
+    remat: Literal["none", "full", "sublayers", "dots"] = "none"
     scan: bool = False
 
     def __post_init__(self) -> None:
         sizes = "num_layers", "num_heads", "features", "context", "vocab_size", "base_width"
-        for name in sizes:
+        for name in (*sizes, "num_experts", "top_k"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise RecipeError(f"{name}={size} must be at least 1.", f"Give {name} a size.")
@@ -72,6 +79,11 @@ class GPTConfig:
             raise RecipeError(
                 f"num_heads={self.num_heads} must divide features={self.features}.",
                 f"Use one of {', '.join(map(str, _divisors(self.features)))}.",
+            )
+        if self.num_experts is not None and self.top_k > self.num_experts:
+            raise RecipeError(
+                f"top_k={self.top_k} is more than num_experts={self.num_experts}.",
+                f"Use --model.top-k {self.num_experts} or fewer.",
             )
         if not 0.0 <= self.dropout_rate < 1.0:
             raise RecipeError(
@@ -184,6 +196,7 @@ class Recipe:
         if self.trainer.mesh is not None:
             shape = MeshShape.parse(self.trainer.mesh)
             shape.check_batch(self.batch_size, self.trainer.accumulate)
+            shape.check_context(self.model.context)
 
     @property
     def part_size(self) -> int:

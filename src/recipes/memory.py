@@ -43,7 +43,7 @@ def least_bytes(recipe: Recipe) -> int:
     """Bytes that training needs at least: parameters with their copies, batches, the program."""
     model = recipe.model
     width, tokens = model.features, recipe.batch_size * model.context
-    parameters = 12 * model.num_layers * width**2
+    parameters = (4 + 8 * (model.num_experts or 1)) * model.num_layers * width**2
     parameters += (model.context + (model.vocab_size or 0)) * width
     # Two groups of inputs and targets on the host, one part's embeddings on the device.
     batch = 2 * 2 * INT32 * tokens + FLOAT32 * tokens * width // recipe.trainer.accumulate

@@ -51,8 +51,10 @@ from recipes.config import GPTConfig, Recipe
 from recipes.data import Corpus, Tokenizer
 from recipes.data.batches import evaluation_batches, training_batches
 from recipes.data.splits import split_corpus
+from recipes.experts import balance, with_experts
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
+from recipes.remat import REMAT
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.hooks import run_hooks
 from recipes.runs.record import record, settled
@@ -116,7 +118,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
                 dropout_rate=config.dropout_rate,
             ),
             depth=config.num_layers,
-            remat=config.remat,
+            remat=REMAT[config.remat],
             scan=config.scan,
         ),
         norm=LayerNorm(use_bias=bias),
@@ -125,6 +127,8 @@ def build_gpt(config: GPTConfig) -> CausalLM:
         else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=embedding_init),
     )
     model = override(model, LMHead, logit_scale=1.0 / config.wider)
+    if config.num_experts is not None:
+        model = with_experts(model, config.num_experts, config.top_k)
     return model if config.dtype == "float32" else override(model, dtype=jnp.bfloat16)
 
 
@@ -147,12 +151,6 @@ def next_token_loss(
     weights = batch.get("weights", jnp.ones_like(losses))
     weight = weights.sum()
     return (losses * weights).sum() / weight, {"weight": weight}
-
-
-def parameter_shapes(model: nn.Module) -> Any:
-    """Shapes of the parameters of a model, which saved ones must have."""
-    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    return jax.eval_shape(model.init, jax.random.key(0), tokens)["params"]
 
 
 def initial_state(
@@ -206,7 +204,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": run_hooks(recipe, model, **counted), "settings": recipe.trainer, **counted}
     step = SpikeStep(train_step, skip=recipe.trainer.skip_spikes)
-    trainer = Trainer(saved.state, loss=next_token_loss, step=step, checks=checked, **options)
+    trainer = Trainer(saved.state, loss=balance(next_token_loss), step=step, checks=checked, **options)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:

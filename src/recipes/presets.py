@@ -102,7 +102,7 @@ _SETTINGS = {
             use_bias=True,
             use_qkv_bias=True,
             dtype="bfloat16",
-            remat=True,
+            remat="full",
             scan=True,
         ),
         optimizer=OptimizerSettings(

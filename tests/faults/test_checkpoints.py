@@ -9,7 +9,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from recipes_tiny import make_state, run_python, saved
+from processes import run_python
+from recipes_tiny import make_state, saved
 
 from recipes.data.sealed import read_sealed, write_sealed
 from recipes.errors import RecipeError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mesh_training import EIGHT
-from recipes_tiny import run_python
+from processes import run_python
 
 from recipes.commands import main
 from recipes.config import Recipe
@@ -78,4 +78,4 @@ np.testing.assert_allclose(found, whole, rtol=0, atol=1e-4)
 @pytest.mark.slow
 @pytest.mark.fault(24)
 def test_a_run_goes_on_from_one_device_to_eight_to_two(tmp_path: Path) -> None:
-    run_python(MOVED, tmp_path, XLA_FLAGS=EIGHT)
+    run_python(MOVED, tmp_path, **EIGHT)

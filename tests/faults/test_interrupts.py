@@ -3,11 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from processes import ended, start
 
 pytestmark = pytest.mark.fault(45)
 
@@ -18,13 +18,8 @@ LATER = [6.0 * (index + 0.5) / PRESSES for index in range(PRESSES)]
 
 def press(folder: Path, seconds: float, times: int = 1) -> tuple[int, str]:
     """Exit code and error output of a run in which Ctrl-C is pressed, once a thread watches."""
-    command = [sys.executable, "-m", "recipes.nanogpt", "train", "quick", "--run-dir", str(folder)]
-    run = subprocess.Popen(
-        [*command, "--max-steps", "100000"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["train", "quick", "--run-dir", folder, "--max-steps", 100_000]
+    run = start(*words, stdout=subprocess.DEVNULL)
     # Until then the interpreter itself starts, and answers as it likes.
     while run.poll() is None and len(os.listdir(f"/proc/{run.pid}/task")) < 2:
         time.sleep(0.005)
@@ -32,11 +27,8 @@ def press(folder: Path, seconds: float, times: int = 1) -> tuple[int, str]:
     for _ in range(times):
         run.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    try:
-        _, said = run.communicate(timeout=120)
-    finally:
-        run.kill()
-    return run.returncode, said
+    code, _, said = ended(run)
+    return code, said
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.9])

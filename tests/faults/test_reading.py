@@ -1,15 +1,12 @@
 """Reading of a run that trains, saves and deletes: a whole checkpoint, or one sentence."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-import recipes_tiny
-from processes import ended, start, steps, wait_until
+from processes import ended, start, start_python, steps, wait_until
 from recipes_tiny import make_state
 from small_recipe import SMALL
 
@@ -44,10 +41,7 @@ def test_500_reads_of_a_run_that_saves_and_deletes_are_whole(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, like = tmp_path / "checkpoints", make_state().params
-    support = os.pathsep.join([str(Path(recipes_tiny.__file__).parent), *sys.path])
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, folder], env={**os.environ, "PYTHONPATH": support}
-    )
+    writer = start_python(WRITER, folder, stdout=None, stderr=None)
     try:
         found, refusals = set(), set()
         while len(found) < 3:  # whatever the speed of the machine

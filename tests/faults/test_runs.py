@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recipes_tiny import run_python
+from processes import ready, run_python, start_python
 from small_runs import assert_same_course, rows
 
 from recipes.commands import main
@@ -52,17 +52,10 @@ def test_a_second_claim_is_refused_and_names_the_holder(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys; from recipes.runs.folder import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1]), resume=False):\n"
-        "    print('claimed', flush=True); sys.stdin.read()"
+        "    print('ready', flush=True); sys.stdin.read()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path / "run"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = ready(start_python(code, tmp_path / "run", stdin=subprocess.PIPE))
     with process:
-        assert process.stdout is not None
-        process.stdout.readline()
         for resume in (False, True):
             cause = refusal(tmp_path / "run", resume=resume)
             assert f"Another process, {process.pid}, is training in" in cause

@@ -2,10 +2,9 @@
 
 import signal
 import subprocess
-import sys
 
 import pytest
-from processes import ended
+from processes import ended, ready, start_python
 
 from recipes.trainer.signals import Interrupt
 
@@ -50,14 +49,7 @@ with Interrupt() if sys.argv[1] == "training" else contextlib.nullcontext():
 @pytest.mark.fault(18, 45)
 @pytest.mark.parametrize(("where", "presses"), [("elsewhere", 1), ("training", 2)])
 def test_a_process_that_waits_for_a_device_ends_at_once(where: str, presses: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", BUSY, where],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process = ready(start_python(BUSY, where))
     for press in range(presses):
         if press:
             # As at a keyboard: two in the same instant are one to the system.

@@ -92,7 +92,13 @@ def logits_of(**fields: Any) -> tuple[jax.Array, Any]:
 
 @pytest.mark.parametrize(
     ("fields", "tolerance"),
-    [({"remat": True}, 1e-6), ({"scan": True}, 1e-5), ({"dtype": "bfloat16"}, 0.03)],
+    [
+        ({"remat": "full"}, 1e-6),
+        ({"remat": "sublayers"}, 1e-6),
+        ({"remat": "dots"}, 1e-6),
+        ({"scan": True}, 1e-5),
+        ({"dtype": "bfloat16"}, 0.03),
+    ],
 )
 def test_remat_scan_and_precision_compute_the_same_model(
     fields: dict[str, Any], tolerance: float

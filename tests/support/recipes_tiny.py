@@ -1,8 +1,5 @@
 """A regression with dropout, on numbered batches: all that the trainer's tests train."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import flax.linen as nn
@@ -71,17 +68,3 @@ def saved(path: Path, losses: dict[int, float | None]) -> Checkpoints:
     for step, value in losses.items():
         checkpoints.save(state.replace(step=jnp.int32(step)), {"val_loss": value})
     return checkpoints
-
-
-def run_python(code: str, *arguments: object, **environment: str) -> str:
-    """What code prints in a process of its own, which is given the arguments."""
-    places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    support = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(
-        command,
-        env={**os.environ, **support, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout

@@ -155,7 +155,7 @@ def _starting_point(words: Sequence[str]) -> Recipe:
         run = Recipe.from_json(RunFolder(where.run_dir).read_config())
         if named is None or run.preset in (named, ""):
             return replace(run, preset=named or run.preset)
-        from recipes.runs.record import differences
+        from recipes.differences import differences
 
         found = differences(run.as_json(), preset(named).as_json())
         raise RecipeError(

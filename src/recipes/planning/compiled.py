@@ -16,7 +16,8 @@ from recipes.config import Recipe
 from recipes.nanogpt import initial_state, next_token_loss
 from recipes.planning.collectives import bytes_sent
 from recipes.trainer.mesh import BATCH_AXES, MeshShape
-from recipes.trainer.sharding import make_mesh, split_loss, state_shardings
+from recipes.trainer.placement import split_loss
+from recipes.trainer.sharding import make_mesh, state_shardings
 from recipes.trainer.step import train_step
 
 # Layers are alike: what one more takes is known from stacks of so many repeats of their pattern.

@@ -14,13 +14,14 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks import LoRA, summary
 from blocks.adapters import merge_lora
+from blocks.core.parameters import parameter_shapes
 from blocks.introspection import Summary
 from recipes.config import GPTConfig, Recipe
 from recipes.data import CharTokenizer, Tokenizer, load_tokenizer
 from recipes.data.files import write_atomically
 from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
-from recipes.nanogpt import build_gpt, parameter_shapes
+from recipes.nanogpt import build_gpt
 from recipes.runs.folder import RunFolder
 from recipes.runs.report import PROGRAM, quoted
 from recipes.runs.starting import kept_model, with_adapters
@@ -63,7 +64,7 @@ def load_run(folder: str | Path) -> LoadedRun:
             "Restore it from a copy of the run.",
         )
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
-    checkpoints, shapes = Checkpoints(run.checkpoints), parameter_shapes(model)
+    checkpoints, shapes = Checkpoints(run.checkpoints), _shapes(model)
     if not checkpoints.steps():
         first = min(recipe.trainer.eval_every, recipe.trainer.max_steps)
         raise RecipeError(
@@ -83,7 +84,7 @@ def parameter_count(recipe: Recipe, folder: RunFolder) -> int:
         RecipeError: The configuration of the model that the run started from is damaged.
     """
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, folder)
-    return sum(leaf.size for leaf in jax.tree.leaves(parameter_shapes(model)))
+    return sum(leaf.size for leaf in jax.tree.leaves(_shapes(model)))
 
 
 def model_value(recipe: Recipe, folder: Path | None = None) -> nn.Module:
@@ -130,14 +131,20 @@ def export(run: str | Path, folder: str | Path) -> None:
         folder: Folder that is written; a missing one is made.
 
     Raises:
-        RecipeError: No run, a head with biases, which GPT-2 does not have, or a folder that cannot
-            be written.
+        RecipeError: No run, a head with biases or experts, which GPT-2 does not have, or a folder
+            that cannot be written.
     """
     recipe = Recipe.from_json(RunFolder(Path(run)).read_config())
     loaded = load_run(run)
     if recipe.init_from is not None:
         save_tuned(RunFolder(Path(run)), loaded, Path(folder))
         return
+    if recipe.model.num_experts is not None:
+        raise RecipeError(
+            f"The model has {recipe.model.num_experts} experts in each layer, and GPT-2 has one "
+            "MLP.",
+            "Export a run that was trained without --model.num-experts.",
+        )
     if "bias" in loaded.params.get("head", {}):
         raise RecipeError(
             "The model's head has biases, and GPT-2's has none.",
@@ -210,7 +217,7 @@ def without_scales(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:
 def with_biases(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:
     """Add zeros where GPT-2 has biases and a GPT was built without them."""
     full = GPTConfig(**{**vars(config), "use_bias": True, "use_qkv_bias": True})
-    shapes = parameter_shapes(build_gpt(full))
+    shapes = _shapes(build_gpt(full))
     given, wanted = (dict[str, Any](flatten_dict(tree, sep="/")) for tree in (params, shapes))
     missing = {
         path: jnp.zeros(leaf.shape, jnp.float32)
@@ -243,6 +250,11 @@ _EMPTY: dict[str, Any] = {
     "normalizer": None,
     "post_processor": None,
 }
+
+
+def _shapes(model: nn.Module) -> Any:
+    """Shapes of the parameters of a model, which saved ones must have."""
+    return parameter_shapes(model, jax.ShapeDtypeStruct((1, 1), jnp.int32))
 
 
 def _byte_characters() -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from recipes.config import CHANGES, Recipe
 from recipes.data import Corpus, Tokenizer, check_same_tokenizer, load_tokenizer, save_tokenizer
 from recipes.data.corpora import OF_PYTHON
+from recipes.differences import differences
 from recipes.errors import RecipeError
 from recipes.runs.folder import write_json
 
@@ -163,23 +164,6 @@ def changed_versions(folder: RunFolder) -> list[str]:
     """Describe in which versions the last session of a run differs from the one before."""
     versions = [session["versions"] for session in folder.read_env()["sessions"][-2:]]
     return differences(versions[0], versions[-1])
-
-
-def differences(recorded: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
-    """Describe the settings in which two runs differ.
-
-    Example:
-        >>> differences({"model": {"features": 64}}, {"model": {"features": 96}})
-        ['model.features is 64 in the run and 96 now']
-    """
-    found = []
-    for name in {**recorded, **given}:
-        old, new = recorded.get(name, "absent"), given.get(name, "absent")
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            found.append(f"{prefix}{name} is {old} in the run and {new} now")
-    return found
 
 
 def _differing(names: Iterable[str], recorded: dict[str, Any], recipe: Recipe) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from recipes.trainer.sharding import mesh_of, place_batch
+from recipes.trainer.placement import mesh_of, place_batch
 from recipes.trainer.step import Batch, LossFunction, loss_and_metrics
 
 # Batches that are dispatched before the result of the first is waited for.

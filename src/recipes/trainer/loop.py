@@ -14,9 +14,9 @@ from recipes.errors import RecipeError
 from recipes.trainer.arrays import placed
 from recipes.trainer.hooks import Hook
 from recipes.trainer.not_finite import NotFiniteError, batches_at
+from recipes.trainer.placement import mesh_of, place_batch, split_loss
 from recipes.trainer.resumable import ResumableBatches
 from recipes.trainer.settings import TrainerSettings
-from recipes.trainer.sharding import mesh_of, place_batch, split_loss
 from recipes.trainer.state import TrainState
 from recipes.trainer.step import LossFunction, StepFunction, train_step, train_steps
 

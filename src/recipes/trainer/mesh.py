@@ -9,6 +9,8 @@ from recipes.errors import RecipeError, nearest_of
 
 # Axes over which a batch is split; the others split the work on each sequence.
 BATCH_AXES = ("data", "fsdp", "expert")
+# The axis that splits the tokens of each sequence.
+TOKEN_AXIS = "sequence"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class MeshShape:
         data: Copies of the parameters, each of which takes a part of the batch.
         fsdp: Parts of the batch, and of the parameters and the optimiser's state.
         expert: Parts of the batch, and of the experts of a mixture.
+        sequence: Parts of each sequence, and of the activations of its tokens.
         tensor: Parts of the heads, of the hidden units of MLPs and of the vocabulary.
 
     Raises:
@@ -33,6 +36,7 @@ class MeshShape:
     data: int = 1
     fsdp: int = 1
     expert: int = 1
+    sequence: int = 1
     tensor: int = 1
 
     def __post_init__(self) -> None:
@@ -104,4 +108,19 @@ class MeshShape:
                 f"batch_size={batch_size} is split into {self.batch_parts} parts by --mesh {self}"
                 f"{each}, and must be a multiple of {parts}.",
                 f"Use --batch-size {fits}.",
+            )
+
+    def check_context(self, context: int) -> None:
+        """Refuse sequences that the mesh does not divide.
+
+        Raises:
+            RecipeError: It names the nearest lengths that fit.
+        """
+        if context % self.sequence:
+            low = context - context % self.sequence
+            fits = f"{low} or {low + self.sequence}" if low else str(self.sequence)
+            raise RecipeError(
+                f"model.context={context} is split into {self.sequence} parts by --mesh {self}, "
+                f"and must be a multiple of {self.sequence}.",
+                f"Use --model.context {fits}.",
             )

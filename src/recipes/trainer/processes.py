@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from recipes.differences import differences
 from recipes.errors import RecipeError
 from recipes.trainer.heartbeats import keep_heartbeats
 
@@ -158,7 +159,8 @@ def check_same_everywhere(settings: dict[str, Any]) -> None:
     def compare() -> None:
         for index in range(1, jax.process_count()):
             theirs = json.loads(client.blocking_key_value_get(f"{place}/{index}", _FOREVER))
-            found = _differences(json.loads(json.dumps(settings)), theirs, index)
+            ours, where = json.loads(json.dumps(settings)), ("in process 0", f"in {index}")
+            found = differences(ours, theirs, where)
             if found:
                 raise RecipeError(
                     f"The settings of the processes differ: {'; '.join(found)}.",
@@ -178,18 +180,6 @@ def highest(number: int) -> int:
     from jax.experimental import multihost_utils
 
     return int(multihost_utils.process_allgather(np.int32(number)).max())
-
-
-def _differences(ours: Any, theirs: Any, index: int, name: str = "") -> list[str]:
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return [
-            found
-            for key in {**ours, **theirs}
-            for found in _differences(
-                ours.get(key), theirs.get(key), index, f"{name}.{key}" if name else key
-            )
-        ]
-    return [] if ours == theirs else [f"{name} is {ours} in process 0 and {theirs} in {index}"]
 
 
 def _client() -> Any:

@@ -1,4 +1,4 @@
-"""Parameters, optimiser state and batches on a mesh of devices, by the names of parameters."""
+"""Rules by which parameters and the optimiser's state are split over a mesh of devices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
-import numpy as np
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import placed
-from recipes.trainer.mesh import BATCH_AXES, MeshShape
-from recipes.trainer.step import Batch, LossFunction, Metrics
+from recipes.trainer.mesh import MeshShape
 
 # What the last axes of a parameter are, by the end of its name.
 LOGICAL_AXES = {
@@ -152,66 +148,6 @@ def create_on(mesh: Mesh | None, create: Callable[..., Any], *arguments: Any) ->
         return create(*arguments)
     shardings = state_shardings(jax.eval_shape(create, *arguments), mesh)
     return jax.jit(create, out_shardings=shardings)(*arguments)
-
-
-def mesh_of(tree: Any) -> Mesh | None:
-    """The mesh that a state or parameters lie on; None where they lie on one device."""
-    for leaf in jax.tree.leaves(tree):
-        sharding = placed(leaf)
-        if isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, Mesh):
-            return sharding.mesh
-    return None
-
-
-def place_batch(batch: Batch, mesh: Mesh, axis: int = 0) -> Batch:
-    """Split a batch over the devices; every process has the whole of it and keeps its own rows.
-
-    Args:
-        batch: The same arrays in every process.
-        mesh: The devices; axes of `BATCH_AXES` split the batch.
-        axis: The axis of sequences. It stays whole where the devices do not divide it.
-    """
-
-    def place(array: np.ndarray) -> jax.Array:
-        axes = _batch_axes(mesh, array.shape[axis])
-        sharding = NamedSharding(mesh, PartitionSpec(*[None] * axis, axes))
-        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
-
-    return jax.tree.map(place, batch)
-
-
-def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
-    """Have a loss split its batch, so that each part of an accumulated one is split too.
-
-    What modules return is split by sequences as well: from parameters that `fsdp` splits the
-    compiler may conclude that features are, and send activations instead of weights.
-    """
-
-    def with_split(
-        apply_fn: Callable[..., Any], params: Any, batch: Batch, key: jax.Array | None
-    ) -> jax.Array | tuple[jax.Array, Metrics]:
-        split = jax.tree.map(
-            lambda leaf: NamedSharding(mesh, PartitionSpec(_batch_axes(mesh, leaf.shape[0]))), batch
-        )
-        rows = jax.tree.leaves(batch)[0].shape[0]
-        by_rows = PartitionSpec(_batch_axes(mesh, rows), *[PartitionSpec.UNCONSTRAINED] * 2)
-
-        def split_result(call: Any, arguments: Any, options: Any, context: Any) -> Any:
-            result = call(*arguments, **options)
-            if not isinstance(result, jax.Array) or result.ndim != 3 or result.shape[0] != rows:
-                return result
-            return jax.lax.with_sharding_constraint(result, NamedSharding(mesh, by_rows))
-
-        with nn.intercept_methods(split_result):
-            return loss(apply_fn, params, jax.lax.with_sharding_constraint(batch, split), key)
-
-    return with_split
-
-
-def _batch_axes(mesh: Mesh, rows: int) -> tuple[str, ...]:
-    """Axes of a mesh that split so many sequences; none where they do not divide them."""
-    axes = tuple(name for name in BATCH_AXES if name in mesh.shape)
-    return () if rows % math.prod(mesh.shape[name] for name in axes) else axes
 
 
 def logical_axes(name: str, rank: int) -> tuple[str, ...]:

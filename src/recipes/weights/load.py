@@ -11,13 +11,13 @@ from blocks import CausalLM, Encoder, Stack, find, override
 from blocks.core.parameters import parameter_shapes
 from blocks.core.typing import Dtype
 from recipes.errors import RecipeError
+from recipes.trainer.placement import place_on
 from recipes.weights.config import Config
 from recipes.weights.families import Family, family_of
 from recipes.weights.folder import CONFIG, read_json, tensors_of
 from recipes.weights.hub import folder_of
 from recipes.weights.parameters import read_parameters
 from recipes.weights.sentences import MODULES, sentence_head
-from recipes.weights.sharding import place_on
 from recipes.weights.tokenizer import PublishedTokenizer, tokenizer_of
 
 

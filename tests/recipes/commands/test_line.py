@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import start
 from small_recipe import SMALL, TEXT
 
 import blocks
@@ -214,10 +215,7 @@ def test_an_interrupt_before_training_ends_quietly(
 
 def test_a_reader_that_has_enough_is_no_error(finished: Path) -> None:
     """As in `sample RUN | head -c 5`."""
-    words = [sys.executable, "-m", "recipes.nanogpt", "sample", str(finished), "--tokens", "100000"]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start("sample", finished, "--tokens", 100_000) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert len(process.stdout.read(5)) == 5

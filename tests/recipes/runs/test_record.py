@@ -6,10 +6,11 @@ import pytest
 
 from recipes.config import Recipe
 from recipes.data import ByteTokenizer, CharTokenizer, Corpus
+from recipes.differences import differences
 from recipes.errors import RecipeError
 from recipes.presets import PRESETS
 from recipes.runs.folder import RunFolder
-from recipes.runs.record import check_same_corpus, differences, record, settled
+from recipes.runs.record import check_same_corpus, record, settled
 
 CORPUS = Corpus("abc.txt", "abcabc")
 TOKENIZER = CharTokenizer("abc")
@@ -49,8 +50,8 @@ def test_a_run_from_before_a_setting_existed_has_its_default(folder: RunFolder) 
     settings = folder.read_config()
     del settings["model"]["remat"]
     folder.config.write_text(json.dumps(settings))
-    assert settled(QUICK, folder, TOKENIZER, CORPUS).model.remat is False
-    assert Recipe.from_json(folder.read_config()).model.remat is False
+    assert settled(QUICK, folder, TOKENIZER, CORPUS).model.remat == "none"
+    assert Recipe.from_json(folder.read_config()).model.remat == "none"
 
 
 def test_other_settings_are_refused_and_change_nothing(folder: RunFolder) -> None:

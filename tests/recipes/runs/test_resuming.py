@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import ended, start_python, wait_until
 from small_recipe import SMALL, TEXT
 from small_runs import SIXTY, assert_same_course, rows
 
@@ -133,13 +132,10 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
         "import jax, sys; jax.config.update('jax_disable_most_optimizations', True); "
         "from recipes.commands import main; main(sys.argv[1:])"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", start, *arguments], stdout=subprocess.DEVNULL, text=True
-    )
-    while not list(folder.glob("checkpoints/step_*")) and process.poll() is None:
-        time.sleep(0.01)
+    process = start_python(start, *arguments, stdout=subprocess.DEVNULL)
+    wait_until(lambda: list(folder.glob("checkpoints/step_*")), process)
     process.kill()
-    process.wait()
+    ended(process)
     assert train("parts", *SIXTY, "--resume", "auto") == 0
     assert_same_course(folder, whole)
 

@@ -4,7 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 import pytest
-from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python, saved
+from processes import run_python
+from recipes_tiny import SETTINGS, Batches, loss, make_state, saved
 
 from recipes.errors import RecipeError
 from recipes.trainer.checkpoints import Checkpoints

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from recipes_tiny import SETTINGS, Batches, loss, make_state, run_python
+from processes import run_python
+from recipes_tiny import SETTINGS, Batches, loss, make_state
 
 from blocks import checked
 from recipes.config import GPTConfig

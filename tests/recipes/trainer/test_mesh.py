@@ -2,13 +2,16 @@
 
 import pytest
 
+from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
 from recipes.trainer.settings import TrainerSettings
 
 
 def test_axes_that_are_left_out_have_one_device():
-    assert MeshShape.parse(" tensor=2, data=4") == MeshShape(data=4, fsdp=1, expert=1, tensor=2)
+    assert MeshShape.parse(" tensor=2, data=4") == MeshShape(
+        data=4, fsdp=1, expert=1, sequence=1, tensor=2
+    )
 
 
 def test_a_shape_is_written_as_it_is_read():
@@ -16,9 +19,17 @@ def test_a_shape_is_written_as_it_is_read():
         assert str(MeshShape.parse(text)) == text
 
 
-def test_tensor_does_not_split_the_batch():
-    shape = MeshShape(data=2, fsdp=3, expert=5, tensor=7)
-    assert (shape.devices, shape.batch_parts) == (210, 30)
+def test_tensor_and_sequence_do_not_split_the_batch():
+    shape = MeshShape(data=2, fsdp=3, expert=5, sequence=11, tensor=7)
+    assert (shape.devices, shape.batch_parts) == (2310, 30)
+
+
+def test_a_context_that_the_mesh_does_not_divide_is_refused():
+    trainer = TrainerSettings(mesh="sequence=4")
+    assert Recipe(model=GPTConfig(context=64), trainer=trainer).model.context == 64
+    message = r"model.context=66 is split into 4 parts by --mesh sequence=4.*context 64 or 68"
+    with pytest.raises(RecipeError, match=message):
+        Recipe(model=GPTConfig(context=66), trainer=trainer)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import jax
 import pytest
 from jax.sharding import AxisType, PartitionSpec
 from our_rows import write_folder
-from recipes_tiny import run_python
+from processes import run_python
 from reference_rows import all_rows
 
-from recipes.weights.sharding import spec_of
+from recipes.trainer.sharding import spec_of
 
 LOADED = """
 import math, sys
