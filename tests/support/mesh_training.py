@@ -31,9 +31,11 @@ RECIPE = Recipe(
 )
 
 
-def start(mesh: str | None, **changes: Any) -> TrainState:
-    """The state before the first step, on a mesh."""
-    recipe = replace(RECIPE, model=replace(MODEL, **changes))
+def start(
+    mesh: str | None, optimizer: OptimizerSettings = RECIPE.optimizer, **changes: Any
+) -> TrainState:
+    """The state before the first step, on a mesh; changes are of the model."""
+    recipe = replace(RECIPE, optimizer=optimizer, model=replace(MODEL, **changes))
     return initial_state(recipe, build_gpt(recipe.model), mesh=make_mesh(mesh))
 
 

@@ -159,7 +159,7 @@ def test_a_device_holds_its_share_of_the_activations_of_a_sequence():
 
 @pytest.mark.slow
 def test_soap_trains_on_a_mesh_as_on_one_device():
-    run_python(SOAP, XLA_FLAGS=EIGHT)
+    run_python(SOAP, **EIGHT)
 
 
 @pytest.mark.parametrize(
