@@ -1,16 +1,18 @@
 """Two real processes that train one model: signals, losses, and settings that differ."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from processes import ended, start, start_python, wait_until
 from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
@@ -18,11 +20,7 @@ from recipes.trainer.metrics import read_metrics
 
 # Two devices in each process, a heartbeat that a busy machine keeps, and a mesh of all.
 MESH = ("--mesh", "data=2,fsdp=2", "--heartbeat-timeout", "30")
-
-
-def devices(count: int) -> dict[str, str]:
-    """Variables of a process with so many simulated devices, which compiles as the tests do."""
-    return {"JAX_NUM_CPU_DEVICES": str(count), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+LONG = 900
 
 
 def free_port() -> int:
@@ -52,12 +50,31 @@ class Pair:
         ]
 
     def _process(self, *options: str) -> "subprocess.Popen[str]":
-        paths = ["--data", self.folder / "text.txt", "--run-dir", self.folder / "run"]
-        return start(*SMALL, *paths, *options, environment=devices(2))
+        command = [sys.executable, "-m", "recipes.nanogpt", *SMALL]
+        paths = ["--data", str(self.folder / "text.txt"), "--run-dir", str(self.folder / "run")]
+        return subprocess.Popen(
+            [*command, *paths, *options],
+            env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, while both processes run."""
+        end = time.monotonic() + LONG
+        while not condition():
+            assert all(process.poll() is None for process in self.processes), self.results()
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
     def results(self) -> list[tuple[int, str, str]]:
         """Exit code, output and errors of both, which have ended by themselves."""
-        return [ended(process) for process in self.processes]
+        found = []
+        for process in self.processes:
+            output, errors = process.communicate(timeout=LONG)
+            found.append((process.returncode, output, errors))
+        return found
 
     def steps(self) -> list[int]:
         names = (self.folder / "run" / "checkpoints").glob("step_*")
@@ -113,8 +130,7 @@ def test_two_processes_train_as_one_does_and_one_goes_on(pair: Pair) -> None:
 @pytest.mark.fault(19)
 def test_a_signal_to_one_process_has_both_save_the_same_step(pair: Pair) -> None:
     pair.start("--max-steps", "100000", "--trainer.eval-every", "1000")
-    metrics = pair.folder / "run" / "metrics.jsonl"
-    wait_until(lambda: metrics.exists() and pair.rows(), *pair.processes)
+    pair.wait_for(lambda: (pair.folder / "run" / "metrics.jsonl").exists() and bool(pair.rows()))
     pair.processes[1].send_signal(signal.SIGTERM)
     (code, printed, _), (other, _, _) = pair.results()
     assert (code, other) == (143, 143)
@@ -132,7 +148,7 @@ def test_a_signal_to_one_process_has_both_save_the_same_step(pair: Pair) -> None
 @pytest.mark.fault(20)
 def test_a_killed_process_ends_the_other_and_a_restart_goes_on(pair: Pair, killed: int) -> None:
     pair.start("--max-steps", "100000")
-    wait_until(lambda: len(pair.steps()) > 1, *pair.processes)
+    pair.wait_for(lambda: len(pair.steps()) > 1)
     pair.processes[killed].kill()
     results = pair.results()
     assert results[killed][0] == -signal.SIGKILL
@@ -194,16 +210,22 @@ for _ in range(9):  # past the end of an epoch
 @pytest.mark.fault(25)
 def test_a_global_batch_is_the_same_whatever_the_number_of_processes() -> None:
     def command(count: int, index: int, address: str = "") -> "subprocess.Popen[str]":
-        options = {"environment": devices(4 // count), "stderr": None}
-        return start_python(GLOBAL_BATCHES, address, count, index, **options)
+        return subprocess.Popen(
+            [sys.executable, "-c", GLOBAL_BATCHES, address, str(count), str(index)],
+            env={
+                **os.environ,
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={4 // count}",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     address = f"localhost:{free_port()}"
     processes = [command(1, 0), command(2, 0, address), command(2, 1, address)]
     printed = []
     for process in processes:
-        code, output, _ = ended(process)
-        assert code == 0
-        lines = [line for line in output.splitlines() if line.startswith("[[")]
-        printed.append([json.loads(line) for line in lines])
+        lines = process.communicate(timeout=LONG)[0].splitlines()
+        assert process.returncode == 0
+        printed.append([json.loads(line) for line in lines if line.startswith("[[")])
     assert len(printed[0]) == 9
     assert printed[0] == printed[1] == printed[2]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -14,6 +15,9 @@ from recipes.trainer.arrays import placed
 from recipes.trainer.mesh import BATCH_AXES, TOKEN_AXIS
 from recipes.trainer.sharding import spec_of
 from recipes.trainer.step import Batch, LossFunction, Metrics
+
+# Parts of attention whose results the tokens of all devices attend to.
+WHOLE = ("key", "value")
 
 
 def mesh_of(tree: Any) -> Mesh | None:
@@ -56,8 +60,8 @@ def place_batch(batch: Batch, mesh: Mesh, axis: int = 0) -> Batch:
 def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
     """Have a loss split its batch, so that each part of an accumulated one is split too.
 
-    The compiler splits activations as the batch is, and gathers along `sequence` the keys and
-    values that the tokens of other devices attend to.
+    The compiler splits activations as the batch is. Where `sequence` splits tokens, the results of
+    all parts of the model are split so too, but for those of `WHOLE`, which are gathered.
     """
 
     def with_split(
@@ -66,9 +70,33 @@ def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
         split = jax.tree.map(
             lambda leaf: NamedSharding(mesh, PartitionSpec(*batch_spec(leaf.shape, mesh))), batch
         )
-        return loss(apply_fn, params, jax.lax.with_sharding_constraint(batch, split), key)
+        batch = jax.lax.with_sharding_constraint(batch, split)
+        shapes = [leaf.shape[:2] for leaf in jax.tree.leaves(batch) if leaf.ndim > 1]
+        if mesh.shape.get(TOKEN_AXIS, 1) == 1 or not shapes:
+            return loss(apply_fn, params, batch, key)
+        with nn.intercept_methods(_split_results(shapes[0], mesh)):
+            return loss(apply_fn, params, batch, key)
 
     return with_split
+
+
+def _split_results(shape: tuple[int, ...], mesh: Mesh) -> Callable[..., Any]:
+    """An interceptor that splits what parts of a model compute for each token of a batch."""
+    rows, tokens = batch_spec(shape, mesh)
+
+    def split(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+        along = None if context.module.name in WHOLE else tokens
+
+        def place(leaf: Any) -> Any:
+            if not isinstance(leaf, jax.Array) or leaf.ndim < 3 or leaf.shape[:2] != shape:
+                return leaf
+            others = [PartitionSpec.UNCONSTRAINED] * (leaf.ndim - 2)
+            spec = PartitionSpec(rows, along, *others)
+            return jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec))
+
+        return jax.tree.map(place, call(*arguments, **options))
+
+    return split
 
 
 def batch_spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:

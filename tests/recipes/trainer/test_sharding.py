@@ -50,9 +50,9 @@ assert len(trainer.state.params["norm"]["scale"].sharding.device_set) == 8
 ACTIVATIONS = """
 import functools
 import jax, jax.numpy as jnp
-from mesh_training import MODEL, start
+from mesh_training import start
 from recipes.nanogpt import next_token_loss
-from recipes.trainer.placement import batch_spec, split_loss
+from recipes.trainer.placement import split_loss
 from recipes.trainer.sharding import make_mesh
 from recipes.trainer.step import train_step
 
@@ -153,8 +153,8 @@ def test_a_device_holds_its_share_of_the_experts(trained):
 @pytest.mark.slow
 def test_a_device_holds_its_share_of_the_activations_of_a_sequence():
     share = float(run_python(ACTIVATIONS, **EIGHT))
-    # Keys, values and gradients of parameters are whole.
-    assert 1 / 8 < share < 1 / 4
+    # Keys, values, gradients of parameters and what the compiler gathers for them are whole.
+    assert 1 / 8 < share < 1 / 3
 
 
 @pytest.mark.slow
