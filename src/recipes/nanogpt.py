@@ -203,8 +203,8 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     record(recipe, folder, tokenizer, corpus, step=saved.step)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": run_hooks(recipe, model, **counted), "settings": recipe.trainer, **counted}
-    step = SpikeStep(train_step, skip=recipe.trainer.skip_spikes)
-    trainer = Trainer(saved.state, loss=balance(next_token_loss), step=step, checks=checked, **options)
+    step, loss = SpikeStep(train_step, skip=recipe.trainer.skip_spikes), balance(next_token_loss)
+    trainer = Trainer(saved.state, loss=loss, step=step, checks=checked, **options)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:
