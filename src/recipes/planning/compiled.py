@@ -15,8 +15,8 @@ from blocks import Stack, find, override
 from recipes.config import Recipe
 from recipes.nanogpt import initial_state, next_token_loss
 from recipes.planning.collectives import bytes_sent
-from recipes.trainer.mesh import BATCH_AXES, MeshShape
-from recipes.trainer.placement import split_loss
+from recipes.trainer.mesh import MeshShape
+from recipes.trainer.placement import batch_spec, split_loss
 from recipes.trainer.sharding import make_mesh, state_shardings
 from recipes.trainer.step import train_step
 
@@ -85,7 +85,7 @@ def compiled(recipe: Recipe, model: nn.Module, shape: MeshShape) -> Needs:
 
     tokens = placed(
         jax.ShapeDtypeStruct((recipe.batch_size, recipe.model.context), jnp.int32),
-        NamedSharding(mesh, PartitionSpec(BATCH_AXES)),
+        NamedSharding(mesh, batch_spec((recipe.batch_size, recipe.model.context), mesh)),
     )
     loss = split_loss(next_token_loss, mesh)
     step = partial(train_step, loss=loss, accumulate=recipe.trainer.accumulate)

@@ -96,7 +96,9 @@ def work(recipe: Recipe, model: nn.Module) -> tuple[float, float]:
 def state_bytes(recipe: Recipe, model: nn.Module, shape: MeshShape) -> tuple[float, float]:
     """Bytes of parameters and of the optimiser's state on each device of a mesh."""
     sizes = shape.sizes
-    mesh = AbstractMesh(tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
+    mesh = AbstractMesh(
+        tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes)
+    )
     state = _state(recipe, model)
     shardings = state_shardings(state, mesh)
     return (

@@ -60,8 +60,9 @@ def place_batch(batch: Batch, mesh: Mesh, axis: int = 0) -> Batch:
 def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
     """Have a loss split its batch, so that each part of an accumulated one is split too.
 
-    The compiler splits activations as the batch is. Where `sequence` splits tokens, the results of
-    all parts of the model are split so too, but for those of `WHOLE`, which are gathered.
+    What modules return is split by sequences as well: from parameters that `fsdp` splits the
+    compiler may conclude that features are, and send activations instead of weights. Where
+    `sequence` splits tokens, results are split so too, but for those of `WHOLE`.
     """
 
     def with_split(
@@ -72,7 +73,7 @@ def split_loss(loss: LossFunction, mesh: Mesh) -> LossFunction:
         )
         batch = jax.lax.with_sharding_constraint(batch, split)
         shapes = [leaf.shape[:2] for leaf in jax.tree.leaves(batch) if leaf.ndim > 1]
-        if mesh.shape.get(TOKEN_AXIS, 1) == 1 or not shapes:
+        if not shapes:
             return loss(apply_fn, params, batch, key)
         with nn.intercept_methods(_split_results(shapes[0], mesh)):
             return loss(apply_fn, params, batch, key)
@@ -86,9 +87,12 @@ def _split_results(shape: tuple[int, ...], mesh: Mesh) -> Callable[..., Any]:
 
     def split(call: Any, arguments: Any, options: Any, context: Any) -> Any:
         along = None if context.module.name in WHOLE else tokens
+        most = 3 if mesh.shape.get(TOKEN_AXIS, 1) == 1 else 4
 
         def place(leaf: Any) -> Any:
-            if not isinstance(leaf, jax.Array) or leaf.ndim < 3 or leaf.shape[:2] != shape:
+            if not isinstance(leaf, jax.Array) or not 3 <= leaf.ndim <= most:
+                return leaf
+            if leaf.shape[:2] != shape:
                 return leaf
             others = [PartitionSpec.UNCONSTRAINED] * (leaf.ndim - 2)
             spec = PartitionSpec(rows, along, *others)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from recipes_tiny import run_python
+from processes import run_python
 
 from recipes.commands import main
 from recipes.errors import RecipeError
