@@ -42,7 +42,7 @@ LLAMA_70B = CausalLM(
             norm=RMSNorm(),
         ),
         depth=80,
-        remat=True,
+        remat="full",
     ),
     norm=RMSNorm(),
     head=LMHead(vocab_size=32_000, use_bias=False),
