@@ -100,6 +100,18 @@ OPTIONS = [
         "--batch-size 8 --trainer.mesh fsdp=4",
     ),
     (
+        "model.context={} is split",
+        "--model.context 30 --trainer.mesh sequence=4",
+        "Use --model.context 28 or 32",
+        "--model.context 32 --trainer.mesh sequence=4",
+    ),
+    (
+        "top_k={} is more than num_experts",
+        "--model.num-experts 2 --model.top-k 3",
+        "Use --model.top-k 2",
+        "--model.num-experts 2 --model.top-k 2",
+    ),
+    (
         "--num-processes {} and --process-id {} need",
         "--num-processes 2 --process-id 0",
         "Add --coordinator HOST:PORT",
@@ -217,4 +229,5 @@ The tokenizer {} has|--data -|The standard input|The {} bytes|Downloading|{} sen
 The download|Byte pairs need|Token id|The text holds|The text has|The saved data position {} is
 The data position was saved
 One of {} is empty
+The model has {} experts in each
 """
