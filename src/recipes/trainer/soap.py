@@ -10,9 +10,6 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers
 
-# An axis that is longer is not rotated: its basis would have the square of its length.
-MOST_ROTATED = 10_000
-
 
 class SoapState(NamedTuple):
     """State of `scale_by_soap`; all but the step are trees like the parameters.
@@ -21,10 +18,10 @@ class SoapState(NamedTuple):
         step: Number of steps so far.
         mean: $M$, the mean of gradients.
         square: $V$, the mean of squared gradients in the eigenbasis.
-        left: $L$ of every matrix.
-        right: $R$ of every matrix.
-        left_basis: $Q_L$ of every matrix.
-        right_basis: $Q_R$ of every matrix.
+        left: $L$ of every matrix; an `optax.MaskedNode` for an axis that is too long.
+        right: $R$, likewise.
+        left_basis: $Q_L$, likewise.
+        right_basis: $Q_R$, likewise.
     """
 
     step: jax.Array
@@ -43,6 +40,7 @@ def scale_by_soap(
     b2: float = 0.95,
     epsilon: float = 1e-8,
     refresh_every: int = 10,
+    max_size: int = 10_000,
 ) -> optax.GradientTransformation:
     r"""Scale the gradients of matrices as Adam does, in the eigenbasis of their preconditioner.
 
@@ -66,6 +64,8 @@ def scale_by_soap(
         b2: $\beta_2$.
         epsilon: $\epsilon$.
         refresh_every: Number of steps between two refreshes of the bases.
+        max_size: Length of the longest axis that has a basis, which has the square of its length;
+            the gradient is not rotated along longer ones.
 
     References:
         Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, 2024, arXiv:2409.11321.
@@ -73,9 +73,11 @@ def scale_by_soap(
 
     def init(params: Any) -> SoapState:
         def squares(axis: int, fill: Callable[[int], jax.Array]) -> Any:
-            def square(leaf: jax.Array, axes: MuonDimensionNumbers) -> jax.Array:
+            def square(leaf: jax.Array, axes: MuonDimensionNumbers) -> Any:
                 shape = _matrix_shape(leaf, axes)
-                size = shape[axis] if shape[axis] <= MOST_ROTATED else 0
+                size = shape[axis]
+                if size > max_size:
+                    return optax.MaskedNode()  # Orbax refuses arrays without elements
                 return jnp.broadcast_to(fill(size), (*shape[:-2], size, size))
 
             return jax.tree.map(square, params, matrices(params))
@@ -108,18 +110,18 @@ def scale_by_soap(
         )
         moved = rotate(scaled, axes, *jax.tree.map(lambda basis: basis.mT, bases))
 
-        def average(old: jax.Array, matrix: jax.Array) -> jax.Array:
-            return b2 * old + (1.0 - b2) * matrix @ matrix.mT if old.size else old
+        def average(matrix: jax.Array, old: Any) -> Any:
+            return b2 * old + (1.0 - b2) * matrix @ matrix.mT if _is_kept(old) else old
 
         gradients = jax.tree.map(_as_matrix, updates, axes)
         transposed = jax.tree.map(lambda matrix: matrix.mT, gradients)
         sides = (
-            jax.tree.map(average, state.left, gradients),
-            jax.tree.map(average, state.right, transposed),
+            jax.tree.map(average, gradients, state.left),
+            jax.tree.map(average, transposed, state.right),
         )
         refresh = jnp.where(count == 0, 2, jnp.where(count % refresh_every == 0, 1, 0))
-        turned = [functools.partial(jax.tree.map, each) for each in (_power, _exact)]
-        bases = jax.lax.switch(refresh, [lambda _, old: old, *turned], sides, bases)
+        refreshed = [functools.partial(jax.tree.map, each) for each in (_power, _exact)]
+        bases = jax.lax.switch(refresh, [lambda _, old: old, *refreshed], sides, bases)
 
         before = optax.tree.zeros_like(updates), state.mean, state.square
         moved, mean, square = jax.tree.map(
@@ -132,22 +134,26 @@ def scale_by_soap(
 
 def _power(matrix: jax.Array, basis: jax.Array) -> jax.Array:
     """Approximate eigenvectors after one step of power iteration."""
-    return jnp.linalg.qr(matrix @ basis)[0] if basis.size else basis
+    return jnp.linalg.qr(matrix @ basis)[0]
 
 
 def _exact(matrix: jax.Array, basis: jax.Array) -> jax.Array:
     """Eigenvectors, the largest eigenvalue first, which is the order of power iteration."""
-    return jnp.linalg.eigh(matrix)[1][..., ::-1] if basis.size else basis
+    del basis
+    return jnp.linalg.eigh(matrix)[1][..., ::-1]
 
 
-def _rotate(
-    leaf: jax.Array, axes: MuonDimensionNumbers, left: jax.Array, right: jax.Array
-) -> jax.Array:
+def _rotate(leaf: jax.Array, axes: MuonDimensionNumbers, left: Any, right: Any) -> jax.Array:
     """Compute left.T @ leaf @ right of a leaf seen as matrices."""
     matrix = _as_matrix(leaf, axes)
-    matrix = left.mT @ matrix if left.size else matrix
-    matrix = matrix @ right if right.size else matrix
+    matrix = left.mT @ matrix if _is_kept(left) else matrix
+    matrix = matrix @ right if _is_kept(right) else matrix
     return matrix.reshape(leaf.shape).astype(leaf.dtype)
+
+
+def _is_kept(square: Any) -> bool:
+    """Whether the axis is short enough to have this matrix."""
+    return not isinstance(square, optax.MaskedNode)
 
 
 def _as_matrix(leaf: jax.Array, axes: MuonDimensionNumbers) -> jax.Array:
