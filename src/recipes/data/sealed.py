@@ -20,8 +20,10 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
 
     Raises:
         OSError: The write fails.
+        ValueError: A number that is not finite, which JSON does not have.
     """
-    write_atomically(path, _sealed((json.dumps(content, indent=2) + "\n").encode()))
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, _sealed(text.encode()))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

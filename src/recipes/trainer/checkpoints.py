@@ -16,7 +16,7 @@ from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
 from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
 from recipes.trainer.digests import file_digests, leaf_digests
-from recipes.trainer.metrics import ranked
+from recipes.trainer.metrics import ranked, without_nan
 from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
     ARRAYS,
@@ -125,7 +125,8 @@ class Checkpoints:
 
         Args:
             state: The state to save.
-            record: Values for JSON, with the monitored one where it was measured.
+            record: Values for JSON, with the monitored one where it was measured; a number that is
+                not finite becomes None.
             metrics: Rows of metrics up to this step.
 
         Raises:
@@ -138,7 +139,7 @@ class Checkpoints:
             write_arrays(half / ARRAYS, arrays)
             if leaf_digests(read_arrays(half / ARRAYS, arrays)) != digests:
                 raise OSError("what was written reads back as something else")
-            content = {**record, "step": step, "format": FORMAT, "arrays": digests}
+            content = {**without_nan(record), "step": step, "format": FORMAT, "arrays": digests}
             on_first(partial(self._complete, step, content, metrics))
         # Orbax raises errors of the disk as ValueError.
         except (OSError, ValueError) as error:

@@ -41,8 +41,7 @@ class MetricsFile:
         Raises:
             RecipeError: The file cannot be written.
         """
-        plain = {name: value if _is_plain(value) else None for name, value in row.items()}
-        line = (json.dumps(plain, allow_nan=False) + "\n").encode()
+        line = (json.dumps(without_nan(row), allow_nan=False) + "\n").encode()
         self.rows += line
         if self._has_later:
             return
@@ -67,6 +66,19 @@ class MetricsFile:
             write_atomically(path, content)
         except OSError as error:
             raise _refused(path, error) from error
+
+
+def without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with None for each number that is not finite, as JSON has no such number.
+
+    Example:
+        >>> without_nan({"step": 10, "val_loss": float("nan")})
+        {'step': 10, 'val_loss': None}
+    """
+    return {
+        name: value if not isinstance(value, float) or math.isfinite(value) else None
+        for name, value in row.items()
+    }
 
 
 def ranked(values: Mapping[int, float | None], *, highest: bool = False) -> list[int]:
@@ -174,7 +186,3 @@ def _refused(path: Path, error: OSError) -> RecipeError:
         f"{str(path)!r} cannot be written: {error.strerror}.",
         "Make room or mend the permissions, then resume the run.",
     )
-
-
-def _is_plain(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)

@@ -43,6 +43,13 @@ def test_a_loss_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
     assert checkpoints.best() == 2
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_loss_that_is_no_number_is_saved_as_none(tmp_path: Path, value: float) -> None:
+    saved(tmp_path, {1: 5.0, 2: value})
+    restored = Checkpoints(tmp_path).restore(make_state())
+    assert (restored.step, restored.record["val_loss"], restored.damaged) == (2, None, ())
+
+
 def test_other_names_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, {1: None})
     for name in ("step_best1", "step_000002.copy", "notes1"):
