@@ -7,7 +7,8 @@ import atexit
 import os
 import sys
 import threading
-import time
+from contextlib import suppress
+from time import monotonic
 from typing import Any, NoReturn
 
 # Value of a process that has ended in order.
@@ -25,11 +26,13 @@ def keep_heartbeats(client: Any, index: int, count: int, timeout: float) -> None
     """
     ended, pause = threading.Event(), min(1.0, timeout / 10)
     task, given = (_beat, (index,)) if index else (_watch, (count, timeout))
-    threading.Thread(target=task, args=(client, ended, pause, *given), daemon=True).start()
+    thread = threading.Thread(target=task, args=(client, ended, pause, *given), daemon=True)
+    thread.start()
 
     def leave() -> None:
         ended.set()
         if index:
+            thread.join()  # A beat that is under way would replace the value.
             _set(client, index, LEFT)
 
     atexit.register(leave)
@@ -42,28 +45,34 @@ def _beat(client: Any, ended: threading.Event, pause: float, index: int) -> None
 
 
 def _watch(client: Any, ended: threading.Event, pause: float, count: int, timeout: float) -> None:
-    last = {index: ("", time.monotonic()) for index in range(1, count)}
+    woke = monotonic()
+    last = dict.fromkeys(range(1, count), ("", woke))
     while not ended.wait(pause):
+        # All were stopped together, as when virtual machines are paused: none could give a sign.
+        slept, woke = (now := monotonic()) - woke > timeout / 2, now
         for index, (before, since) in last.items():
             try:
                 value = client.key_value_try_get(_key(index))
             except Exception:  # nothing is written yet
                 value = ""
-            if value != before:
-                last[index] = value, time.monotonic()
-            elif value != LEFT and time.monotonic() - since > timeout:
+            if value != before or slept:
+                last[index] = value, woke
+            elif value != LEFT and woke - since > timeout:
                 _end(index, timeout)
 
 
 def _end(index: int, timeout: float) -> NoReturn:
     """Say which process was lost, and end this one at once, as it may wait for that one."""
-    sys.stdout.flush()
     said = (
         f"\nerror: Process {index} was lost: it gave no sign for {timeout:g} s.\n"
         "fix:   Start all processes again with --resume auto.\n"
     )
-    os.write(2, said.encode())
-    os._exit(2)
+    try:
+        with suppress(Exception):  # a pipe that nobody reads
+            sys.stdout.flush()
+        os.write(2, said.encode())
+    finally:
+        os._exit(2)
 
 
 def _set(client: Any, index: int, value: str) -> bool:

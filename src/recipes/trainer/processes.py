@@ -31,7 +31,8 @@ class Processes:
         num_processes: Number of processes.
         process_id: Number of this one, from 0.
         join_timeout: Seconds to wait for the others at the start.
-        heartbeat_timeout: Seconds after which a process that is not heard from counts as lost.
+        heartbeat_timeout: Seconds after which a process that is not heard from counts as lost;
+            twice as many for the first one, where its host lost power or the network.
 
     Raises:
         RecipeError: An address without a port, or a number out of range.
