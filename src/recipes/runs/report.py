@@ -12,7 +12,7 @@ from recipes.runs.folder import NOT_FINITE
 from recipes.runs.history import read_history
 from recipes.runs.measures import measure
 from recipes.runs.record import changed_versions
-from recipes.trainer.metrics import find_lost_rows, rows_after
+from recipes.trainer.metrics import find_lost_rows, ranked, rows_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,14 +144,16 @@ def closing(
     trainer: Trainer, row: Row, tokenizer: Tokenizer, held_out: EncodedText, folder: RunFolder
 ) -> str:
     """The lines after the last step."""
-    loss = row["val_loss"]
-    step, lowest = read_history(folder).best() or (row["step"], loss)
-    better = (
-        ""
-        if step == row["step"]
-        else f"best            {lowest:.3f} after step {step}: sample, eval and export use its "
-        "parameters\n"
-    )
+    from recipes.trainer.checkpoints import Checkpoints
+
+    loss, kept = row["val_loss"], Checkpoints(folder.checkpoints).best()
+    losses, better = read_history(folder).series("val_loss").by_step(), ""
+    # The checkpoint of the last step may still be being written.
+    if kept in losses and ranked({kept: losses[kept], row["step"]: loss})[0] != row["step"]:
+        better = (
+            f"best            {losses[kept]:.3f} after step {kept}: sample, eval and export use "
+            "its parameters\n"
+        )
     return (
         f"validation loss {loss:.3f} nats per token, of {len(held_out) - 1:,}, "
         f"{measure(loss, held_out, tokenizer).bits_per_byte:.3f} bits per byte; "

@@ -137,10 +137,13 @@ def _checkpoints(folder: RunFolder, history: History) -> dict[str, str]:
     steps = sorted(step for path in folder.checkpoints.glob("step_*") if (step := _step(path.name)))
     if not steps:
         return {"none": "not saved yet"}
-    losses, (best, _) = history.series("val_loss").by_step(), history.best() or (None, None)
+    from recipes.trainer.checkpoints import Checkpoints
+
+    losses, best = history.series("val_loss").by_step(), Checkpoints(folder.checkpoints).best()
     said = {}
     for step in steps:
-        notes = ["the last"] * (step == steps[-1]) + ["the best"] * (step == best)
+        notes = ["the last"] * (step == steps[-1])
+        notes += ["the best"] * (step == best and step in losses)
         loss = [f"validation loss {losses[step]:.4f}"] if step in losses else []
         said[f"step {step:,}"] = "; ".join([*loss, *notes]) or "the one before"
     return said

@@ -2,21 +2,49 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from recipes.data import ByteTokenizer
 from recipes.data.encoded import as_encoded
+from recipes.data.sealed import write_sealed
 from recipes.runs.folder import RunFolder
 from recipes.runs.report import closing
+from recipes.trainer.saved import RECORD
+
+LOSSES = {10: 1.5, 20: 2.0, 30: 2.5}
 
 
-def test_the_end_says_whose_parameters_are_used(tmp_path: Path) -> None:
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run with three checkpoints, the first of which is the best."""
     run = RunFolder(tmp_path)
-    run.metrics.write_text('{"step": 10, "val_loss": 1.5}\n{"step": 20, "val_loss": 2.5}\n')
+    rows = [f'{{"step": {step}, "val_loss": {loss}}}\n' for step, loss in LOSSES.items()]
+    run.metrics.write_text("".join(rows))
+    for step, loss in LOSSES.items():
+        record(run, step).parent.mkdir(parents=True)
+        write_sealed(record(run, step), {"val_loss": loss})
+    return run
+
+
+def record(run: RunFolder, step: int) -> Path:
+    return run.checkpoints / f"step_{step:06d}" / RECORD
+
+
+def end(run: RunFolder, step: int, loss: float) -> str:
     trainer = SimpleNamespace(seconds=1.0, compile_seconds=1.0)
+    row = {"step": step, "val_loss": loss}
+    return closing(trainer, row, ByteTokenizer(), as_encoded(np.arange(65, 75)), run)
 
-    def end(step: int, loss: float) -> str:
-        row = {"step": step, "val_loss": loss}
-        return closing(trainer, row, ByteTokenizer(), as_encoded(np.arange(65, 75)), run)
 
-    assert "best            1.500 after step 10: sample, eval and export use" in end(20, 2.5)
-    assert "best " not in end(10, 1.5)
+def test_the_end_says_whose_parameters_are_used(run: RunFolder) -> None:
+    assert "best            1.500 after step 10: sample, eval and export use" in end(run, 30, 2.5)
+    assert "best " not in end(run, 10, 1.5)
+
+
+def test_the_end_passes_over_a_damaged_checkpoint(run: RunFolder) -> None:
+    record(run, 10).write_text("{}")
+    assert "best            2.000 after step 20: sample, eval and export use" in end(run, 30, 2.5)
+
+
+def test_the_end_knows_of_the_checkpoint_that_is_being_written(run: RunFolder) -> None:
+    assert "best " not in end(run, 40, 1.0)

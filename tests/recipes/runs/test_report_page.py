@@ -9,11 +9,13 @@ from pathlib import Path
 import drawn
 import pytest
 
+from recipes.data.sealed import write_sealed
 from recipes.runs import pictures
 from recipes.runs.folder import RunFolder
 from recipes.runs.history import History, read_history
 from recipes.runs.pictures import CURVE, REPORT, Pictures, write_pictures
 from recipes.runs.report_page import report
+from recipes.trainer.saved import RECORD
 
 ROWS = [
     {"step": step, "train_loss": 4.0 - step / 100, "grad_norm": 1.0, "tokens": 64 * step}
@@ -32,8 +34,10 @@ def run(tmp_path: Path, finished: Path) -> RunFolder:
         (folder.path / name).write_bytes((finished / name).read_bytes())
     for step in (20, 40, 60, 80, 100):
         folder.keep_sample(step, f"<b>text</b> of {step} & \x00")
-    for step in (60, 80, 100):
-        (folder.checkpoints / f"step_{step:06d}").mkdir(parents=True)
+    for step, loss in ((60, 3.0), (80, 3.2), (100, 3.4)):
+        place = folder.checkpoints / f"step_{step:06d}"
+        place.mkdir(parents=True)
+        write_sealed(place / RECORD, {"val_loss": loss})
     return folder
 
 
@@ -80,6 +84,13 @@ def test_checkpoints_are_listed_with_what_they_are_kept_for(run: RunFolder) -> N
     cells = read(run).texts["td"]
     assert "validation loss 3.0000; the best" in cells
     assert "validation loss 3.4000; the last" in cells
+
+
+def test_the_best_checkpoint_is_one_that_is_intact(run: RunFolder) -> None:
+    (run.checkpoints / "step_000060" / RECORD).write_text("{}")
+    cells = read(run).texts["td"]
+    assert "validation loss 3.2000; the best" in cells
+    assert "validation loss 3.0000; the best" not in cells
 
 
 def test_all_settings_and_the_environment_are_listed(run: RunFolder) -> None:
