@@ -36,8 +36,8 @@ def train_step(
             averaged by weight; each has its own dropout.
 
     Returns:
-        The state after the step; `train_loss`, `grad_norm` before clipping, `update_norm` of what
-        is added to the parameters, and the loss' metrics.
+        The state after the step; `train_loss`, `grad_norm` before clipping, `update_norm` of the
+        optimiser's update, also where it is not applied, and the loss' metrics.
 
     Raises:
         ValueError: A batch that `accumulate` does not divide, or a loss without a weight.
