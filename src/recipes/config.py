@@ -94,21 +94,21 @@ class GPTConfig:
             raise RecipeError(f"init_stddev={self.init_stddev} must be positive.", "Use 0.02.")
 
     @property
-    def wider(self) -> float:
-        """How many times wider the model is than that of `base_width`; 1 without."""
+    def width_multiplier(self) -> float:
+        """Ratio of `features` to `base_width`; 1 without."""
         return 1.0 if self.base_width is None else self.features / self.base_width
 
     @property
     def hidden_stddev(self) -> float:
         r"""Standard deviation of the initial matrices of layers; it falls as $1 / \sqrt{width}$."""
-        return self.init_stddev / math.sqrt(self.wider)
+        return self.init_stddev / math.sqrt(self.width_multiplier)
 
     @property
     def attention_scale(self) -> float | None:
         r"""Factor on scores: with a base width it falls as $1 / d$, and is $1 / \sqrt d$ there."""
         if self.base_width is None:
             return None
-        return math.sqrt(self.num_heads / self.base_width) / self.wider
+        return math.sqrt(self.num_heads / self.base_width) / self.width_multiplier
 
 
 @dataclass(frozen=True)

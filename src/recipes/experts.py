@@ -14,8 +14,17 @@ from recipes.trainer.step import Batch, LossFunction, Metrics, loss_and_metrics
 BALANCE, ROUTER_Z = 1e-2, 1e-3
 
 
-def with_experts(model: nn.Module, num_experts: int, top_k: int) -> Any:
+def with_experts(
+    model: nn.Module, num_experts: int, top_k: int, width_multiplier: float = 1.0
+) -> Any:
     """Put a mixture in the place of every MLP, whose experts are MLPs like it.
+
+    Args:
+        model: The model.
+        num_experts: Experts in each layer.
+        top_k: Number of experts that a token uses.
+        width_multiplier: Width of the model in that of its base (muP): routers start smaller by
+            this factor, and `build_optimizer` has them learn more slowly by it.
 
     Example:
         >>> from blocks import MLP, Stack
@@ -23,7 +32,8 @@ def with_experts(model: nn.Module, num_experts: int, top_k: int) -> Any:
         >>> mixture.router.num_experts, mixture.expert
         (4, MLP(hidden=8))
     """
-    router = SoftmaxRouter(num_experts=num_experts, top_k=top_k, kernel_init=Normal(stddev=0.02))
+    init = Normal(stddev=0.02 / width_multiplier)
+    router = SoftmaxRouter(num_experts=num_experts, top_k=top_k, kernel_init=init)
     return replace(model, MLP, lambda mlp: MixtureOfExperts(router=router, expert=mlp))
 
 

@@ -126,9 +126,9 @@ def build_gpt(config: GPTConfig) -> CausalLM:
         if config.tied_head
         else LMHead(vocab_size=config.vocab_size, use_bias=bias, kernel_init=embedding_init),
     )
-    model = override(model, LMHead, logit_scale=1.0 / config.wider)
+    model = override(model, LMHead, logit_scale=1.0 / config.width_multiplier)
     if config.num_experts is not None:
-        model = with_experts(model, config.num_experts, config.top_k)
+        model = with_experts(model, config.num_experts, config.top_k, config.width_multiplier)
     return model if config.dtype == "float32" else override(model, dtype=jnp.bfloat16)
 
 
@@ -158,7 +158,8 @@ def initial_state(
 ) -> TrainState:
     """Create parameters unless they are given, optimiser and key before the first step."""
     initial, training = jax.random.split(jax.random.key(recipe.seed))
-    tx = build_optimizer(recipe.optimizer, recipe.trainer.max_steps, recipe.model.wider)
+    steps, multiplier = recipe.trainer.max_steps, recipe.model.width_multiplier
+    tx = build_optimizer(recipe.optimizer, steps, multiplier)
     if recipe.lora is not None:
         tx = optax.multi_transform({"lora": tx, "base": optax.set_to_zero()}, label_lora)
 

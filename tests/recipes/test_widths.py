@@ -10,7 +10,16 @@ import numpy as np
 import optax
 import pytest
 
-from blocks import MLP, LMHead, MultiHeadAttention, Normal, TokenEmbedding, find, override
+from blocks import (
+    MLP,
+    LMHead,
+    MixtureOfExperts,
+    MultiHeadAttention,
+    Normal,
+    TokenEmbedding,
+    find,
+    override,
+)
 from recipes.config import GPTConfig, Recipe
 from recipes.data import load_corpus
 from recipes.errors import RecipeError
@@ -39,7 +48,7 @@ def batches(steps: int) -> dict[str, np.ndarray]:
 def trained(config: GPTConfig, rate: Any, steps: int) -> tuple[Any, Any, jax.Array]:
     """Parameters before and after some steps, and the losses."""
     model = build_gpt(config)
-    optimizer = build_optimizer(OPTIMIZER, steps, config.wider)
+    optimizer = build_optimizer(OPTIMIZER, steps, config.width_multiplier)
 
     def step(carry: Any, batch: Any) -> Any:
         params, state = carry
@@ -117,8 +126,8 @@ def test_matrices_of_layers_learn_more_slowly(name: Any) -> None:
     params = {"up": {"kernel": jnp.ones((4, 6))}, "embed": {"embedding": jnp.ones((5, 4))}}
     settings = replace(OPTIMIZER, name=name, warmup_steps=0)
 
-    def second(wider: float) -> Any:
-        optimizer = build_optimizer(settings, 9, wider)
+    def second(width_multiplier: float) -> Any:
+        optimizer = build_optimizer(settings, 9, width_multiplier)
         state, updates = optimizer.init(params), params
         for _ in range(2):  # SOAP's first step moves nothing
             updates, state = optimizer.update(params, state, params)
@@ -127,6 +136,27 @@ def test_matrices_of_layers_learn_more_slowly(name: Any) -> None:
     plain, slower = second(1.0), second(4.0)
     np.testing.assert_allclose(slower["up"]["kernel"], plain["up"]["kernel"] / 4, rtol=1e-6)
     np.testing.assert_array_equal(slower["embed"]["embedding"], plain["embed"]["embedding"])
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_router_starts_smaller_and_learns_more_slowly(name: Any) -> None:
+    """The matrix of outputs in table 3 of the paper, for Adam, which Muon leaves routers to."""
+    model = build_gpt(replace(SMALL, features=64, base_width=16, num_experts=4))
+    (mixture,) = find(model, MixtureOfExperts).values()
+    assert mixture.router.kernel_init == Normal(stddev=0.02 / 4)
+    shapes = jax.eval_shape(mixture.init, jax.random.key(0), jnp.ones((1, 2, 64)))["params"]
+    params = {"router": jax.tree.map(jnp.ones_like, shapes["router"])}
+
+    def first(width_multiplier: float) -> Any:
+        settings = replace(OPTIMIZER, name=name, warmup_steps=0)
+        optimizer = build_optimizer(settings, 9, width_multiplier)
+        return optimizer.update(params, optimizer.init(params), params)[0]
+
+    jax.tree.map(
+        lambda slower, plain: np.testing.assert_allclose(slower, plain / 4, rtol=1e-6),
+        first(4.0),
+        first(1.0),
+    )
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def without_scales(params: dict[str, Any], config: GPTConfig) -> dict[str, Any]:
     def scaled(path: str, leaf: Any) -> Any:
         if "/query/" in path:
             return leaf * ratio
-        return leaf / config.wider if path.startswith("norm/") else leaf
+        return leaf / config.width_multiplier if path.startswith("norm/") else leaf
 
     flat = dict[str, Any](flatten_dict(params, sep="/"))
     return unflatten_dict({path: scaled(path, leaf) for path, leaf in flat.items()}, sep="/")

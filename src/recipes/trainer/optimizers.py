@@ -1,5 +1,6 @@
 """Optimisers from settings."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +15,8 @@ from recipes.trainer.soap import scale_by_soap
 # Weights that multiply activations decay; biases and scales of norms do not. They are told apart
 # by name, not rank: a bias of attention heads is a matrix, and a scanned stack adds an axis.
 DECAYED = ("kernel", "embedding")
-
+# How the names of the matrices of routers end.
+ROUTER = "router.logits.kernel"
 
 # Before the final fall of a schedule that is stable; a fifth is enough, says the paper.
 STABLE_SHARE = 0.8
@@ -91,31 +93,40 @@ def _in_layers(params: Any) -> Any:
     return jax.tree.map(lambda _, axes: axes is not None, params, layer_matrices(params))
 
 
-def _divide_matrices(by: float) -> optax.GradientTransformation:
-    """Divide the updates of the matrices of layers."""
+def _routers(params: Any) -> Any:
+    """Return True for the matrices of routers, whose logits are sums over the width."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: jax.tree_util.keystr(path, simple=True, separator=".").endswith(ROUTER),
+        params,
+    )
+
+
+def _divide(by: float, *groups: Callable[[Any], Any]) -> optax.GradientTransformation:
+    """Divide the updates of the parameters for which one of the functions gives True."""
 
     def divide(updates: Any, params: Any) -> Any:
         del params
         return jax.tree.map(
-            lambda update, axes: update if axes is None else update / by,
+            lambda update, *chosen: update / by if any(chosen) else update,
             updates,
-            layer_matrices(updates),
+            *(group(updates) for group in groups),
         )
 
     return optax.stateless(divide)
 
 
 def build_optimizer(
-    settings: OptimizerSettings, max_steps: int, wider: float = 1.0
+    settings: OptimizerSettings, max_steps: int, width_multiplier: float = 1.0
 ) -> optax.GradientTransformation:
     """Build the optimiser that the settings name.
 
     Args:
         settings: The settings.
         max_steps: Length of the training, where the settings do not say when the decay ends.
-        wider: How many times wider the model is than that for which the rate was found. Matrices of
-            layers then learn more slowly by this factor, as muP has it; those that Muon trains need
-            not, as the size of its updates in each direction does not depend on the width.
+        width_multiplier: Width of the model in that for which the rate was found. Matrices of
+            layers and of routers then learn more slowly by this factor, as muP has it; those that
+            Muon trains need not, as the size of its updates in each direction does not depend on
+            the width.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
@@ -136,6 +147,9 @@ def build_optimizer(
             adam_learning_rate=rate,
             muon_weight_dimension_numbers=layer_matrices,
         )
+        if width_multiplier != 1.0:
+            # AdamW trains routers, without decay.
+            update = optax.chain(update, _divide(width_multiplier, _routers))
     else:
         adam = optax.scale_by_adam(b1=b1, b2=b2, eps=settings.epsilon)
         scale = {
@@ -152,9 +166,9 @@ def build_optimizer(
                 _in_layers,
             ),
         }[settings.name]()
-        if wider != 1.0:
+        if width_multiplier != 1.0:
             # Before weight decay, which the paper leaves as it is.
-            scale = optax.chain(scale, _divide_matrices(wider))
+            scale = optax.chain(scale, _divide(width_multiplier, _in_layers, _routers))
         update = optax.chain(
             scale, optax.add_decayed_weights(decay, decays), optax.scale_by_learning_rate(rate)
         )
