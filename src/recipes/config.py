@@ -118,8 +118,8 @@ class Recipe:
     Attributes:
         data: The text: a corpus, files (text, .jsonl, .parquet), a folder, a pattern, - for the
             standard input, or hf:NAME[:CONFIG[:SPLIT]].
-        weights: One for each name in `data`, to train on them in these proportions; if left out,
-            all tokens count alike.
+        weights: One for each name in `data`, to train on them in these proportions, rounded to a
+            hundredth of the smallest; if left out, all tokens count alike.
         validation: Text to validate on, as `data`; the last tenth of `data` if left out.
         documents: What a row of a batch holds: joined takes documents as one text, packed keeps
             those apart that share a row, padded gives each rows of its own.

@@ -117,7 +117,8 @@ def training_batches(
     more, up to a millisecond.
 
     Of a `Mixture` each text has epochs of its own, and the order of texts repeats itself: with
-    weights 3 and 1 every fourth window is of the second.
+    weights 3 and 1 every fourth window is of the second. Weights are rounded to a hundredth of the
+    smallest.
 
     Args:
         tokens: Ids, more than `context` of them; an array is one document.
@@ -146,11 +147,14 @@ def training_batches(
     counts = [last - first for first, last in parts]
     if min(counts) < 1:
         raise too_few(len(tokens), context + 1)
+    # Texts with equally many windows would otherwise be drawn in the same order. The seed of an
+    # epoch is one more than that of the epoch before, so neighbouring numbers would not do.
+    seeds = np.random.SeedSequence(seed).generate_state(len(parts)) if is_mixture else [seed]
     shuffled = [
-        grain.MapDataset.range(*part).shuffle(seed=seed).repeat(_ENDLESS // count)
-        for part, count in zip(parts, counts, strict=True)
+        grain.MapDataset.range(*part).shuffle(seed=int(own)).repeat(_ENDLESS // count)
+        for part, count, own in zip(parts, counts, seeds, strict=True)
     ]
-    mixed = grain.MapDataset.mix(shuffled, tokens.weights) if is_mixture else shuffled[0]
+    mixed = grain.MapDataset.mix(shuffled, _rounded(tokens.weights)) if is_mixture else shuffled[0]
     gather = functools.partial(windows.batch, weights=documents == "padded")
     batches = mixed.batch(batch_size, batch_fn=gather)
     stream = {"windows": sum(counts), "context": context, "batch_size": batch_size, "seed": seed}
@@ -192,6 +196,11 @@ def too_few(tokens: int, needed: int) -> RecipeError:
     return RecipeError(
         f"The text has {tokens} tokens and one window needs {needed}.", "Use a longer text."
     )
+
+
+def _rounded(weights: tuple[float, ...]) -> list[int]:
+    """Weights in hundredths of the smallest: Grain has no finer ones, and would truncate them."""
+    return [round(100 * weight / min(weights)) for weight in weights]
 
 
 def _is_count(value: object) -> bool:

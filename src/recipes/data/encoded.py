@@ -50,7 +50,7 @@ class Mixture(EncodedText):
 
     Attributes:
         parts: First token of each text, and the one after its last; other tokens are not used.
-        weights: Weight of each text.
+        weights: Weight of each text; batches round it to a hundredth of the smallest.
     """
 
     parts: tuple[tuple[int, int], ...]

@@ -38,6 +38,21 @@ def test_weights_need_not_be_integers(weights) -> None:
     assert (firsts < 40).mean() == pytest.approx(weights[0] / sum(weights), abs=1 / 700)
 
 
+def test_weights_are_rounded_to_a_hundredth_of_the_smallest() -> None:
+    tokens = Mixture(TOKENS.ids, TOKENS.starts, TOKENS.parts, (1.0, 1.15))
+    batch = next(training_batches(tokens, context=4, batch_size=215, seed=0))
+    assert (batch["inputs"][:, 0] < 40).sum() == 100
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_texts_of_equal_size_are_drawn_in_orders_of_their_own(epoch: int) -> None:
+    tokens = Mixture(np.arange(80), np.array([0, 40]), ((0, 40), (40, 80)), (1.0, 1.0))
+    stream = training_batches(tokens, context=4, batch_size=2 * 36, seed=5)
+    drawn = [batch["inputs"][:, 0] for batch in itertools.islice(stream, 2)]
+    other = drawn[0][drawn[0] >= 40] - 40
+    assert (drawn[epoch][drawn[epoch] < 40] != other).any()
+
+
 def test_every_text_has_epochs_of_its_own() -> None:
     firsts = np.concatenate([b["inputs"][:, 0] for b in itertools.islice(batches(), 48)])
     # Three quarters of 384 windows are eight epochs of 39 - 4 windows, and a part of the ninth.
