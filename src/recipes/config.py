@@ -26,8 +26,8 @@ class GPTConfig:
         dropout_rate: Dropout probability on embeddings, attention weights and sublayer outputs.
         embedding_dropout: Whether to drop embeddings too.
         activation: Activation of the MLP, which is four times as wide as the model.
-        num_experts: MLPs of a mixture in each layer, of which a router chooses some for each token;
-            one MLP for all tokens if left out.
+        num_experts: Experts in each layer, of which a router picks `top_k` for each token; a single
+            MLP if left out.
         top_k: Number of experts that a token uses.
         use_bias: Whether projections and norms have biases, and the head where it is not tied.
         use_qkv_bias: Whether the projections to queries, keys and values have biases too.
@@ -35,8 +35,8 @@ class GPTConfig:
         init_stddev: Standard deviation of the initial weights of attention and MLPs; embeddings
             start at GPT-2's 0.02.
         base_width: Width at which the learning rate and `init_stddev` were found, so that they suit
-            this model too (muP); heads are wider in a wider model, not more. They count as they are
-            if left out.
+            this model too (muP); heads are wider in a wider model, not more. If left out, both are
+            used unchanged.
         scaled_residual_init: Whether projections back to the residual stream start smaller with
             depth, so that the sum of all layers has the variance of one.
         dtype: Precision of the computation; parameters, norms, softmax and loss are float32.
@@ -128,9 +128,9 @@ class Recipe:
             or the path of a tokenizer.json.
         batch_size: Sequences of `model.context` tokens per step.
         seed: Seed of parameters, dropout, the order of batches and samples.
-        init_from: Folder of a published model to train further, with its own tokenizer; of
-            `model`, `context` counts alone then. A new model if left out.
-        lora: Rank of adapters that are trained in its place.
+        init_from: Published model to train further: a folder, or a name on the hub. It brings its
+            tokenizer and sizes; of `model`, only `context` applies. A new model if left out.
+        lora: Rank of LoRA adapters, trained instead of the model's own weights.
         model: The GPT.
         optimizer: How its parameters are updated.
         trainer: How long to train, and how often to evaluate.

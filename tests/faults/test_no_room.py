@@ -27,7 +27,7 @@ def check_refused(code: int, said: str) -> None:
     assert "Traceback" not in said
     cause, fix = said.splitlines()
     assert cause.startswith("error: ")
-    assert fix.startswith("fix:   Make room or mend the permissions")
+    assert fix.startswith("fix:   Free disk space or fix the permissions")
 
 
 @pytest.mark.slow

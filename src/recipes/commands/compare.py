@@ -50,7 +50,7 @@ class Compare:
             except OSError as error:
                 raise RecipeError(
                     f"{str(self.out)!r} cannot be written: {error.strerror}.",
-                    "Make room or mend the permissions, or give --out another path.",
+                    "Free disk space or fix the permissions, or give --out another path.",
                 ) from error
             print(f"\n{self.out} is written.")
         return 0

@@ -10,8 +10,8 @@ OF_THE_MACHINE = {
     *(errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE, errno.ENOLCK),
 }
 LESS_MEMORY = (
-    "Lower --batch-size, --model.context or --model.features, or raise --trainer.accumulate; "
-    "`size` says what a model takes."
+    "Raise --trainer.accumulate, add --model.remat full, or lower --batch-size, --model.context or "
+    "--model.features; `plan` says what a step takes."
 )
 
 
@@ -23,12 +23,12 @@ def explained(error: Exception) -> RecipeError | None:
         what = "A file" if error.filename is None else repr(str(error.filename))
         return RecipeError(
             f"{what} cannot be read or written: {error.strerror}.",
-            "Make room or mend the permissions, then repeat the command.",
+            "Free disk space or fix the permissions, then repeat the command.",
         )
     if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
         return RecipeError(
             f"There is no room for temporary files: {error.strerror}.",
-            "Make room or mend the permissions, or point TMPDIR to another folder.",
+            "Free disk space or fix the permissions, or point TMPDIR to another folder.",
         )
     if isinstance(error, MemoryError):
         return RecipeError("There is not enough memory.", LESS_MEMORY)
@@ -42,5 +42,5 @@ def explained(error: Exception) -> RecipeError | None:
 def unwritable(error: OSError) -> RecipeError:
     """The cause and the fix of a standard output that cannot be written."""
     return RecipeError(
-        f"The output cannot be written: {error.strerror}.", "Make room, or send it elsewhere."
+        f"The output cannot be written: {error.strerror}.", "Free disk space, or send it elsewhere."
     )

@@ -84,7 +84,9 @@ def known_vocabulary(recipe: Recipe) -> GPTConfig:
     """The model of a recipe, with the vocabulary of its text where it names none."""
     if recipe.model.vocab_size is not None:
         return recipe.model
-    tokenizer = build_tokenizer(recipe.tokenizer, load_corpus(*recipe.data))
+    tokenizer = build_tokenizer(
+        recipe.tokenizer, load_corpus(*recipe.data, text_column=recipe.text_column)
+    )
     return replace(recipe.model, vocab_size=tokenizer.vocab_size)
 
 

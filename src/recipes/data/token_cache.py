@@ -70,7 +70,7 @@ def encoded(
     except OSError as error:
         raise RecipeError(
             f"The encoded text cannot be kept in {str(folder)!r}: {error.strerror}.",
-            "Make room or mend the permissions there, or point XDG_CACHE_HOME elsewhere.",
+            "Free disk space or fix the permissions there, or point XDG_CACHE_HOME elsewhere.",
         ) from error
     return _mapped(folder)
 

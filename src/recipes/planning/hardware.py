@@ -81,7 +81,8 @@ def hardware(name: str) -> Hardware:
         RecipeError: An unknown name; those that are known are listed.
     """
     if name not in HARDWARE:
+        *most, last = HARDWARE
         raise RecipeError(
-            f"There are no figures for the hardware {name!r}.", f"Known are {', '.join(HARDWARE)}."
+            f"There are no figures for the hardware {name!r}.", f"Use {', '.join(most)} or {last}."
         )
     return HARDWARE[name]

@@ -262,5 +262,5 @@ def _check_contents(path: Path, resume: bool) -> None:
 def _cannot_write(path: Path, error: OSError) -> RecipeError:
     return RecipeError(
         f"The run folder {str(path)!r} cannot be written: {error.strerror}.",
-        "Make room or mend the permissions, or give --run-dir another folder.",
+        "Free disk space or fix the permissions, or give --run-dir another folder.",
     )

@@ -149,7 +149,7 @@ class Checkpoints:
             reason = str(error).partition("\n")[0].partition(" [")[0]
             raise RecipeError(
                 f"The checkpoint of step {step} could not be written: {reason}.",
-                "Make room or mend the permissions, then use --resume auto.",
+                "Free disk space or fix the permissions, then use --resume auto.",
             ) from error
         return self._path(step)
 

@@ -184,5 +184,5 @@ def _aside(path: Path) -> Path:
 def _refused(path: Path, error: OSError) -> RecipeError:
     return RecipeError(
         f"{str(path)!r} cannot be written: {error.strerror}.",
-        "Make room or mend the permissions, then resume the run.",
+        "Free disk space or fix the permissions, then resume the run.",
     )

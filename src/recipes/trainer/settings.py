@@ -24,13 +24,13 @@ class TrainerSettings:
             on to the last step if left out.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.
         skip_spikes: Whether a step whose loss rises far above those before changes nothing; it is
-            said in any case.
+            reported either way.
         mesh: Devices along each axis, such as data=2,fsdp=4,tensor=2; one device if left out.
         debug_checks: Whether compiled steps check values too, such as token ids, which takes time.
         tracker: Where rows go besides metrics.jsonl: tensorboard, wandb or trackio.
 
     Raises:
-        RecipeError: A number that cannot be.
+        RecipeError: A number out of range.
     """
 
     max_steps: int = 2000
@@ -82,7 +82,7 @@ class OptimizerSettings:
         clip_norm: Norm that the gradient is scaled down to; None leaves it.
 
     Raises:
-        RecipeError: A number that cannot be.
+        RecipeError: A number out of range.
     """
 
     name: Literal["adamw", "lion", "adafactor", "muon", "soap"] = "adamw"

@@ -55,3 +55,12 @@ def test_presets_say_what_tells_them_apart(capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert "dropout 0.2, relu, biases, separate head; learning rate 0.0003 after 0" in printed
     assert "dropout 0.2, gelu, no biases, tied head; learning rate 0.001 to 0.0001" in printed
+
+
+def test_the_vocabulary_is_that_of_the_text_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "x.jsonl"
+    text.write_text('{"body": "abc"}\n', encoding="utf-8")
+    assert main(["size", "quick", "--data", str(text), "--text-column", "body"]) == 0
+    assert "vocabulary 3\n" in capsys.readouterr().out

@@ -105,7 +105,7 @@ def test_a_mesh_past_the_batch_splits_heads() -> None:
 
 
 def test_unknown_hardware_is_answered_with_what_is_known() -> None:
-    with pytest.raises(RecipeError, match=r"'v100'\. Known are a100, h100, h200, tpu-v5p, cpu\."):
+    with pytest.raises(RecipeError, match=r"'v100'\. Use a100, h100, h200, tpu-v5p or cpu\."):
         hardware("v100")
     assert all(device.flops.keys() == {"float32", "bfloat16"} for device in HARDWARE.values())
 
