@@ -6,12 +6,13 @@ import contextlib
 import os
 from pathlib import Path
 
-from recipes.config import Recipe
+from recipes.config import GPTConfig, Recipe
 from recipes.errors import RecipeError
 
-# Copies of the parameters in float32: weights, gradients, and what the optimiser keeps; the bases
-# of soap, which depend on shapes, are not counted.
+# Copies of the parameters in float32: weights, gradients, and what the optimiser keeps.
 COPIES = {"adamw": 4, "lion": 3, "muon": 3, "adafactor": 2, "soap": 4}
+# Length of the longest axis for which SOAP keeps a basis.
+SOAP_LONGEST = 10_000
 FLOAT32, INT32 = 4, 4
 # A layer's share of the traced and compiled program, where each layer has its own.
 PROGRAM = 2**20
@@ -50,7 +51,18 @@ def least_bytes(recipe: Recipe) -> int:
     if recipe.init_from is not None:  # its own sizes count
         return batch
     copies = FLOAT32 * COPIES[recipe.optimizer.name] * parameters
+    if recipe.optimizer.name == "soap":
+        copies += FLOAT32 * _soap_squares(model)
     return copies + batch + PROGRAM * model.num_layers
+
+
+def _soap_squares(model: GPTConfig) -> int:
+    """Numbers in the preconditioners of SOAP and their bases: both, of each axis that has them."""
+    narrow, wide = (
+        2 * size**2 if size <= SOAP_LONGEST else 0 for size in (model.features, 4 * model.features)
+    )
+    # Four matrices of attention, features x features; two of each MLP, one way and the other.
+    return model.num_layers * (8 * narrow + (model.num_experts or 1) * 2 * (narrow + wide))
 
 
 def memory_limit() -> int | None:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from blocks import summary
 from recipes.config import GPTConfig
 from recipes.nanogpt import build_gpt
+from recipes.trainer.optimizers import build_optimizer
+from recipes.trainer.settings import OptimizerSettings
 
 # Category of a parameter, by the first of these words in its part's path.
 PARTS = {
@@ -34,6 +36,7 @@ class Size:
             \mathrm{context}$ for scores and their products with values, masked ones included.
         cache_bytes: The cache of one sequence of full context: keys and values in the
             precision of the model, and coordinates of their tokens.
+        optimizer_bytes: The arrays of the optimiser's state, such as moments and bases.
 
     References:
         Kaplan et al., Scaling Laws for Neural Language Models, 2020, arXiv:2001.08361, table 1.
@@ -43,6 +46,7 @@ class Size:
     parameters: dict[str, int]
     forward_flops: int
     cache_bytes: int
+    optimizer_bytes: int
 
     @property
     def total(self) -> int:
@@ -56,8 +60,8 @@ class Size:
 
     @property
     def training_bytes(self) -> int:
-        """Bytes of parameters, gradients and AdamW's two moments, without activations."""
-        return 4 * self.weight_bytes
+        """Bytes of parameters, gradients and the optimiser's state, without activations."""
+        return 2 * self.weight_bytes + self.optimizer_bytes
 
     @property
     def training_flops(self) -> int:
@@ -65,14 +69,22 @@ class Size:
         return 3 * self.forward_flops
 
 
-def size_of(config: GPTConfig) -> Size:
+def size_of(config: GPTConfig, optimizer: OptimizerSettings | None = None) -> Size:
     """Compute the size of a model from its shapes; nothing is allocated.
+
+    Args:
+        config: The model.
+        optimizer: The optimiser; AdamW if left out.
 
     Example:
         >>> size_of(GPTConfig(vocab_size=50257, use_bias=True, use_qkv_bias=True)).total
         124439808
     """
-    costs = summary(build_gpt(config), jax.ShapeDtypeStruct((1, config.context), jnp.int32))
+    model, tokens = build_gpt(config), jax.ShapeDtypeStruct((1, config.context), jnp.int32)
+    costs = summary(model, tokens)
+    params = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), tokens)["params"]
+    init = build_optimizer(optimizer or OptimizerSettings(), max_steps=1).init
+    arrays = [leaf for leaf in jax.tree.leaves(jax.eval_shape(init, params)) if leaf.ndim]
     parameters = dict.fromkeys(PARTS.values(), 0)
     for part in costs:
         kind = next((kind for word, kind in PARTS.items() if word in part.path), None)
@@ -82,4 +94,5 @@ def size_of(config: GPTConfig) -> Size:
         parameters={part: count for part, count in parameters.items() if count},
         forward_flops=round(costs[""].flops),
         cache_bytes=costs[""].cache_bytes * config.context,
+        optimizer_bytes=sum(leaf.size * leaf.dtype.itemsize for leaf in arrays),
     )

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
-from recipes.config import GPTConfig
+from recipes.config import GPTConfig, Recipe
+from recipes.memory import least_bytes
 from recipes.presets import PRESETS
 from recipes.size import size_of
+from recipes.trainer.settings import OptimizerSettings
 
 GPT2 = size_of(PRESETS["gpt2-124m"].model)
 
@@ -37,6 +41,26 @@ def test_work_agrees_with_the_estimate_of_palm(tied_head: bool) -> None:
         used -= size.parameters["embedding"]
     estimate = 6 * used + 12 * 12 * 768 * 1024
     assert size.training_flops == pytest.approx(estimate, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("features", "experts", "squares"),
+    [
+        # Attention: four matrices with two axes; MLPs: one axis in each of two, and one 4 as long.
+        (64, 3, 4 * 2 + 3 * 2 * (1 + 16)),
+        (2560, None, 4 * 2 + 2),  # 10,240 is too long for a basis
+    ],
+)
+def test_soap_keeps_preconditioners_and_bases(
+    features: int, experts: int | None, squares: int
+) -> None:
+    sizes = {"features": features, "num_layers": 1, "num_heads": 4}
+    model = GPTConfig(vocab_size=65, num_experts=experts, **sizes)
+    soap = OptimizerSettings(name="soap")
+    more = 2 * squares * features**2 * 4
+    assert size_of(model, soap).training_bytes == size_of(model).training_bytes + more
+    adamw = Recipe(model=model)
+    assert least_bytes(replace(adamw, optimizer=soap)) == least_bytes(adamw) + more
 
 
 def test_memory_of_gpt2() -> None:

@@ -37,7 +37,7 @@ class Size(Recipe):
 
         from recipes.size import size_of
 
-        size = size_of(model)
+        size = size_of(model, self.optimizer)
         print(
             f"{self.preset}: {model.num_layers} layers, {model.num_heads} heads, "
             f"{model.features} features, context {model.context}, vocabulary {model.vocab_size}\n"
