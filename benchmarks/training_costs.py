@@ -19,7 +19,7 @@ import numpy as np
 
 from recipes import nanogpt
 from recipes.config import Recipe
-from recipes.data import load_corpus
+from recipes.data import build_tokenizer, load_corpus
 from recipes.data.batches import training_batches
 from recipes.presets import preset
 from recipes.runs.folder import claimed
@@ -109,7 +109,7 @@ def shares_of_a_run(recipe: Recipe) -> dict[str, float]:
 def main() -> None:
     recipe = dataclasses.replace(preset(PRESET), data=tuple(sys.argv[1:]) or ("manual",))
     text = load_corpus(*recipe.data).text
-    tokenizer = nanogpt.build_tokenizer(recipe.tokenizer, text)
+    tokenizer = build_tokenizer(recipe.tokenizer, text)
     sizes = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
     recipe = dataclasses.replace(recipe, model=sizes)
     tokens = np.asarray(tokenizer.encode(text))
