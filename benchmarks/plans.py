@@ -42,7 +42,7 @@ LLAMA_70B = CausalLM(
             norm=RMSNorm(),
         ),
         depth=80,
-        remat="full",
+        remat=True,
     ),
     norm=RMSNorm(),
     head=LMHead(vocab_size=32_000, use_bias=False),
