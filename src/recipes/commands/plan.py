@@ -69,8 +69,14 @@ class Plan(Recipe):
             print(f"{'all layers compiled':<{WIDE}}{in_units(whole):>12}")
         print(f"{'cache':<{WIDE}}{in_units(found.cache):>12}   per sequence, to sample\n")
         _print_time(found, device, recipe)
-        smallest = planning.smallest_mesh(recipe, model, device, len(jax.devices()))
-        named = f"{smallest.shape} with {in_units(smallest.total)}" if smallest else "none"
+        devices = len(jax.devices())
+        smallest = planning.smallest_mesh(recipe, model, device, devices)
+        named = (
+            f"{smallest.shape} with {in_units(smallest.total)}"
+            if smallest
+            else f"none of up to {devices} devices; add --model.remat full, raise --accumulate or "
+            "lower --model.context"
+        )
         print(f"\n{'smallest mesh that fits':<{WIDE}}{named:>12}")
         return 0
 

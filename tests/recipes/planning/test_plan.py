@@ -122,6 +122,17 @@ def test_the_command_says_what_bounds_a_step(capsys: pytest.CaptureFixture[str])
     assert f"cache{2 * 256 * (2 * 384 * 4 + 13) / 2**20:>31.1f} MiB" in printed
 
 
+def test_a_model_that_fits_no_mesh_is_answered_with_what_saves_memory(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = planning.Plan(MeshShape(), 1e12, 1e12, 1e12, 1e9, 1e12, 1e12, {})
+    monkeypatch.setattr(planning, "plan", lambda *_: large)
+    monkeypatch.setattr(planning, "smallest_mesh", lambda *_: None)
+    assert main(["plan", "quick"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("add --model.remat full, raise --accumulate or lower --model.context")
+
+
 COMPILED = """
 import jax
 jax.config.update("jax_num_cpu_devices", 8)
