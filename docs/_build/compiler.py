@@ -63,13 +63,15 @@ def quick_traces() -> None:
 def share_context() -> None:
     """Have all programs of a thread written in one context of MLIR.
 
-    JAX makes one for each program, which takes a third as long as to compile a small one. A JAX
-    that makes them elsewhere does without.
+    JAX makes one for each program, which takes a third as long as to compile a small one. While a
+    program is written, those that it needs at once have contexts of their own, or they would become
+    parts of it. A JAX that makes contexts elsewhere does without.
     """
     mlir: Any = importlib.import_module("jax._src.interpreters.mlir")
     with contextlib.suppress(AttributeError):
-        make = functools.cache(lambda thread, make=mlir.make_ir_context: make())
-        mlir.make_ir_context = lambda: make(threading.get_ident())
+        new, now = mlir.make_ir_context, mlir.ir.Context
+        kept = functools.cache(lambda thread: new())
+        mlir.make_ir_context = lambda: new() if now.current else kept(threading.get_ident())
 
 
 def forget_programs_if_many() -> None:
