@@ -42,7 +42,6 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
-    checked,
     gelu,
     override,
 )
@@ -51,7 +50,7 @@ from recipes.config import GPTConfig, Recipe
 from recipes.data import Corpus, Tokenizer
 from recipes.data.batches import evaluation_batches, training_batches
 from recipes.data.splits import split_corpus
-from recipes.experts import balance, with_experts
+from recipes.experts import with_experts
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
 from recipes.remat import REMAT
@@ -61,13 +60,13 @@ from recipes.runs.record import record, settled
 from recipes.runs.report import closing, opening
 from recipes.runs.session import Session, restore
 from recipes.runs.starting import check_rows, start_from, tokenizer_for
+from recipes.runs.steps import trainer_options
 from recipes.trainer.evaluation import evaluate
 from recipes.trainer.loop import Trainer
 from recipes.trainer.optimizers import build_optimizer
 from recipes.trainer.sharding import create_on, make_mesh
-from recipes.trainer.spikes import SpikeStep, no_losses
+from recipes.trainer.spikes import no_losses
 from recipes.trainer.state import TrainState
-from recipes.trainer.step import train_step
 
 # Of an evaluation in training, which takes as long as a third as many steps; `eval` reads it all.
 EVALUATION_BATCHES = 32
@@ -204,8 +203,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     record(recipe, folder, tokenizer, corpus, step=saved.step)
     counted = {name: saved.record[name] for name in ("tokens", "seconds")}
     options = {"hooks": run_hooks(recipe, model, **counted), "settings": recipe.trainer, **counted}
-    step, loss = SpikeStep(train_step, skip=recipe.trainer.skip_spikes), balance(next_token_loss)
-    trainer = Trainer(saved.state, loss=loss, step=step, checks=checked, **options)
+    trainer = Trainer(saved.state, **trainer_options(recipe, next_token_loss), **options)
 
     # Steps become rows of metrics; at intervals the model is evaluated, and a sample is drawn.
     with Session(recipe, folder, trainer, saved) as session:

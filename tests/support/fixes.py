@@ -218,7 +218,7 @@ NOT_BY_A_COMMAND = """
 config.json is damaged or of|The model and its batch need|{} has no tokenizer.json|The output
 There is no room for temporary|There is not enough memory|The corpus {} of Python
 The model's head|{} holds a {}, and|model.context={} is more|{} holds a published
-This machine has a GPU|The device {}|There is nothing to resume|Nothing was written
+This machine has a GPU|The device {}|There is nothing to resume
 A resumed training|--trainer.tracker {} needs|The checkpoint of step {} has format
 The checkpoint of step {} is of another|Batches were expected|The batches end|Line {} of
 --coordinator {} finds no|The processes did not all|The coordinator at|every({}) must

@@ -52,12 +52,16 @@ class Doctor:
 
         def write() -> str:
             folder = tempfile.TemporaryDirectory(prefix=".doctor-", dir=place)
-            trials.append(health.Trial(Path(stack.enter_context(folder))))
-            return trials[0].write()
+            trial = health.Trial(Path(stack.enter_context(folder)))
+            written = trial.write()
+            trials.append(trial)
+            return written
 
         def resume() -> str:
             if not trials:
-                raise RecipeError("There is nothing to resume from.", "Mend what is said above.")
+                raise RecipeError(
+                    "There is nothing to resume from.", "Resolve the failed write above."
+                )
             return trials[0].resume()
 
         yield "write", write

@@ -28,9 +28,10 @@ class Size(Recipe):
         """Count, and print a table."""
         if self.init_from is not None:
             from recipes.runs.published import summary_of
+            from recipes.weights.hub import folder_of
 
             given = Path(self.preset)
-            folder = given if RunFolder(given).exists else Path(self.init_from)
+            folder = given if RunFolder(given).exists else folder_of(self.init_from)
             print(summary_of(folder, self.lora))
             return 0
         model = known_vocabulary(self)

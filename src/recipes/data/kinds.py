@@ -41,7 +41,7 @@ def build_tokenizer(kind: str, text: str | Corpus) -> Tokenizer:
 
 
 def check_kind(kind: str) -> None:
-    """Refuse what is no kind of tokenizer, before a large text is read.
+    """Refuse what is not a kind of tokenizer, before a large text is read.
 
     Raises:
         RecipeError: An unknown kind, a vocabulary too small for all bytes, or a missing file.

@@ -80,4 +80,4 @@ def _damaged(path: Path, reason: str) -> RecipeError:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -61,7 +61,7 @@ class HubText:
 
 
 def find_texts(name: str, column: str) -> list[FileText | HubText]:
-    """Find the texts that a name stands for; none if it is no name of a file or of the hub.
+    """Find the texts that a name stands for; none if it is not a file or of the hub.
 
     Args:
         name: A path (`~` is the home folder), a folder, a pattern, or a data set of the hub.

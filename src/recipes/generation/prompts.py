@@ -94,7 +94,7 @@ def check_count(**counts: Any) -> None:
 
 
 def check_key(key: Any) -> None:
-    """Refuse what is no random key.
+    """Refuse what is not one random key.
 
     Raises:
         RecipeError: Says how to make one.

@@ -24,12 +24,15 @@ _GROUPS = re.compile(
 )
 _AXIS = re.compile(r"'(\w+)'=(\d+)")
 _NAMED = re.compile(r"'(\w+)'(?::\(\d+\)(\d+))?")  # the whole axis, or so much of it
-_CALLED = re.compile(r"(body|calls|to_apply|branch_computations)=\{?((?:%?[\w.-]+(?:, )?)+)")
+_BRANCHES = ("branch_computations", "true_computation", "false_computation")
+_CALLED = re.compile(rf"(body|calls|to_apply|{'|'.join(_BRANCHES)})=(?:\{{([^}}]*)\}}|(%?[\w.-]+))")
 _TIMES = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 def bytes_sent(text: str) -> dict[str, float]:
-    """Count what each device sends, by collective; those of a loop as often as it runs.
+    """Count what each device sends, by collective.
+
+    Collectives of a loop count as often as it runs, those of branches in the one that sends most.
 
     Args:
         text: A compiled program, as `compiled.as_text()` gives it.
@@ -52,11 +55,16 @@ def bytes_sent(text: str) -> dict[str, float]:
         for line in bodies[name]:
             if found := _COLLECTIVE.search(line):
                 total[found[2]] += _bytes(found[1]) * SENT[found[2]](_group(line))  # pyright: ignore
-            for kind, called in _CALLED.findall(line):
+            branches = []
+            for kind, listed, single in _CALLED.findall(line):
                 times = _TIMES.search(line) if kind == "body" else None
-                for inner in called.replace("%", "").split(", "):
+                for inner in (listed or single).replace("%", "").split(", "):
+                    if kind in _BRANCHES:
+                        branches.append(sent(inner))
+                        continue
                     for collective, count in sent(inner).items():
                         total[collective] += count * (int(times[1]) if times else 1)
+            total.update(max(branches, key=lambda branch: sum(branch.values()), default={}))
         return total
 
     return {collective: float(count) for collective, count in sent(entry).items() if count}

@@ -15,10 +15,10 @@ from blocks import Stack, find, override
 from recipes.config import Recipe
 from recipes.nanogpt import initial_state, next_token_loss
 from recipes.planning.collectives import bytes_sent
+from recipes.runs.steps import trainer_options
 from recipes.trainer.mesh import MeshShape
 from recipes.trainer.placement import batch_spec, split_loss
 from recipes.trainer.sharding import make_mesh, state_shardings
-from recipes.trainer.step import train_step
 
 # Layers are alike: what one more takes is known from stacks of so many repeats of their pattern.
 FEW, MORE = 2, 3
@@ -87,8 +87,9 @@ def compiled(recipe: Recipe, model: nn.Module, shape: MeshShape) -> Needs:
         jax.ShapeDtypeStruct((recipe.batch_size, recipe.model.context), jnp.int32),
         NamedSharding(mesh, batch_spec((recipe.batch_size, recipe.model.context), mesh)),
     )
-    loss = split_loss(next_token_loss, mesh)
-    step = partial(train_step, loss=loss, accumulate=recipe.trainer.accumulate)
+    options = trainer_options(recipe, next_token_loss)
+    loss = split_loss(options["loss"], mesh)
+    step = partial(options["step"], loss=loss, accumulate=recipe.trainer.accumulate)
     whole = NamedSharding(mesh, PartitionSpec())
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, whole))
     lowered = jitted.lower(

@@ -31,7 +31,7 @@ def peak_flops(dtype: str) -> float | None:
     """Operations per second of one device in matrix products, by its data sheet or as measured.
 
     A CPU multiplies two matrices a few times; the fastest counts, and the devices that it simulates
-    share it. None for other devices, and where no clock tells the time.
+    share it. None for other devices, and where the clock does not advance.
 
     Args:
         dtype: `float32` or `bfloat16`.

@@ -13,11 +13,14 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AbstractMesh, AxisType
 
-from blocks import Stack, find, summary
+from blocks import Stack, find, override, summary
+from blocks.core.parameters import parameter_shapes
+from blocks.introspection.work import work_of
 from recipes.config import Recipe
-from recipes.nanogpt import initial_state
+from recipes.nanogpt import initial_state, next_token_loss
 from recipes.planning.compiled import needs
 from recipes.planning.hardware import Hardware
+from recipes.runs.steps import trainer_options
 from recipes.trainer.mesh import MeshShape
 from recipes.trainer.sharding import state_shardings
 from recipes.trainer.state import TrainState
@@ -84,13 +87,30 @@ def plan(recipe: Recipe, model: nn.Module, shape: MeshShape) -> Plan:
     return Plan(shape, parameters, optimizer, found.memory, cache, each, traffic, found.sent)
 
 
+@lru_cache(maxsize=1)  # for many meshes
 def work(recipe: Recipe, model: nn.Module) -> tuple[float, float]:
     """Operations of one step on all devices, and bytes of the cache of one whole sequence."""
     context = recipe.model.context
     costs = summary(model, jax.ShapeDtypeStruct((1, context), jnp.int32))[""]
-    # A backward pass is twice a forward pass; what is not kept is computed once more.
-    passes = 4 if any(stack.remat for stack in find(model, Stack).values()) else 3
-    return passes * costs.flops * recipe.batch_size * context, costs.cache_bytes * context
+    scanned = override(model, Stack, scan=True) if find(model, Stack) else model
+    try:  # a loop is traced in the time of one layer
+        flops = gradient_work(recipe, scanned)
+    except (TypeError, ValueError):  # layers that cannot be scanned
+        flops = gradient_work(recipe, model)
+    return flops * recipe.batch_size, costs.cache_bytes * context
+
+
+def gradient_work(recipe: Recipe, model: nn.Module) -> float:
+    """Operations of the loss of one sequence and its gradient, with what `remat` computes again."""
+    loss = trainer_options(recipe, next_token_loss)["loss"]
+    tokens = jax.ShapeDtypeStruct((1, recipe.model.context), jnp.int32)
+
+    def gradient(params: Any, tokens: jax.Array) -> Any:
+        batch = {"inputs": tokens, "targets": tokens}
+        return jax.grad(lambda params: loss(model.apply, params, batch, None)[0])(params)
+
+    work, _ = work_of(gradient, parameter_shapes(model, tokens), tokens)
+    return float(sum(work.values()))
 
 
 def state_bytes(recipe: Recipe, model: nn.Module, shape: MeshShape) -> tuple[float, float]:
@@ -110,7 +130,10 @@ def state_bytes(recipe: Recipe, model: nn.Module, shape: MeshShape) -> tuple[flo
 def smallest_mesh(
     recipe: Recipe, model: nn.Module, hardware: Hardware, devices: int
 ) -> Plan | None:
-    """The plan of the fewest devices on which a step fits; None if it needs more than `devices`."""
+    """The plan of the fewest devices on which a step fits; None if it needs more than `devices`.
+
+    Meshes of `fsdp` and `tensor` are tried; one of `sequence` or `expert` may have fewer devices.
+    """
     for shape in shapes(recipe, devices):
         if sum(state_bytes(recipe, model, shape)) > hardware.memory:
             continue  # seen without a compiler

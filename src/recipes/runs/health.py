@@ -47,7 +47,7 @@ def devices() -> str:
         )
     for device in jax.local_devices():
         if int(jax.device_put(np.int32(1), device) + 1) != 2:
-            raise RecipeError(f"The device {device} adds 1 and 1 to something else.", "Replace it.")
+            raise RecipeError(f"The device {device} does not compute 1 + 1 = 2.", "Replace it.")
     kinds = dict.fromkeys(device.device_kind for device in found)
     return f"{len(found)} x {', '.join(kinds)}"
 
@@ -61,7 +61,6 @@ class Trial:
 
     def __init__(self, folder: Path):
         self._checkpoints = Checkpoints(folder)
-        self._state: TrainState | None = None
         self._end: dict[str, str] = {}
 
     def write(self) -> str:
@@ -83,13 +82,11 @@ class Trial:
         return f"a checkpoint of {size / 1024:.0f} KiB in {seconds:.1f} s, read back the same"
 
     def resume(self) -> str:
-        """Train from the checkpoint on, and compare with the training that went on.
+        """Train from what `write` has written, and compare with the training that went on.
 
         Raises:
-            RecipeError: Nothing was written, or the two differ.
+            RecipeError: The two differ.
         """
-        if not self._end:
-            raise RecipeError("Nothing was written to resume from.", "Mend what is said above.")
         template, batches = _start()
         saved = self._checkpoints.restore(template)
         batches.set_state(saved.record["position"])

@@ -17,6 +17,7 @@ from recipes.nanogpt import build_gpt, initial_state, next_token_loss
 from recipes.runs.folder import RunFolder
 from recipes.runs.record import settled
 from recipes.runs.starting import start_from, tokenizer_for
+from recipes.runs.steps import trainer_options
 from recipes.trainer.loop import Trainer
 from recipes.trainer.sharding import make_mesh
 
@@ -43,7 +44,7 @@ def trace_steps(
     Args:
         recipe: The settings; parameters are new, or those of `init_from`.
         corpus: The text.
-        folder: A run whose tokenizer is read, or a folder that is none.
+        folder: A run whose tokenizer is read, or a folder that is not a run.
         steps: Number of steps.
         out: Folder that the trace is written to.
 
@@ -66,7 +67,7 @@ def trace_steps(
     params, mesh = start.params if start else None, make_mesh(recipe.trainer.mesh)
     settings = replace(recipe.trainer, max_steps=2 * steps, log_every=steps)
     state = initial_state(recipe, model, params, mesh)
-    trainer = Trainer(state, loss=next_token_loss, settings=settings)
+    trainer = Trainer(state, settings=settings, **trainer_options(recipe, next_token_loss))
     rows = trainer.train(batches)
     before = next(rows)
     out.mkdir(parents=True, exist_ok=True)

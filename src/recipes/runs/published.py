@@ -28,6 +28,7 @@ from recipes.runs.starting import kept_model, with_adapters
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.reading import read_while_saved
 from recipes.weights.folder import CONFIG, read_json
+from recipes.weights.hub import folder_of
 from recipes.weights.load import model_of
 from recipes.weights.save import save
 from recipes.weights.tokenizer import PublishedTokenizer
@@ -101,7 +102,8 @@ def model_value(recipe: Recipe, folder: Path | None = None) -> nn.Module:
         return build_gpt(recipe.model)
     if folder is not None and RunFolder(folder).model.exists():
         return kept_model(recipe, RunFolder(folder))
-    return with_adapters(model_of(read_json(Path(recipe.init_from) / CONFIG))[0], recipe.lora)
+    fields = read_json(folder_of(recipe.init_from) / CONFIG)
+    return with_adapters(model_of(fields)[0], recipe.lora)
 
 
 def summary_of(folder: str | Path, lora: int | None = None) -> Summary:

@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +14,18 @@ from our_rows import write_folder
 from reference_rows import all_rows
 
 from recipes.commands import main
-from recipes.config import GPTConfig
+from recipes.config import GPTConfig, Recipe
 from recipes.data import ByteTokenizer, CharTokenizer
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt
-from recipes.runs.published import export, gpt2_config, load_run, published_tokenizer, with_biases
+from recipes.runs.published import (
+    export,
+    gpt2_config,
+    load_run,
+    model_value,
+    published_tokenizer,
+    with_biases,
+)
 from recipes.weights import load, save
 
 TINY = ["--model.num-layers", "1", "--model.num-heads", "2", "--model.features", "16",
@@ -169,10 +177,26 @@ def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
     assert np.abs(changed - before.model.apply({"params": before.params}, ids)).max() > 1e-3
 
 
-def test_a_run_starts_from_a_name_on_the_hub(run, published, tmp_path, monkeypatch):
+@pytest.fixture
+def hub(published, monkeypatch):
+    """A hub that has the published model, as `owner/gpt2`."""
     hub = types.ModuleType("huggingface_hub")
     hub.snapshot_download = lambda name, **options: {"owner/gpt2": str(published)}[name]
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_model_on_the_hub_is_counted_and_planned_as_in_a_folder(published, capsys):
+    assert main(["size", str(published)]) == 0
+    of_folder = capsys.readouterr().out
+    assert main(["size", "quick", "--init-from", "owner/gpt2"]) == 0
+    assert capsys.readouterr().out == of_folder
+    recipe = Recipe(init_from="owner/gpt2")
+    assert model_value(recipe) == model_value(replace(recipe, init_from=str(published)))
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_run_starts_from_a_name_on_the_hub(run, tmp_path, monkeypatch):
     tuned("owner/gpt2", run, tmp_path / "run")
     monkeypatch.delitem(sys.modules, "huggingface_hub")
     assert main(["sample", str(tmp_path / "run"), "--tokens", "1"]) == 0
