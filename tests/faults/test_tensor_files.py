@@ -40,7 +40,7 @@ def test_a_file_without_a_header_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '"a"', "[" * 100_000, "\x00", '{"a": 1e'])
 def test_a_header_that_is_no_object_is_refused(tmp_path, text):
-    refused(file_of(tmp_path / "x", text), "no JSON object")
+    refused(file_of(tmp_path / "x", text), "not a JSON object")
 
 
 def test_tensors_that_overlap_are_refused(tmp_path):

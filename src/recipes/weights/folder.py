@@ -37,9 +37,9 @@ def read_json(path: Path) -> dict[str, Any]:
             f"Give a folder with {CONFIG} and {WEIGHTS}, as `save_pretrained` writes it.",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{str(path)!r} is no JSON: {error}.", "Get the file again.") from error
+        raise RecipeError(f"{str(path)!r} is not JSON: {error}.", "Get the file again.") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{str(path)!r} is no JSON object.", "Get the file again.")
+        raise RecipeError(f"{str(path)!r} is not a JSON object.", "Get the file again.")
     return content
 
 

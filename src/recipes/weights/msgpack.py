@@ -64,7 +64,7 @@ def read_msgpack(path: Path) -> Mapping[str, HeldTensor]:
     tensors = {}
     for path_of_leaf, leaf in flatten_dict(content).items():
         if not isinstance(leaf, np.ndarray):
-            raise damaged(f"{'.'.join(map(str, path_of_leaf))} is no array")
+            raise damaged(f"{'.'.join(map(str, path_of_leaf))} is not an array")
         name, array = in_pytorch(tuple(map(str, path_of_leaf)), leaf)
         tensors[name] = HeldTensor(array)
     return tensors

@@ -112,9 +112,9 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     try:
         header = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise damaged(f"its header is no JSON object: {error}") from error
+        raise damaged(f"its header is not a JSON object: {error}") from error
     if not isinstance(header, dict):
-        raise damaged("its header is no JSON object")
+        raise damaged("its header is not a JSON object")
     header.pop("__metadata__", None)
     tensors, spans = {}, []
     for name, entry in header.items():

@@ -59,7 +59,7 @@ def _read_modules(folder: Path) -> tuple[list[str], Path] | None:
         modules = [(module["type"].rpartition(".")[2], module["path"]) for module in listed]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RecipeError(
-            f"{MODULES} is no list of modules, each with a type and a path.", "Get it again."
+            f"{MODULES} is not a list of modules, each with a type and a path.", "Get it again."
         ) from error
     kinds = [kind for kind, _ in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):

@@ -66,7 +66,7 @@ class PublishedTokenizer:
         }
         wrong = [name for name, text in texts.items() if not isinstance(text, str)]
         if wrong:
-            raise _damaged(SETTINGS, f"{wrong[0]} is no text")
+            raise _damaged(SETTINGS, f"{wrong[0]} is not text")
         return texts
 
     @functools.cached_property
@@ -191,7 +191,7 @@ class PublishedTokenizer:
         except (ValueError, RecursionError) as error:
             raise _damaged(SETTINGS, error) from error
         if not isinstance(settings, dict):
-            raise _damaged(SETTINGS, "it is no JSON object")
+            raise _damaged(SETTINGS, "it is not a JSON object")
         return settings
 
     @functools.cached_property

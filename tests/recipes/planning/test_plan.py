@@ -35,6 +35,18 @@ def test_parameters_and_moments_are_shared_by_fsdp() -> None:
     assert split == (pytest.approx(COUNT, rel=0.01), pytest.approx(2 * COUNT, rel=0.01))
 
 
+def test_expert_splits_experts_and_sequence_no_state() -> None:
+    config = replace(SMALL, num_experts=2, top_k=1)
+    recipe, model = Recipe(model=config, batch_size=2), build_gpt(config)
+    whole, split, long = (
+        state_bytes(recipe, model, MeshShape.parse(text))[0]
+        for text in ("data=2", "expert=2", "sequence=2")
+    )
+    expert = 8 * 32 + 32 * 8  # biases are whole on every device
+    assert whole - split == 4 * expert
+    assert long == whole
+
+
 def test_work_is_six_operations_per_weight_and_token_and_those_of_attention() -> None:
     # Kaplan et al., 2020, with positions that no product multiplies.
     per_token = 6 * (COUNT - 1024 * 768) + 12 * 12 * 768 * 1024

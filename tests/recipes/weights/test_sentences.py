@@ -103,7 +103,7 @@ def test_what_is_not_known_is_refused(folder, pooling, options, message):
 
 def test_a_list_of_no_modules_is_refused(folder):
     (folder / MODULES).write_text('{"a": 1}')
-    with pytest.raises(RecipeError, match="is no list of modules"):
+    with pytest.raises(RecipeError, match="is not a list of modules"):
         load(folder)
 
 
