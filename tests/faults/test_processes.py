@@ -154,8 +154,10 @@ def test_a_killed_process_ends_the_other_and_a_restart_goes_on(pair: Pair, kille
     assert results[killed][0] == -signal.SIGKILL
     assert results[1 - killed][0] not in (0, None)
     if killed:  # Of a first process that is lost JAX tells, and ends the others at once.
-        assert results[0][0] == 2
-        assert "error: Process 1 was lost: it gave no sign for 30 s." in results[0][2]
+        code, _, errors = results[0]
+        told = code == 2 and "error: Process 1 was lost: it gave no sign for 30 s." in errors
+        # A collective that is under way fails at once, and JAX may abort before it can be told.
+        assert told or code == -signal.SIGABRT, errors
     step = pair.steps()[-1]
     pair.start("--resume", "auto", "--max-steps", str(step + 20))
     assert [code for code, _, _ in pair.results()] == [0, 0]
