@@ -4,10 +4,12 @@ import collections
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
 import pytest
+from dealing import LONG, Dealing
 from laws.default_run import chosen
 
 from _build.compiler import (
@@ -57,19 +59,18 @@ def _let_programs_go() -> None:
         gc.collect()
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives a worker whole files, and whole cases of the laws: what compiled once serves again.
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Dealing:
+    """Gives a worker whole files, and whole cases of the laws: what compiled once serves again."""
+    return Dealing(config, log)
 
-    Pages in the browser and models beside the reference share nothing: they are dealt out singly.
-    Marks what is slow of the laws, and what others stand for.
-    """
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow of the laws, and what others stand for; long single tests begin first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
     laws = collections.defaultdict(list)
     for item in items:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        case = params.get("case")
-        group = next(filter(None, map(params.get, ("case", "page", "opened", "family"))), item.path)
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+        case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
         if hasattr(case, "heavy"):
             laws[item.originalname].append((case, item))
     for law, tests in laws.items():
@@ -81,6 +82,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
                 if case.name not in STANDING:
                     item.add_marker(pytest.mark.further)
+
+
+def pytest_collection_finish() -> None:
+    """Searches for garbage need not read what was collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ those with many first, and on heavy cases only where it is in `ALWAYS`. That res
 tested on `EVERY` case, as two cases of the same parts still differ in their sizes.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -31,11 +32,12 @@ ALWAYS = {
 }
 
 
-def kinds(block: nn.Module) -> set[str]:
+@functools.cache  # as laws are tested on the same blocks
+def kinds(block: nn.Module) -> frozenset[str]:
     """Classes in the fields of a block's parts, and the flags that are not at their defaults."""
     parts = find(block, nn.Module).values()
     values = " ".join(repr(value) for part in parts for value in fields_of(part).values())
-    return set(re.findall(r"\b[A-Z]\w*(?=\()|\b\w+=(?:True|False)\b", f"{block!r} {values}"))
+    return frozenset(re.findall(r"\b[A-Z]\w*(?=\()|\b\w+=(?:True|False)\b", f"{block!r} {values}"))
 
 
 def chosen(law: str, cases: Iterable[Any]) -> set[str]:
