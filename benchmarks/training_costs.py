@@ -48,10 +48,11 @@ def seconds_of_steps(recipe: Recipe, tokens: np.ndarray, folder: Path | None) ->
             for row in trainer.train(batches):
                 if row["step"] == SAVE_EVERY:  # compiled and warm
                     started = time.perf_counter()
-                elif folder is not None and row["step"] % SAVE_EVERY == 0:
+                # Not after the last step, where no step would go on beside the save.
+                if folder is not None and row["step"] in range(SAVE_EVERY, STEPS + 1, SAVE_EVERY):
                     saves.save(trainer.state, {"position": trainer.position})
-        # A save that goes on after the last step counts too.
-        return time.perf_counter() - started
+            ended = time.perf_counter()
+        return ended - started
 
 
 def cost_of_saves(recipe: Recipe, tokens: np.ndarray) -> tuple[list[float], float]:

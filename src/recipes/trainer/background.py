@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
@@ -17,6 +20,9 @@ import numpy as np
 
 from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.state import TrainState
+
+# Of the thread that saves, as `nice` counts: 0 is a program's usual, 19 the least urgent.
+NICENESS = 10
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +40,7 @@ class BackgroundSaves:
 
     def __init__(self, checkpoints: Checkpoints):
         self._checkpoints = checkpoints
-        self._thread = ThreadPoolExecutor(1, "save")
+        self._thread = ThreadPoolExecutor(1, "save", initializer=_yield_to_training)
         self._pending: Future[Path] | None = None
         self._then: Callable[[], None] | None = None
 
@@ -110,6 +116,12 @@ class BackgroundSaves:
         then, self._then = self._then, None
         if then is not None:
             then()
+
+
+def _yield_to_training() -> None:
+    """Let this thread have what the steps leave of the processor, where threads have priorities."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _copied(leaf: Any) -> Any:

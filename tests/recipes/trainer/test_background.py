@@ -1,11 +1,14 @@
 """Checkpoints written beside training are those that training would have waited for."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import chex
 import jax
+import pytest
 from recipes_tiny import SETTINGS, Batches, loss, make_state
 
 from recipes.trainer.background import BackgroundSaves
@@ -54,3 +57,18 @@ def test_what_follows_a_save_comes_when_it_is_complete(tmp_path: Path) -> None:
         saves.wait()
         assert called == [[0]]
     assert called == [[0]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_save_leaves_the_processor_to_the_steps(tmp_path: Path) -> None:
+    class Noted(Checkpoints):
+        def save(self, state: TrainState, record: dict[str, Any], *, metrics: bytes = b"") -> Path:
+            of_a_save.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().save(state, record, metrics=metrics)
+
+    of_a_save = list[int]()
+    of_steps = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with BackgroundSaves(Noted(tmp_path)) as saves:
+        saves.save(make_state(), {})
+    assert of_a_save[0] > of_steps
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == of_steps
