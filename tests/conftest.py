@@ -84,12 +84,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     item.add_marker(pytest.mark.further)
 
 
-def pytest_collection_finish() -> None:
-    """Searches for garbage need not read what was collected: it stays to the end."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many tests of (block x law) were run."""
     stats = terminalreporter.stats
