@@ -6,6 +6,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.further  # each command that it runs is a test of its own
 def test_a_block_with_all_its_files_passes(capfd):
     assert part.main("DynamicTanh") == 0
     out = capfd.readouterr().out

@@ -6,7 +6,7 @@ under jit, in a scanned and in a recomputed stack, in bfloat16, and in calls wit
 
 import ast
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import chex
@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
+from drawn_by_numpy import drawn_variables
 
 import blocks
 from _build.fences import read
@@ -130,6 +131,12 @@ PARTS = {
 }
 ATTENDING = [name for name, tried in PARTS.items() if tried.attends]
 PARAMETERS = sorted(set(PARTS) - {"Recency", "Every", "row_by_row", "FirstAndLast"})
+further = pytest.mark.further
+
+
+def share(names: Iterable[str], *standing: str) -> list[Any]:
+    """Parameters of a test, of which some stand for the others."""
+    return [pytest.param(name, marks=[] if name in standing else further) for name in names]
 
 
 @pytest.fixture(autouse=True)
@@ -157,29 +164,38 @@ def inputs_of(name: str) -> jax.Array:
 @functools.cache
 def params_of(name: str) -> Any:
     """Parameters that are all off their start, so that none is without effect."""
-    params = jax.jit(model_of(name).init)(jax.random.key(1), inputs_of(name))["params"]
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(2), len(leaves))
-    moved = [x + 0.1 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(tree, moved)
+    return drawn_variables(model_of(name), inputs_of(name))["params"]
 
 
 def logits(model: nn.Module, params: Any, x: jax.Array) -> jax.Array:
     return jax.jit(lambda params, x: model.apply({"params": params}, x))(params, x)
 
 
-def gradients(model: nn.Module, params: Any, x: jax.Array) -> Any:
-    return jax.jit(jax.grad(lambda params: jnp.square(logits(model, params, x)).sum()))(params)
+def computed(model: nn.Module, params: Any, x: jax.Array) -> tuple[jax.Array, Any]:
+    """Logits, and gradients of the sum of their squares, in one program."""
+
+    def loss(params: Any) -> tuple[jax.Array, jax.Array]:
+        found = model.apply({"params": params}, x)
+        return jnp.square(found).sum(), found
+
+    gradients, found = jax.jit(jax.grad(loss, has_aux=True))(params)
+    return found, gradients
 
 
 @functools.cache
+def whole(name: str) -> tuple[jax.Array, Any]:
+    return computed(model_of(name), params_of(name), inputs_of(name))
+
+
 def plain(name: str) -> jax.Array:
-    return logits(model_of(name), params_of(name), inputs_of(name))
+    return whole(name)[0]
 
 
-@functools.cache
-def plain_gradients(name: str) -> Any:
-    return gradients(model_of(name), params_of(name), inputs_of(name))
+def assert_computes_the_same(model: nn.Module, name: str) -> None:
+    """Logits and gradients of a model with a part are those of the plain model with it."""
+    found, gradients = computed(model, params_of(name), inputs_of(name))
+    chex.assert_trees_all_close(found, plain(name), atol=2e-5)
+    chex.assert_trees_all_close(gradients, whole(name)[1], rtol=1e-4, atol=1e-4)
 
 
 def scanned(params: Any) -> Any:
@@ -206,7 +222,7 @@ def test_a_part_is_a_value():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_parameter_of_a_part_learns(name):
-    for path, gradient in jax.tree_util.tree_leaves_with_path(plain_gradients(name)):
+    for path, gradient in jax.tree_util.tree_leaves_with_path(whole(name)[1]):
         assert float(jnp.abs(gradient).max()) > 0.0, jax.tree_util.keystr(path)
 
 
@@ -216,6 +232,8 @@ def test_a_part_without_parameters_changes_the_result(name):
     assert float(jnp.abs(plain(name) - without).max()) > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.further  # as the page itself calls them
 def test_eager_equals_jit(name):
     eager = model_of(name).apply({"params": params_of(name)}, inputs_of(name))
     chex.assert_trees_all_close(eager, plain(name), atol=2e-5)
@@ -228,38 +246,38 @@ def test_scan_equals_loop(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", share(PARTS, "Temperature", "HeadGate", "NoisyRouter"))
 def test_remat_equals_plain(name):
-    frugal = override(model_of(name), remat=True)
-    found = gradients(frugal, params_of(name), inputs_of(name))
-    chex.assert_trees_all_close(found, plain_gradients(name), rtol=1e-4, atol=1e-4)
+    assert_computes_the_same(override(model_of(name), remat=True), name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ATTENDING)
-@pytest.mark.parametrize("kernel", ["chunked", "row_by_row"])
-def test_every_kernel_gives_the_same(part, kernel):
-    implementation = CHUNKED if kernel == "chunked" else written()[kernel]
-    other = override(model_of(part), implementation=implementation)
-    args = params_of(part), inputs_of(part)
-    chex.assert_trees_all_close(logits(other, *args), plain(part), atol=2e-5)
-    chex.assert_trees_all_close(
-        gradients(other, *args), plain_gradients(part), rtol=1e-4, atol=1e-4
-    )
+def test_chunks_give_the_same(part):
+    assert_computes_the_same(override(model_of(part), implementation=CHUNKED), part)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", share(ATTENDING, "Temperature"))
+def test_the_kernel_of_the_page_gives_the_same(part):
+    kernel = written()["row_by_row"]
+    assert_computes_the_same(override(model_of(part), implementation=kernel), part)
 
 
 def test_the_kernel_of_the_page_gives_what_the_reference_gives():
     name = "row_by_row"
     reference = override(model_of(name), implementation=dot_product_attention)
-    args = params_of(name), inputs_of(name)
-    chex.assert_trees_all_close(logits(reference, *args), plain(name), atol=2e-5)
-    chex.assert_trees_all_close(
-        gradients(reference, *args), plain_gradients(name), rtol=1e-4, atol=1e-4
-    )
+    assert_computes_the_same(reference, name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "cache"), [(name, cache) for name in PARTS for cache in PARTS[name].caches]
+    ("name", "cache"),
+    [
+        pytest.param(name, cache, marks=further if (cache, "ring") == tried.caches else [])
+        for name, tried in PARTS.items()
+        for cache in tried.caches  # a ring forgets what a window hides, and stands for the other
+    ],
 )
 def test_cached_equals_uncached_in_a_scanned_stack(name, cache):
     model = override(model_of(name), scan=True)
@@ -282,11 +300,15 @@ def test_cached_equals_uncached_in_a_scanned_stack(name, cache):
 def test_bfloat16_stays_close_and_stays_bfloat16(name):
     half = override(model_of(name), dtype=jnp.bfloat16)
     x, params = inputs_of(name), params_of(name)
-    found = logits(half, params, x)
+    found, states = jax.jit(
+        lambda params: (
+            half.apply({"params": params}, x),
+            blocks.hidden_states(half, {"params": params}, x),
+        )
+    )(params)
     assert jnp.isfinite(found).all()
     scale = float(jnp.abs(plain(name)).max())
     assert float(jnp.abs(found.astype(jnp.float32) - plain(name)).mean()) < 0.03 * scale
-    states = blocks.hidden_states(half, {"params": params}, x)
     assert states.dtype == jnp.bfloat16
 
 
@@ -300,24 +322,31 @@ def test_a_kernel_is_given_bfloat16_by_a_bfloat16_model(part):
         return dot_product_attention(query, key, value, query_at, key_at, **options)
 
     half = override(override(model_of(part), dtype=jnp.bfloat16), implementation=spy)
-    half.apply({"params": params_of(part)}, inputs_of(part))
+    jax.eval_shape(half.apply, {"params": params_of(part)}, inputs_of(part))
     assert seen == [{jnp.dtype(jnp.bfloat16)}] * 2
 
 
 def test_the_noise_of_the_router_is_there_in_training_alone():
     model = override(model_of("NoisyRouter"), scan=True)
     params, x = scanned(params_of("NoisyRouter")), inputs_of("NoisyRouter")
-    apply = functools.partial(model.apply, {"params": params}, x, None)
-    noisy = [apply(False, rngs={"router": jax.random.key(i)}) for i in range(2)]
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def apply(deterministic, key=None):
+        rngs = None if key is None else {"router": key}
+        return model.apply({"params": params}, x, None, deterministic, rngs=rngs)
+
+    noisy = [apply(False, jax.random.key(i)) for i in range(2)]
     assert float(jnp.abs(noisy[0] - noisy[1]).max()) > 1e-3
-    chex.assert_trees_all_close(apply(True, rngs={"router": jax.random.key(0)}), apply(True))
+    chex.assert_trees_all_close(apply(True, jax.random.key(0)), apply(True))
 
 
 def test_a_cache_that_forgets_what_the_mask_shows_is_refused():
     cache = written()["FirstAndLast"](first=2, last=4)
     model = lm(attend(Causal(), cache=cache))
     with pytest.raises(ValueError, match="FirstAndLast"):
-        model.init(jax.random.key(0), inputs_of("Every"), Context(cache_size=LENGTH))
+        jax.eval_shape(
+            lambda: model.init(jax.random.key(0), inputs_of("Every"), Context(cache_size=LENGTH))
+        )
 
 
 def test_a_kernel_that_cannot_drop_weights_is_refused_for_dropout():

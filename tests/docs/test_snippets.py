@@ -25,6 +25,7 @@ def ran() -> tuple[dict[str, Page], str]:
     return {page.name: page for page in pages}, "\n".join(failures)
 
 
+@pytest.mark.slow
 def test_the_snippets_of_the_readme_run():
     pages, failures = run_pages([ROOT / "README.md"])
     assert [page.name for page in pages] == ["README.md"], failures
@@ -132,6 +133,7 @@ def test_a_flag_that_xla_does_not_know_is_left_out(monkeypatch):
     assert compiler.quick_flags() == f"{known}={value}"
 
 
+@pytest.mark.slow
 def test_a_program_that_was_half_kept_is_compiled_anew_and_nothing_said(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
     variables = {**os.environ, **compiler.kept_programs_variables()}

@@ -76,6 +76,7 @@ np.testing.assert_allclose(found, whole, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
+@pytest.mark.further  # two processes that go on as one, on a smaller mesh
 @pytest.mark.fault(24)
 def test_a_run_goes_on_from_one_device_to_eight_to_two(tmp_path: Path) -> None:
     run_python(MOVED, tmp_path, **EIGHT)

@@ -12,7 +12,7 @@ from small_recipe import SMALL, TEXT
 from small_runs import assert_same_course
 
 # Kills at random moments; by hand KILLS=20.
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = int(os.environ.get("KILLS", "1"))
 # Evaluations, samples and saves take most of the time, and there are steps left for the last one.
 STEPS = 100 * KILLS
 # As in the tests: to compile is what takes the time of a short run.

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.fault(47)
 
 
 # Bytes that a process may write to any file: none, or enough for its number alone.
-ROOM = (0, 16)
+NONE, LITTLE = 0, 16
 
 
 def limit(size: int) -> str:
@@ -31,7 +31,7 @@ def check_refused(code: int, said: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ROOM)
+@pytest.mark.parametrize("size", [NONE, pytest.param(LITTLE, marks=pytest.mark.further)])
 def test_a_start_without_room(tmp_path: Path, size: int) -> None:
     run = tmp_path / "run"
     code, _, said = ended(start("train", "quick", "--run-dir", run, before=limit(size)))
@@ -40,7 +40,7 @@ def test_a_start_without_room(tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ROOM)
+@pytest.mark.parametrize("size", [pytest.param(NONE, marks=pytest.mark.further), LITTLE])
 def test_resuming_without_room(tmp_path: Path, finished: Path, size: int) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

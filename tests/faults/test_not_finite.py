@@ -85,6 +85,7 @@ def test_the_last_finite_state_and_the_batches_are_saved_before_any_evaluation(
 
 
 @pytest.mark.fault(48, 57)
+@pytest.mark.slow
 def test_the_advice_after_it_can_be_followed(
     tmp_path: Path, train: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

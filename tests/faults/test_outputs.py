@@ -22,6 +22,7 @@ def words(tmp_path: Path, corpus: Path) -> list[object]:
 
 
 @pytest.mark.slow
+@pytest.mark.further  # as where both outputs are full
 def test_training_goes_on_when_its_reader_is_gone(tmp_path: Path, words: list[object]) -> None:
     process = start(*words, "--max-steps", 60)
     assert process.stdout is not None
@@ -104,6 +105,7 @@ NOHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
 
 
 @pytest.mark.slow
+@pytest.mark.further  # a hang-up that is ignored stays ignored, in test_signals.py
 def test_a_run_under_nohup_does_not_mind(tmp_path: Path, words: list[object]) -> None:
     process = start(*words, "--max-steps", 200, before=NOHUP, stdout=subprocess.DEVNULL)
     wait_until(lambda: steps(tmp_path / "run"), process)

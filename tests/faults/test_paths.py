@@ -29,6 +29,15 @@ NAMES = {
 }
 
 
+def named(*kinds: str) -> pytest.MarkDecorator:
+    """Whole runs under names of these kinds stand for those under others, which are saved to."""
+    names = [
+        pytest.param(name, id=kind, marks=[] if kind in kinds else pytest.mark.further)
+        for kind, name in NAMES.items()
+    ]
+    return pytest.mark.parametrize("name", names)
+
+
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_any_name_of_a_folder_will_do(tmp_path: Path, name: bytes) -> None:
     folder, state = tmp_path / os.fsdecode(name), make_state()
@@ -52,7 +61,7 @@ def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@named("newline", "no UTF-8")
 def test_a_run_in_any_folder_is_resumed_evaluated_and_sampled(tmp_path: Path, name: bytes) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     run = tmp_path / os.fsdecode(name)
@@ -64,7 +73,7 @@ def test_a_run_in_any_folder_is_resumed_evaluated_and_sampled(tmp_path: Path, na
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@named("pattern", "no UTF-8")  # a text may be named by a pattern too
 def test_a_text_by_any_name_is_trained_on_and_found_again(tmp_path: Path, name: bytes) -> None:
     text, run = tmp_path / "data" / os.fsdecode(name), tmp_path / "run"
     text.parent.mkdir(parents=True)

@@ -144,7 +144,7 @@ def test_a_signal_to_one_process_has_both_save_the_same_step(pair: Pair) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.further), 1])
 @pytest.mark.fault(20)
 def test_a_killed_process_ends_the_other_and_a_restart_goes_on(pair: Pair, killed: int) -> None:
     pair.start("--max-steps", "100000")
@@ -209,6 +209,7 @@ for _ in range(9):  # past the end of an epoch
 
 
 @pytest.mark.slow
+@pytest.mark.further  # the losses of two processes and of one are equal
 @pytest.mark.fault(25)
 def test_a_global_batch_is_the_same_whatever_the_number_of_processes() -> None:
     def command(count: int, index: int, address: str = "") -> "subprocess.Popen[str]":

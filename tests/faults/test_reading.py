@@ -66,6 +66,7 @@ def test_500_reads_of_a_run_that_saves_and_deletes_are_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.further  # 500 reads beside a process that saves and deletes more often
 def test_commands_read_a_run_that_trains(
     tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import random
@@ -69,7 +70,7 @@ def flipped(content: bytes, bit: int) -> bytes:
 
 
 # Single bits that are flipped; by hand FLIPS=200.
-FLIPS = int(os.environ.get("FLIPS", "12"))
+FLIPS = int(os.environ.get("FLIPS", "6"))
 COMMANDS = {
     "train": ("train", "--resume", "auto", "--run-dir"),
     "sample": ("sample", "--tokens", "1"),
@@ -237,6 +238,8 @@ def test_a_damaged_checkpoint_that_is_refused_changes_no_file(run: Path) -> None
 
 
 WRONG = [None, True, -1, 1.5, "x", [], {}, [[]], {"a": 1}, 10**400]
+# One in three wrong fields is tried, which are of all kinds and of every field; by hand FIELDS=all.
+TRIED = 1 if os.environ.get("FIELDS") == "all" else 3
 
 
 def changed(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -261,7 +264,7 @@ def readable(run: Path) -> None:
 def test_fields_of_other_types_end_in_a_sentence(run: Path, name: str) -> None:
     content = json.loads((run / name).read_text())
     del content["sha256"]
-    for other in changed(content):
+    for other in itertools.islice(changed(content), 0, None, TRIED):
         (run / name).write_text(json.dumps(other))
         readable(run)
 
@@ -272,7 +275,8 @@ def test_a_record_of_other_types_ends_in_a_sentence(run: Path) -> None:
     record = run / "checkpoints/step_000010/record.json"
     content = read_sealed(record)
     tables = {name: content.pop(name) for name in ("arrays", "files")}
-    for other in changed({**content, **dict.fromkeys(tables)}):
+    fields = changed({**content, **dict.fromkeys(tables)})
+    for other in itertools.islice(fields, 0, None, TRIED):
         write_sealed(record, {**other, **{n: other.get(n) or tables[n] for n in tables}})
         readable(run)
 

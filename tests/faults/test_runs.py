@@ -134,6 +134,7 @@ def killed(patch: str, *words: object) -> None:
 
 
 @pytest.mark.fault(43)
+@pytest.mark.slow
 def test_later_steps_stay_until_the_new_course_has_saved_one(
     whole: Path, again: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +151,7 @@ def test_later_steps_stay_until_the_new_course_has_saved_one(
 
 
 @pytest.mark.fault(53)
+@pytest.mark.slow
 def test_a_sample_that_was_not_written_is_written_at_the_next_start(
     whole: Path, again: Path
 ) -> None:

@@ -32,6 +32,17 @@ def test_other_signals_are_noted(number: signal.Signals) -> None:
     assert interrupt.exit_code == 128 + number
 
 
+@pytest.mark.fault(46)
+def test_an_ignored_hang_up_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`
+    try:
+        with Interrupt() as interrupt:
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert interrupt.exit_code == 0
+
+
 # The device never ends its work, and Python runs nothing of its own while it waits for it.
 BUSY = """
 from recipes.interrupts import answer_interrupts
@@ -47,7 +58,10 @@ with Interrupt() if sys.argv[1] == "training" else contextlib.nullcontext():
 
 @pytest.mark.slow
 @pytest.mark.fault(18, 45)
-@pytest.mark.parametrize(("where", "presses"), [("elsewhere", 1), ("training", 2)])
+@pytest.mark.parametrize(
+    ("where", "presses"),
+    [pytest.param("elsewhere", 1, marks=pytest.mark.further), ("training", 2)],
+)
 def test_a_process_that_waits_for_a_device_ends_at_once(where: str, presses: int) -> None:
     process = ready(start_python(BUSY, where))
     for press in range(presses):

@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -61,7 +61,7 @@ def test_weights_start_as_the_settings_say(stddev: float, scaled: bool) -> None:
         tied_head=False,
     )
     tokens = jnp.zeros((1, 2), jnp.int32)
-    params = build_gpt(config).init(jax.random.key(0), tokens)["params"]
+    params = jax.jit(build_gpt(config).init)(jax.random.key(0), tokens)["params"]
     for embedding in (params["embed"]["embedding"], params["embed"]["position"]["embedding"]):
         np.testing.assert_allclose(np.std(embedding), 0.02, rtol=0.02)
     np.testing.assert_allclose(np.std(params["head"]["kernel"]), 0.02, rtol=0.02)
@@ -90,12 +90,21 @@ def logits_of(**fields: Any) -> tuple[jax.Array, Any]:
     return jax.jit(model.apply)({"params": params}, tokens), gradient["embed"]["embedding"]
 
 
+@cache
+def plain() -> tuple[jax.Array, Any]:
+    return logits_of()
+
+
+# What is computed again is tested in tests/blocks/layers/test_remat.py.
+kept = [pytest.mark.slow, pytest.mark.further]
+
+
 @pytest.mark.parametrize(
     ("fields", "tolerance"),
     [
         ({"remat": "full"}, 1e-6),
-        ({"remat": "sublayers"}, 1e-6),
-        ({"remat": "dots"}, 1e-6),
+        pytest.param({"remat": "sublayers"}, 1e-6, marks=kept),
+        pytest.param({"remat": "dots"}, 1e-6, marks=kept),
         ({"scan": True}, 1e-5),
         ({"dtype": "bfloat16"}, 0.03),
     ],
@@ -103,9 +112,9 @@ def logits_of(**fields: Any) -> tuple[jax.Array, Any]:
 def test_remat_scan_and_precision_compute_the_same_model(
     fields: dict[str, Any], tolerance: float
 ) -> None:
-    for here, plain in zip(logits_of(**fields), logits_of(), strict=True):
+    for here, there in zip(logits_of(**fields), plain(), strict=True):
         assert here.dtype == jnp.float32
-        np.testing.assert_allclose(here, plain, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(here, there, rtol=0, atol=tolerance)
 
 
 def test_bfloat16_computes_in_bfloat16_and_keeps_parameters_in_float32() -> None:
@@ -169,7 +178,8 @@ def test_an_untrained_model_guesses_uniformly() -> None:
     model = build_gpt(recipe.model)
     tokens = jax.random.randint(jax.random.key(0), (4, 33), 0, 65)
     batch = {"inputs": tokens[:, :-1], "targets": tokens[:, 1:]}
-    loss, _ = next_token_loss(model.apply, initial_state(recipe, model).params, batch, None)
+    params = initial_state(recipe, model).params
+    loss, _ = jax.jit(partial(next_token_loss, model.apply, key=None))(params, batch=batch)
     np.testing.assert_allclose(loss, math.log(65), atol=0.1)
 
 
@@ -202,5 +212,5 @@ def test_the_lecture_s_gpt_computes_what_its_file_says() -> None:
         h = np.maximum(layer_norm(x, p["mlp_norm"]) @ mlp["up"]["kernel"] + mlp["up"]["bias"], 0.0)
         x = x + h @ mlp["down"]["kernel"] + mlp["down"]["bias"]
     want = layer_norm(x, params["norm"]) @ params["head"]["kernel"] + params["head"]["bias"]
-    got = model.apply({"params": jax.tree.map(jnp.float32, params)}, tokens)
+    got = jax.jit(model.apply)({"params": jax.tree.map(jnp.float32, params)}, tokens)
     np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-4)

@@ -73,6 +73,7 @@ def best_rate(config: GPTConfig) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.further  # the next test finds out what makes rates carry over
 def test_the_best_rate_is_that_of_a_narrow_model() -> None:
     narrow, wide = SMALL, replace(SMALL, features=64)
     found = best_rate(narrow)

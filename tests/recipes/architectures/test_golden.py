@@ -1,14 +1,14 @@
 """Every row of published architectures against what the reference library gave."""
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from our_rows import difference, our_continuation, our_outputs, write_folder
-from reference_rows import GOLDEN, GOLDEN_TOKENS, Row, all_rows
+from reference_rows import GOLDEN, GOLDEN_TOKENS, Row, all_rows, family_of
 
 from recipes.weights import Loaded, load, save
 from recipes.weights.folder import CONFIG, WEIGHTS, read_json
@@ -18,6 +18,17 @@ from recipes.weights.safetensors import read_header
 ROWS = all_rows()
 
 
+def rows(group: Callable[[Row], str]) -> pytest.MarkDecorator:
+    """All rows: the first of each group by default; the library itself stands for the others.
+
+    Beside it, in `test_live.py`, runs the first row of each family, or every row.
+    """
+    first = {group(row): name for name, row in reversed(ROWS.items())}.values()
+    marks = [pytest.mark.slow, pytest.mark.further]
+    params = [pytest.param(name, marks=[] if name in first else marks) for name in ROWS]
+    return pytest.mark.parametrize("written", params, indirect=True, scope="module")
+
+
 def generated() -> Iterator[Any]:
     """Rows that are continued: one of each kind, and the others as slow tests."""
     kinds = set()
@@ -25,7 +36,8 @@ def generated() -> Iterator[Any]:
         with np.load(GOLDEN / f"{name}.npz") as stored:
             if "continued" not in stored:
                 continue
-        yield pytest.param(name, marks=[pytest.mark.slow] if row.kind in kinds else [])
+        marks = [pytest.mark.slow, pytest.mark.further] if row.kind in kinds else []
+        yield pytest.param(name, marks=marks)
         kinds.add(row.kind)
 
 
@@ -41,12 +53,13 @@ class Written(NamedTuple):
     loaded: Loaded
 
 
-@pytest.fixture(scope="module", params=ROWS)
+@pytest.fixture(scope="module")
 def written(request, tmp_path_factory) -> Written:
     row, folder = ROWS[request.param], tmp_path_factory.mktemp(request.param)
     return Written(row, folder, write_folder(row, folder), load(folder))
 
 
+@rows(lambda row: row.kind)
 def test_outputs_are_the_reference_s(written, record_property):
     row, _, golden, loaded = written
     ours = our_outputs(row, loaded.model, loaded.params, row.config.get("vocab_size", 0))
@@ -63,6 +76,7 @@ def test_greedy_tokens_are_the_reference_s(written):
     assert drawn.tolist() == golden["continued"].tolist()
 
 
+@rows(family_of)
 def test_what_is_loaded_and_saved_has_the_same_bytes(written, tmp_path):
     save(tmp_path / "again", written.loaded.params, config=written.folder)
     before, after = (read_header(path / WEIGHTS) for path in (written.folder, tmp_path / "again"))

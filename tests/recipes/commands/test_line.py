@@ -166,6 +166,7 @@ def test_a_mistake_leaves_no_folder_behind(
     assert list(tmp_path.glob("runs/*")) == []
 
 
+@pytest.mark.slow
 def test_a_run_gets_a_folder_of_its_own_below_runs(
     tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +214,7 @@ def test_an_interrupt_before_training_ends_quietly(
     assert "Stopped at once" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error(finished: Path) -> None:
     """As in `sample RUN | head -c 5`."""
     with start("sample", finished, "--tokens", 100_000) as process:

@@ -38,7 +38,7 @@ def printed(text: str, pattern: str) -> float:
     return float(found[1].replace(",", ""))
 
 
-@pytest.mark.parametrize("documents", ["packed", "padded"])
+@pytest.mark.parametrize("documents", ["packed", pytest.param("padded", marks=pytest.mark.further)])
 def test_a_run_on_articles_is_trained_resumed_measured_sampled_and_exported(
     tmp_path, capsys, documents
 ):

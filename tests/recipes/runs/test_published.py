@@ -45,7 +45,7 @@ def run(tmp_path_factory):
 def test_a_run_is_loaded_as_a_model_with_parameters_and_tokenizer(run):
     model, params, tokenizer = load_run(run)
     ids = tokenizer.encode("to be")[None]
-    assert model.apply({"params": params}, ids).shape == (1, 5, tokenizer.vocab_size)
+    assert jax.jit(model.apply)({"params": params}, ids).shape == (1, 5, tokenizer.vocab_size)
 
 
 def test_an_exported_run_gives_the_same_logits(run, tmp_path):
@@ -54,8 +54,8 @@ def test_an_exported_run_gives_the_same_logits(run, tmp_path):
     published = load(tmp_path / "gpt2")
     ids = tokenizer.encode("that is")[None]
     np.testing.assert_allclose(
-        published.model.apply({"params": published.params}, ids),
-        model.apply({"params": params}, ids),
+        jax.jit(published.model.apply)({"params": published.params}, ids),
+        jax.jit(model.apply)({"params": params}, ids),
         atol=1e-5,
     )
     assert json.loads((tmp_path / "gpt2" / "config.json").read_text())["model_type"] == "gpt2"
@@ -79,8 +79,8 @@ def test_every_gpt_has_gpt_2_s_form(use_bias, activation, tmp_path):
     save(tmp_path, with_biases(params, config), config=gpt2_config(config))
     loaded = load(tmp_path)
     np.testing.assert_allclose(
-        loaded.model.apply({"params": loaded.params}, tokens),
-        model.apply({"params": params}, tokens),
+        jax.jit(loaded.model.apply)({"params": loaded.params}, tokens),
+        jax.jit(model.apply)({"params": params}, tokens),
         atol=1e-5,
     )
 
@@ -142,13 +142,13 @@ def test_training_goes_on_where_the_published_model_stands(run, published, tmp_p
     assert tokenizer is not None
     ids = tokenizer.encode(run.with_name("text.txt").read_text(), special=False)
     windows = ids[: 16 * 40].reshape(40, 16)
-    logits = np.asarray(model.apply({"params": params}, windows[:, :-1]))
+    logits = np.asarray(jax.jit(model.apply)({"params": params}, windows[:, :-1]))
     logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     mean = -np.take_along_axis(logs, windows[:, 1:, None], -1).mean()
     assert rows[-1]["val_loss"] == pytest.approx(mean, rel=0.05)
 
 
-@pytest.mark.parametrize("words", [(), ("--lora", "2")])
+@pytest.mark.parametrize("words", [(), pytest.param(("--lora", "2"), marks=pytest.mark.slow)])
 def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
     words, run, published, tmp_path, capsys
 ):
@@ -173,8 +173,10 @@ def test_a_tuned_model_is_sampled_evaluated_resumed_and_exported(
     assert main(words) == 0
     tuned_run, out, before = load_run(folder), load(tmp_path / "out"), load(published)
     ids = tuned_run.tokenizer.encode("to be")[None]
-    changed = out.model.apply({"params": out.params}, ids)
-    assert np.abs(changed - before.model.apply({"params": before.params}, ids)).max() > 1e-3
+    changed = jax.jit(out.model.apply)({"params": out.params}, ids)
+    assert (
+        np.abs(changed - jax.jit(before.model.apply)({"params": before.params}, ids)).max() > 1e-3
+    )
 
 
 @pytest.fixture

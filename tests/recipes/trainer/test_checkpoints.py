@@ -90,6 +90,7 @@ for template in (there, state):
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_device_is_read(tmp_path: Path) -> None:
     environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     # Where the template lies, and not where the writer's arrays lay.
@@ -135,6 +136,7 @@ chex.assert_trees_all_equal(jax.device_get(whole.params), jax.device_get(resumed
 """
 
 
+@pytest.mark.slow
 def test_a_state_partly_put_on_devices_goes_on(tmp_path: Path) -> None:
     run_python(PARTLY_SPLIT, tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2")
 

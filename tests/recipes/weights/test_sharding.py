@@ -37,8 +37,13 @@ np.testing.assert_allclose(*logits, rtol=0, atol=1e-5 if dtype == jnp.float32 el
 
 @pytest.mark.parametrize(
     ("name", "layout", "dtype"),
-    [("llama_3", "loop", "float32"), ("gpt2", "scan", "float32"), ("llama_2", "loop", "bfloat16")],
+    [
+        ("llama_3", "loop", "float32"),
+        pytest.param("gpt2", "scan", "float32", marks=pytest.mark.further),
+        pytest.param("llama_2", "loop", "bfloat16", marks=pytest.mark.further),
+    ],
 )
+@pytest.mark.slow
 def test_a_model_on_eight_devices_is_the_model_on_one(name, layout, dtype, tmp_path):
     write_folder(all_rows()[name], tmp_path)
     flags = "--xla_force_host_platform_device_count=8"

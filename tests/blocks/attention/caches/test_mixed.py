@@ -3,6 +3,7 @@
 import chex
 import jax
 import jax.numpy as jnp
+from drawn_by_numpy import drawn_variables
 
 from blocks import (
     MLP,
@@ -36,7 +37,7 @@ def test_five_local_layers_and_a_global_one() -> None:
         head=LMHead(tied=True),
     )
     tokens = jax.random.randint(jax.random.key(3), (2, 11), 0, 11)
-    variables = jax.jit(model.init)(jax.random.key(4), tokens)
+    variables = drawn_variables(model, tokens)
     call = jax.jit(lambda v, t: model.apply(v, t, Context(cache_size=11), mutable="cache"))
     first, cache = call(variables, tokens[:, :9])
     kept = cache["cache"]["stack"]

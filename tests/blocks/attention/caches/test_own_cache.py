@@ -70,12 +70,12 @@ def model(scan: bool = False, **fields: Any) -> CausalLM:
 
 def decoded(lm: CausalLM, variables: Any, sizes: tuple[int, ...], **fields: Any) -> Any:
     """The logits of tokens that come in calls of these sizes."""
-    call = jax.jit(lambda v, t, c: lm.apply(v, t, c, mutable="cache"))
     cache, outputs, start = {}, [], 0
     for size in sizes:
         place = slice(start, start + size)
         split = {name: array[:, place] for name, array in fields.items()}
-        out, cache = call({**variables, **cache}, TOKENS[:, place], Context(cache_size=11, **split))
+        context = Context(cache_size=11, **split)
+        out, cache = jitted(lm, {**variables, **cache}, TOKENS[:, place], context, mutable="cache")
         outputs.append(out)
         start += size
     return jnp.concatenate(outputs, axis=1)
@@ -93,14 +93,14 @@ def test_it_is_a_value_with_sizes() -> None:
 def test_any_split_gives_the_uncached_pass(scan: bool, sizes: tuple[int, ...]) -> None:
     lm = model(scan)
     variables = drawn_variables(lm, TOKENS, seed=4)
-    whole = jax.jit(lm.apply)(variables, TOKENS)
+    whole = jitted(lm, variables, TOKENS)
     np.testing.assert_allclose(decoded(lm, variables, sizes), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_a_chunked_kernel_attends_to_it_likewise() -> None:
     lm = model(implementation=ChunkedAttention(query_chunk=2, key_chunk=2))
     variables = drawn_variables(lm, TOKENS, seed=4)
-    whole = jax.jit(model().apply)(variables, TOKENS)
+    whole = jitted(model(), variables, TOKENS)
     np.testing.assert_allclose(decoded(lm, variables, (6, 1, 4)), whole, rtol=1e-4, atol=1e-4)
 
 
@@ -108,7 +108,7 @@ def test_padding_takes_no_room() -> None:
     lm = model()
     variables = drawn_variables(lm, TOKENS, seed=4)
     valid = jnp.ones((2, 11), bool).at[0, 1].set(False).at[1, 3:6].set(False)
-    whole = jax.jit(lm.apply)(variables, TOKENS, Context(valid=valid))
+    whole = jitted(lm, variables, TOKENS, Context(valid=valid))
     got = decoded(lm, variables, (7, 1, 3), valid=valid)
     np.testing.assert_allclose(got[valid], whole[valid], rtol=1e-4, atol=1e-4)
 
@@ -126,8 +126,8 @@ def test_rows_are_chosen() -> None:
 
 def test_one_call_after_another_compiles_once_and_reuses_the_memory() -> None:
     lm = model()
-    variables, context = jax.jit(lm.init)(jax.random.key(4), TOKENS), Context(cache_size=11)
-    _, cache = lm.apply(variables, TOKENS[:, :3], context, mutable="cache")
+    variables, context = drawn_variables(lm, TOKENS), Context(cache_size=11)
+    _, cache = jitted(lm, variables, TOKENS[:, :3], context, mutable="cache")
 
     def step(cache: Any, tokens: jax.Array) -> Any:
         return lm.apply({**variables, "cache": cache}, tokens, context, mutable="cache")
@@ -255,7 +255,7 @@ def test_keys_may_be_kept_in_another_form() -> None:
 
     lm = model(cache=HalfCache(), mask=Causal())
     variables = drawn_variables(lm, TOKENS, seed=4)
-    whole = jax.jit(lm.apply)(variables, TOKENS)
+    whole = jitted(lm, variables, TOKENS)
     got = decoded(lm, variables, (7, 1, 3))
     np.testing.assert_allclose(got, whole, rtol=2e-2, atol=2e-2)
     assert float(abs(got - whole).max()) > 0.0

@@ -193,7 +193,9 @@ class Curve(ScoreModification, kw_only=True):
 
 
 def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> None:
-    def gradient(kernel: Kernel, scan: bool) -> Any:
+    x = normal(0, (1, 5, 4))
+
+    def stack_of(kernel: Kernel, **fields: Any) -> Stack:
         attention = MultiHeadAttention(
             num_heads=2,
             mask=Causal(),
@@ -202,19 +204,16 @@ def test_parameters_of_modifications_get_their_gradient_in_a_scanned_stack() -> 
             implementation=kernel,
         )
         layer = TransformerBlock(attention=attention, mlp=MLP(hidden=4), norm=RMSNorm())
-        stack = Stack(block=layer, depth=2, scan=scan, remat=scan)
-        x = normal(0, (1, 5, 4))
-        params = jax.jit(Stack(block=layer, depth=2).init)(jax.random.key(1), x)["params"]
-        params = stack_layers(params) if scan else params
+        return Stack(block=layer, depth=2, **fields)
 
-        @jax.jit
-        def of(params: Any) -> Any:
-            return jax.grad(lambda p: jnp.square(stack.apply({"params": p}, x)).sum())(params)
+    def gradient(stack: Stack, params: Any) -> Any:
+        loss = jax.grad(lambda p: jnp.square(stack.apply({"params": p}, x)).sum())
+        return jax.jit(loss)(params)
 
-        return of(params)
-
-    want = stack_layers(gradient(dot_product_attention, scan=False))
-    got = gradient(SMALL, scan=True)
+    plain = stack_of(dot_product_attention)
+    params = jax.jit(plain.init)(jax.random.key(1), x)["params"]
+    want = stack_layers(gradient(plain, params))
+    got = gradient(stack_of(SMALL, scan=True, remat=True), stack_layers(params))
     chex.assert_trees_all_close(got, want, rtol=1e-4, atol=1e-5)
     tables = [x for path, x in jax.tree.leaves_with_path(got) if "table" in str(path)]
     assert tables
