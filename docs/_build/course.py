@@ -2,7 +2,8 @@
 
 Every code cell of the folder's notebooks runs in order, in one session and an empty folder. A
 notebook's code is Python and shell, so `exec` runs it as a kernel would, without Jupyter. Programs
-are compiled quickly, as those of the pages are.
+are compiled quickly, as those of the pages are. Chapters that are named after the folder are left
+out, as in `FOLDER 11_swaps`.
 """
 
 import importlib.util
@@ -27,12 +28,17 @@ del sys.path[0]
 
 def main() -> int:
     """Runs the notebooks, says how long each took, and stops at what does not work."""
-    notebooks = sorted(Path(sys.argv[1]).resolve().glob("*.ipynb")) if sys.argv[1:] else []
+    found = sorted(Path(sys.argv[1]).resolve().glob("*.ipynb")) if sys.argv[1:] else []
+    left_out = sys.argv[2:]
+    if unknown := {*left_out} - {path.stem for path in found}:
+        print(f"No chapter: {', '.join(sorted(unknown))}.")
+        return 2
+    notebooks = [path for path in found if path.stem not in left_out]
     if not notebooks:
         print("Name the folder of the notebooks: SITE/learn, or that of docs/_build/notebooks.py.")
         return 2
-    found = importlib.util.find_spec("blocks")
-    package = Path(found.origin).parent if found and found.origin else None
+    spec = importlib.util.find_spec("blocks")
+    package = Path(spec.origin).parent if spec and spec.origin else None
     if package is None or package.parent == ROOT / "src":
         print(
             "A reader has the package and no checkout: pip install . and run this with its Python."
