@@ -9,11 +9,9 @@ import contextvars
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-import chex
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jax.experimental import checkify
 
 from blocks.core.errors.location import Location, here
 
@@ -42,6 +40,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
         ```
     """
+    # Here, for they take long to import, and few programs are checked.
+    import chex
+    from jax.experimental import checkify
 
     def own(*args: P.args, **kwargs: P.kwargs) -> R:
         return function(*args, **kwargs)
@@ -80,6 +81,8 @@ def check_values(holds: jax.Array, message: str, **values: Any) -> None:
         if not holds:
             raise ValueError(message.format(**values))
     elif _checking.get():
+        from jax.experimental import checkify
+
         arrays: dict[str, Any] = {name: jnp.asarray(value) for name, value in values.items()}
         checkify.check(holds, here() + message, **arrays)
 

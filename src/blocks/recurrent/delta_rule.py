@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.recurrent.chunking import join, link, split
@@ -46,6 +45,8 @@ def gated_delta_rule(
         Yang et al., Gated Delta Networks, 2024, arXiv:2412.06464, section 3.
         Yang et al., Parallelizing Linear Transformers with the Delta Rule, 2024, arXiv:2406.06484.
     """
+    from jax.scipy.linalg import solve_triangular  # takes long to import
+
     batch, seq, heads, head_dim = query.shape
     if state is None:
         state = jnp.zeros((batch, heads, head_dim, value.shape[-1]))

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
 from blocks.core.typing import Array, Float, Int, typed
 from blocks.recurrent.chunking import join, link, split
@@ -46,6 +45,8 @@ def feature_delta_rule(
     References:
         Kimi Team, Kimi Linear, 2025, arXiv:2510.26692, section 3.
     """
+    from jax.scipy.linalg import solve_triangular  # takes long to import
+
     batch, seq, heads, head_dim = query.shape
     if state is None:
         state = jnp.zeros((batch, heads, head_dim, value.shape[-1]))

@@ -3,21 +3,20 @@
 import contextlib
 import contextvars
 import os
+import sys
 import traceback
 import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import chex
-import flax
 import flax.linen as nn
 import jax
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep
-_PACKAGES = (os.path.dirname(str(package.__file__)) for package in (chex, flax, jax))
-_LIBRARIES = (_HERE, *_PACKAGES, contextlib.__file__)
+# Their frames are left out of tracebacks.
+_LIBRARIES = ("chex", "flax", "jax")
 
 
 running: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("running", default=())
@@ -76,9 +75,16 @@ def _shorten(error: Exception, frames: list[tuple[types.FrameType, int]]) -> Non
     """Remove the frames of this library from a traceback, as JAX and Flax do with theirs."""
     if jax.config.jax_traceback_filtering == "off":  # pyright: ignore[reportAttributeAccessIssue]
         return
-    error.__traceback__ = None
+    error.__traceback__, others = None, _others()
     for frame, line in reversed(frames):
         written = frame.f_code.co_qualname.startswith("__create_fn__.")  # by dataclasses
-        if not (written or frame.f_code.co_filename.startswith(_LIBRARIES)):
+        if not (written or frame.f_code.co_filename.startswith(others)):
             after = error.__traceback__
             error.__traceback__ = types.TracebackType(after, frame, frame.f_lasti, line)
+
+
+def _others() -> tuple[str, ...]:
+    """Folders and files whose frames are not the user's; a library that is not loaded has none."""
+    loaded = (sys.modules[name] for name in _LIBRARIES if name in sys.modules)
+    folders = (os.path.dirname(str(module.__file__)) for module in loaded)
+    return (_HERE, *folders, contextlib.__file__)
