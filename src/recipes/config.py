@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from recipes.errors import RecipeError
 from recipes.trainer.mesh import MeshShape
 from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
+# Layers from which on one is compiled for all: a step takes somewhat longer, a start far less.
+SCANNED = 16
 # In a config.json, what was changed when the run was resumed.
 CHANGES = "changes"
 
@@ -43,7 +45,8 @@ class GPTConfig:
         remat: What layers compute again in the backward pass to save memory: none; full keeps
             nothing else than inputs of layers, sublayers the results of attention and MLP too, dots
             those of all products with weights.
-        scan: Whether to compile one layer and loop over it, where many take long to compile.
+        scan: Whether to compile one layer and loop over it, where many take long to compile; from
+            16 layers on if left out.
 
     Raises:
         RecipeError: A size or rate out of range.
@@ -67,7 +70,7 @@ class GPTConfig:
     scaled_residual_init: bool = True
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: Literal["none", "full", "sublayers", "dots"] = "none"
-    scan: bool = False
+    scan: bool | None = None
 
     def __post_init__(self) -> None:
         sizes = "num_layers", "num_heads", "features", "context", "vocab_size", "base_width"
@@ -92,6 +95,11 @@ class GPTConfig:
             )
         if not 0.0 < self.init_stddev < math.inf:
             raise RecipeError(f"init_stddev={self.init_stddev} must be positive.", "Use 0.02.")
+
+    @property
+    def scanned(self) -> bool:
+        """Whether one layer is compiled for all."""
+        return self.num_layers >= SCANNED if self.scan is None else self.scan
 
     @property
     def width_multiplier(self) -> float:
@@ -245,7 +253,7 @@ def _checked(kind: Any, fields: Any, where: str) -> Any:
     for name, value in fields.items():
         # JSON has no other way to write 1.0 than 1; true is a number in Python alone.
         number = float(value) if type(value) is int and is_bearable(1.0, hints[name]) else value
-        odd = type(value) is bool and hints[name] is not bool
+        odd = type(value) is bool and bool not in (hints[name], *get_args(hints[name]))
         odd |= type(value) is int and abs(value) >= 2**63  # no size, and no float either
         if odd or not is_bearable(number, hints[name]):
             raise TypeError(f"{name}={value!r} is not {hints[name]}")

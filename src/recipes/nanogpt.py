@@ -118,7 +118,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
             ),
             depth=config.num_layers,
             remat=REMAT[config.remat],
-            scan=config.scan,
+            scan=config.scanned,
         ),
         norm=LayerNorm(use_bias=bias),
         head=LMHead(tied=True)

@@ -103,7 +103,6 @@ _SETTINGS = {
             use_qkv_bias=True,
             dtype="bfloat16",
             remat="full",
-            scan=True,
         ),
         optimizer=OptimizerSettings(
             learning_rate=2e-4,

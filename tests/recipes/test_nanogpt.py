@@ -117,6 +117,17 @@ def test_remat_scan_and_precision_compute_the_same_model(
         np.testing.assert_allclose(here, there, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize(
+    ("num_layers", "scan", "scanned"),
+    [(4, None, False), (48, None, True), (48, False, False), (4, True, True)],
+)
+def test_one_layer_is_compiled_for_all_of_a_deep_model(
+    num_layers: int, scan: bool | None, scanned: bool
+) -> None:
+    config = GPTConfig(num_layers=num_layers, scan=scan, vocab_size=31)
+    assert build_gpt(config).stack.scan is scanned
+
+
 def test_bfloat16_computes_in_bfloat16_and_keeps_parameters_in_float32() -> None:
     config = GPTConfig(
         num_layers=1, num_heads=2, features=16, context=8, vocab_size=31, dtype="bfloat16"

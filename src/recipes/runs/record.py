@@ -38,19 +38,24 @@ def settled(
     """Complete the settings, and compare them with the run in the folder if there is one.
 
     Returns:
-        The settings with the tokenizer's vocabulary and the length of the decay.
+        The settings with the tokenizer's vocabulary, the length of the decay and the form of the
+        stack.
 
     Raises:
         RecipeError: The run in the folder has other settings, another tokenizer or another text.
     """
     recorded = folder.read_config() if folder.exists else None
-    decay_steps = recipe.optimizer.decay_steps
-    if decay_steps is None and recorded is not None:
+    decay_steps, scan = recipe.optimizer.decay_steps, recipe.model.scan
+    if recorded is not None:
+        run = Recipe.from_json(recorded)
         # Training longer than planned does not change the learning rates of the plan.
-        decay_steps = Recipe.from_json(recorded).optimizer.decay_steps
+        decay_steps = run.optimizer.decay_steps if decay_steps is None else decay_steps
+        # Nor does another depth of scanned stacks change the form of the run's parameters.
+        scan = run.model.scanned if scan is None else scan
+    model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size, scan=scan)
     recipe = dataclasses.replace(
         recipe,
-        model=dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size),
+        model=dataclasses.replace(model, scan=model.scanned),
         optimizer=dataclasses.replace(
             recipe.optimizer, decay_steps=decay_steps or recipe.trainer.max_steps
         ),

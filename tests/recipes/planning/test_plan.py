@@ -211,7 +211,7 @@ for word in sys.argv[1:]:
     name, _, mesh = word.partition(":")
     recipe = PRESETS[name]
     config = replace(recipe.model, vocab_size=recipe.model.vocab_size or 99)
-    if config.scan:  # compiled as it is: plan it without the loop, and fewer layers
+    if config.scanned:  # compiled as it is: plan it without the loop, and fewer layers
         config = replace(config, scan=False, num_layers=6)
     recipe, model, shape = replace(recipe, model=config), build_gpt(config), MeshShape.parse(mesh)
     planned = plan(recipe, model, shape)

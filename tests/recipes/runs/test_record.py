@@ -29,6 +29,7 @@ def test_what_was_left_open_is_settled(folder: RunFolder) -> None:
     found = Recipe.from_json(folder.read_config())
     assert found.model.vocab_size == 3
     assert found.optimizer.decay_steps == QUICK.trainer.max_steps
+    assert found.model.scan is False
     assert found == settled(found, folder, TOKENIZER, CORPUS)
 
 
@@ -52,6 +53,15 @@ def test_a_run_from_before_a_setting_existed_has_its_default(folder: RunFolder) 
     folder.config.write_text(json.dumps(settings))
     assert settled(QUICK, folder, TOKENIZER, CORPUS).model.remat == "none"
     assert Recipe.from_json(folder.read_config()).model.remat == "none"
+
+
+def test_a_run_keeps_the_form_of_its_stack(folder: RunFolder) -> None:
+    settings = folder.read_config()
+    settings["model"]["num_layers"] = 48
+    folder.config.write_text(json.dumps(settings))
+    deep = replace(QUICK, model=replace(QUICK.model, num_layers=48))
+    assert deep.model.scanned
+    assert settled(deep, folder, TOKENIZER, CORPUS).model.scan is False
 
 
 def test_other_settings_are_refused_and_change_nothing(folder: RunFolder) -> None:
