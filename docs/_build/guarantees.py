@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ from pathlib import Path
 
 def macros(root: Path) -> dict[str, Callable[[], str]]:
     """The functions that a page of guarantees may call."""
-    tables = (alone, benchmarks, fault_table, feature_table, law_table)
+    tables = (alone, bench_table, benchmarks, fault_table, feature_table, law_table)
     return {table.__name__: functools.partial(table, root) for table in tables}
 
 
@@ -113,3 +114,13 @@ def law_table(root: Path) -> str:
 def benchmarks(root: Path) -> str:
     """The measurements, as they stand beside the code that makes them."""
     return (root / "benchmarks/README.md").read_text(encoding="utf-8").partition("\n")[2]
+
+
+def bench_table(root: Path) -> str:
+    """What `bench --json` measured: a line for each file in `benchmarks/results`."""
+    from recipes.bench.figures import Figures
+    from recipes.bench.table import markdown
+
+    files = sorted((root / "benchmarks/results").glob("*.json"))
+    rows = markdown(Figures.from_json(json.loads(path.read_bytes())) for path in files)
+    return f"## Presets by `bench`\n\n{rows}\n" if files else ""

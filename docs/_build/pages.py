@@ -139,7 +139,10 @@ def _key(name: str, items: list[Item], root: Path) -> str:
         sources.append(_hash_of(root / "src" / "recipes", "**/*.py"))
     if "{{" in text or any(item.language == "macro" for item in items):
         sources.append(_hash_of(root / "tests", "**/*.py"))
-        sources += [_hash_of(root / "docs", "**/*.toml"), _hash_of(root / "benchmarks", "*.md")]
+        sources += [
+            _hash_of(root / "docs", "**/*.toml"),
+            _hash_of(root / "benchmarks", "**/*.[mj]*"),
+        ]
     if any(item.language == "macro" and item.code.startswith(ROOM_MACROS) for item in items):
         sources.append(_hash_of(root / "docs", "**/*.md"))
     versions = [platform.python_version(), *map(_version, VERSIONS)]

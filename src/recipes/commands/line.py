@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from recipes.commands.bench import Bench
 from recipes.commands.compare import Compare
 from recipes.commands.doctor import Doctor
 from recipes.commands.evaluate import Eval
@@ -25,12 +26,14 @@ from recipes.commands.train import Train
 from recipes.config import Recipe
 from recipes.errors import RecipeError
 from recipes.presets import PRESETS, preset
+from recipes.programs import keep_programs
 from recipes.runs.folder import RunFolder, is_published
 from recipes.runs.report import PROGRAM
 
 DESCRIPTION = (
     "Train a GPT on a text, write with it, measure it. Without a command: train quick. "
-    "With --debug a mistake shows its traceback; --version prints the version."
+    "With --debug a mistake shows its traceback, with --no-cache compiled programs are not kept "
+    "on disk; --version prints the version."
 )
 # What other libraries call it.
 SHORT: dict[str, str] = {
@@ -54,12 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     standard error and exit code 2.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"] or ["train", "quick"]
+    debug, cached = "--debug" in words, "--no-cache" not in words
+    words = [word for word in words if word not in ("--debug", "--no-cache")] or ["train", "quick"]
     with guarded_outputs() as out:
         try:
             command = _version if words == ["--version"] else parse(words)
             out.vital = not isinstance(command, Train)
+            if cached and command is not _version:
+                keep_programs()
             code = command()
             out.flush()
             return code
@@ -85,13 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(
     words: Sequence[str],
-) -> Train | Sample | Eval | Size | Plan | Compare | Presets | Export | Profile | Doctor:
+) -> Train | Sample | Eval | Size | Plan | Bench | Compare | Presets | Export | Profile | Doctor:
     """Parse the arguments into a command; exit on `--help` and on unknown options.
 
     Raises:
         RecipeError: An unknown preset, or a setting out of range.
     """
-    if words[0] in ("train", "size", "plan"):
+    if words[0] in ("train", "size", "plan", "bench"):
         words = [_full(word) for word in words]
     recipe = _starting_point(words)
     settings = {field: getattr(recipe, field) for field in Recipe.__dataclass_fields__}
@@ -101,6 +106,7 @@ def parse(
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Size, tyro.conf.subcommand("size", default=Size(**settings))]
         | Annotated[Plan, tyro.conf.subcommand("plan", default=Plan(**settings))]
+        | Annotated[Bench, tyro.conf.subcommand("bench", default=Bench(**settings))]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Presets, tyro.conf.subcommand("presets")]
         | Annotated[Export, tyro.conf.subcommand("export")]
@@ -142,7 +148,7 @@ def _full(word: str) -> str:
 
 def _starting_point(words: Sequence[str]) -> Recipe:
     """The default settings of a command: those of a preset, or of a run."""
-    if words[0] in ("size", "plan"):
+    if words[0] in ("size", "plan", "bench"):
         return _sized(words[1:])
     if list(words[:1]) != ["train"]:
         return preset("quick")
@@ -168,7 +174,7 @@ def _starting_point(words: Sequence[str]) -> Recipe:
 
 
 def _sized(options: Sequence[str]) -> Recipe:
-    """What `size` and `plan` start from: a preset, a run or a published model."""
+    """What `size`, `plan` and `bench` start from: a preset, a run or a published model."""
     if not options or options[0].startswith("-"):
         return preset("quick")
     name = options[0]
