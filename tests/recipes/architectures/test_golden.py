@@ -18,14 +18,22 @@ from recipes.weights.safetensors import read_header
 ROWS = all_rows()
 
 
-def rows(group: Callable[[Row], str]) -> pytest.MarkDecorator:
-    """All rows: the first of each group by default; the library itself stands for the others.
+def first(group: Callable[[Row], str]) -> set[str]:
+    """Names of the first row of each group."""
+    return set({group(row): name for name, row in reversed(ROWS.items())}.values())
 
-    Beside it, in `test_live.py`, runs the first row of each family, or every row.
+
+KINDS = first(lambda row: row.kind)
+
+
+def rows(slow: set[str]) -> pytest.MarkDecorator:
+    """All rows: the first of each kind by default, and `slow` ones for a change in CI.
+
+    There the library itself stands for the others: in `test_live.py`, beside each family.
     """
-    first = {group(row): name for name, row in reversed(ROWS.items())}.values()
-    marks = [pytest.mark.slow, pytest.mark.further]
-    params = [pytest.param(name, marks=[] if name in first else marks) for name in ROWS]
+    marks = {name: [pytest.mark.slow] for name in slow} | {name: [] for name in KINDS}
+    others = [pytest.mark.slow, pytest.mark.further]
+    params = [pytest.param(name, marks=marks.get(name, others)) for name in ROWS]
     return pytest.mark.parametrize("written", params, indirect=True, scope="module")
 
 
@@ -59,7 +67,7 @@ def written(request, tmp_path_factory) -> Written:
     return Written(row, folder, write_folder(row, folder), load(folder))
 
 
-@rows(lambda row: row.kind)
+@rows(slow=set())
 def test_outputs_are_the_reference_s(written, record_property):
     row, _, golden, loaded = written
     ours = our_outputs(row, loaded.model, loaded.params, row.config.get("vocab_size", 0))
@@ -76,7 +84,7 @@ def test_greedy_tokens_are_the_reference_s(written):
     assert drawn.tolist() == golden["continued"].tolist()
 
 
-@rows(family_of)
+@rows(slow=first(family_of))
 def test_what_is_loaded_and_saved_has_the_same_bytes(written, tmp_path):
     save(tmp_path / "again", written.loaded.params, config=written.folder)
     before, after = (read_header(path / WEIGHTS) for path in (written.folder, tmp_path / "again"))

@@ -51,6 +51,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
     return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.slow
 def test_each_run_is_a_row(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(make("narrow"), make("wide", (2.5, 1.5), features=32)) == 0
     printed = lines(capsys)

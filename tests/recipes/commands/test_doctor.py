@@ -9,6 +9,7 @@ from recipes.commands import main
 from recipes.trainer.checkpoints import Checkpoints, Restored
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--run-dir", str(tmp_path / "runs")]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
@@ -20,6 +21,7 @@ def test_a_machine_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_resume_that_differs_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from recipes.runs.profiling import trace_steps
 from recipes.trainer.loop import Trainer
 
 
+@pytest.mark.slow
 def test_steps_of_a_run_are_traced(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,7 @@ def test_another_preset_is_refused_field_by_field(
     assert "Leave out the preset" in error
 
 
+@pytest.mark.slow
 def test_a_longer_course_is_printed_and_recorded(
     begun: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_longer_course_is_printed_and_recorded(
     assert config(begun)["changes"] == [{"after_step": 20, "settings": [change]}]
 
 
+@pytest.mark.slow
 def test_another_learning_rate_needs_a_word_and_is_recorded(
     begun: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +88,7 @@ def test_another_kind_of_optimiser_is_refused_even_so(
     assert "--change" not in error
 
 
+@pytest.mark.slow
 def test_a_run_begins_anew_at_step_0(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = (begun / "metrics.jsonl").read_text().splitlines()
     assert main(["train", "--run-dir", str(begun), "--resume", "0"]) == 0

@@ -37,6 +37,7 @@ def test_the_seed_decides_the_text(sample: Sample) -> None:
     assert sample("--seed", "1") != sample("--seed", "2")
 
 
+@pytest.mark.slow
 def test_the_most_probable_text_does_not_depend_on_the_seed(sample: Sample) -> None:
     for greedy in (("--temperature", "0"), ("--top-k", "1"), ("--top-p", "1e-6")):
         assert sample(*greedy, "--seed", "1") == sample("--temperature", "0", "--seed", "2")

@@ -44,6 +44,7 @@ def test_a_search_as_wide_as_all_texts_finds_the_best_of_each_row(length_penalty
         )
 
 
+@pytest.mark.slow
 def test_the_decoder_of_a_pair_is_searched_with_its_source():
     inputs = jnp.zeros((1, 2), jnp.int32)
     params = random_params(SEQ2SEQ, inputs, inputs)

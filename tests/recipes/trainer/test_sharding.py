@@ -175,6 +175,7 @@ def test_a_device_holds_its_share_of_the_activations_of_a_sequence():
 
 
 @pytest.mark.slow
+@pytest.mark.further  # of optimisers AdamW's state is split and trained with above
 def test_soap_trains_on_a_mesh_as_on_one_device():
     run_python(SOAP, **EIGHT)
 
