@@ -1,5 +1,6 @@
 """The ring: what it holds after wrapping, and that what it dropped was never needed."""
 
+import functools
 import re
 from typing import Any
 
@@ -47,6 +48,7 @@ X = normal(0, (2, SEQ, EMBED))
 PARAMS = drawn_variables(attention(), X, seed=1)["params"]
 
 
+@functools.cache  # a block is a value: tests share what was compiled
 def calls(block: MultiHeadAttention) -> Any:
     return jax.jit(
         lambda cache, x, context: block.apply(

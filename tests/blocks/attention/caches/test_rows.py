@@ -31,10 +31,15 @@ NEXT = jnp.array([[3], [1], [2]])
 MEMORY = normal(1, (3, 4, 8))
 
 
-@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
-@pytest.mark.parametrize(
-    "cache", [KeyValueCache(), Int8Cache(), RingCache(), Int8RingCache()], ids=repr
-)
+CACHES = [RingCache(), KeyValueCache(), Int8Cache(), Int8RingCache()]
+# In a scan the arrays of a cache have one axis more, whatever they are.
+SCANNED = [
+    pytest.param(cache, True, marks=[pytest.mark.slow, pytest.mark.further] if others else [])
+    for others, cache in enumerate(CACHES)
+]
+
+
+@pytest.mark.parametrize(("cache", "scan"), [*((one, False) for one in CACHES), *SCANNED], ids=repr)
 def test_a_chosen_row_goes_on_as_it_would_have(cache: Cache, scan: bool) -> None:
     window = Causal() & SlidingWindow(2)
     layer = TransformerBlock(
