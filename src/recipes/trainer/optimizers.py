@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
+from recipes.trainer.muon import matrix_axes
 from recipes.trainer.settings import OptimizerSettings
-from recipes.trainer.sharding import logical_axes
 from recipes.trainer.soap import scale_by_soap
 
 # Weights that multiply activations decay; biases and scales of norms do not. They are told apart
@@ -78,12 +78,8 @@ def layer_matrices(params: Any) -> Any:
 
     def axes(path: Any, leaf: Any) -> MuonDimensionNumbers | None:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
-        logical = logical_axes(name, leaf.ndim)
-        named = [axis for axis, word in enumerate(logical) if word not in ("layers", "experts", "")]
-        if not name.endswith("kernel") or "vocab" in logical or not named:
-            return None
-        split = 1 if logical[named[0]] == "embed" else len(named) - 1
-        return MuonDimensionNumbers(tuple(named[:split]), tuple(named[split:]))
+        found = matrix_axes(name, leaf.ndim)
+        return None if found is None else MuonDimensionNumbers(*found)
 
     return jax.tree_util.tree_map_with_path(axes, params)
 
