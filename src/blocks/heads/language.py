@@ -10,6 +10,7 @@ from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.bounds import positive
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.rows import table_product
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
@@ -82,15 +83,19 @@ class LMHead(Block, kw_only=True):
             shape = (x.shape[-1], self.vocab_size)
             kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
         elif table is not None:
-            kernel = table.T
+            kernel = table
         else:
             raise ValueError(
                 "tied=True needs the embedding's table; call with head(x, table=table)."
             )
         x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
-        logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
+        if self.tied:
+            rows = table_product(x.reshape(-1, x.shape[-1]), kernel)
+            logits = rows.reshape(*x.shape[:-1], len(kernel))
+        else:
+            logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, (kernel.shape[-1],), self.param_dtype)
+            bias = self.param("bias", nn.initializers.zeros, logits.shape[-1:], self.param_dtype)
             logits = logits + bias.astype(jnp.float32)[None, None]
         logits = logits if self.logit_scale == 1.0 else self.logit_scale * logits
         return (

@@ -1,6 +1,6 @@
 """Texts, tokenizers and batches.
 
-`recipes.data.batches` is imported by its own name: it loads Grain.
+`recipes.data.batches` is imported by its own name: it loads Grain when it draws.
 """
 
 from recipes.data.corpora import load_corpus

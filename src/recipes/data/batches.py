@@ -1,16 +1,20 @@
 """Batches of token ids: shuffled windows for training, every target once for evaluation."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import grain
 import numpy as np
 import numpy.typing as npt
 
 from recipes.data.encoded import EncodedText, Mixture, as_encoded
 from recipes.data.windows import Batch, Documents, evaluation_windows, training_windows
 from recipes.errors import RecipeError
+
+if TYPE_CHECKING:  # sampling needs none of it, and its import takes half a second
+    import grain
 
 Tokens = TypeVar("Tokens", npt.NDArray[np.integer], EncodedText)
 
@@ -59,6 +63,8 @@ class TrainingBatches(Iterator[Batch]):
     """
 
     def __init__(self, batches: grain.MapDataset[Batch], stream: dict[str, int]):
+        import grain
+
         self._length = len(batches)
         # A batch takes a fraction of a millisecond: threads would cost more than they hide.
         inline = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
@@ -138,6 +144,8 @@ def training_batches(
         >>> batch["inputs"].shape, bool((batch["targets"] == batch["inputs"] + 1).all())
         ((2, 4), True)
     """
+    import grain
+
     if not 0 <= seed < 2**32:
         raise RecipeError(f"seed={seed} is out of range.", "Use a seed from 0 to 4294967295.")
     tokens = as_encoded(tokens)

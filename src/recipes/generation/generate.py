@@ -1,6 +1,7 @@
 """Generation of token ids: drawn one by one from a model with a cache."""
 
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,9 +24,11 @@ from recipes.generation.prompts import (
 from recipes.generation.sampling import Sampling
 from recipes.generation.tokens import sample_token
 
-# Tokens per call into the compiled loop: enough to hide the call, few enough to read along.
-CHUNK = 16
-# Without a context, lengths are rounded up to multiples of this, to share compiled functions.
+# Tokens per call into the compiled loop, first and at most: there are twice as many in the next one
+# where a call took less than SOON seconds, which is few enough to read along.
+CHUNK, LONGEST = 16, 128
+SOON = 0.05
+# Lengths are rounded up to multiples of this, or its doubles, to share compiled functions.
 ROUND = 64
 
 
@@ -145,6 +148,7 @@ def _generate(
     cache: Cache = {}
     present = None
     drawn = room = size = 0
+    longest = CHUNK
     while drawn < tokens and not done.all():
         if room == 0:
             kept = (
@@ -155,14 +159,7 @@ def _generate(
             # All but the last token, which the first draw reads.
             text, valid = ids[:, kept][:, :-1], real[:, kept][:, :-1]
             length = text.shape[1]
-            if context is None:
-                padded = rounded(length)
-                room, size = tokens, padded + rounded(tokens)
-            else:
-                # Prompts are padded to one of two lengths, and the cache has room for the padding:
-                # every prompt uses the same compiled functions.
-                padded = half if length <= half else context - 1
-                room, size = context - length, context + half
+            padded, room, size = lengths(length, tokens - drawn, context, size)
             padding = ((0, 0), (padded - length, 0))
             text, valid = np.pad(text, padding), np.pad(valid, padding)
             if drawn == 0:
@@ -173,12 +170,15 @@ def _generate(
                 if sampling.repetition_penalty != 1.0:
                     present = _present(ids, real, vocab_size)
             cache, _ = read(model, params, text, valid, memory, size=size)
-        count = min(CHUNK, room, tokens - drawn)
+        count = min(longest, room, tokens - drawn)
+        started = time.perf_counter()
         chunk, steps, done, present, cache = _draw(
             model, params, cache, ids[:, -1], key, drawn, count, done, present,
             size=size, sampling=sampling, end=end,
         )  # fmt: skip
         chunk, done = np.asarray(chunk)[:, : int(steps)], np.asarray(done)
+        if time.perf_counter() - started < SOON:
+            longest = min(2 * longest, LONGEST)
         drawn += chunk.shape[1]
         room -= chunk.shape[1]
         ids = np.concatenate([ids, chunk], axis=1)
@@ -186,6 +186,36 @@ def _generate(
         if context is not None:
             ids, real = ids[:, -context:], real[:, -context:]
         yield chunk
+
+
+def lengths(length: int, tokens: int, context: int | None, size: int) -> tuple[int, int, int]:
+    """Choose lengths that few programs serve.
+
+    Args:
+        length: Tokens to read.
+        tokens: Tokens to draw after them.
+        context: Maximum sequence length; None for no limit.
+        size: Slots of the cache so far; 0 for no cache.
+
+    Returns:
+        The length that the text is padded to, the number of tokens that can be drawn until the
+        cache is full, and its slots.
+    """
+    if context is None:
+        padded = rounded(length)
+        return padded, tokens, padded + rounded(tokens)
+    half = max(1, context // 2)
+    # A text that fills the context is read at most once, before the first token.
+    padded = min(doubled(length), half if length <= half else context - 1)
+    room = context - length
+    # Where the cache gets full, half of the context is read, and half of it drawn.
+    slots = padded + tokens if tokens <= room else max(padded + room, context)
+    return padded, room, max(size, min(doubled(slots), context + half))
+
+
+def doubled(length: int) -> int:
+    """Round a length up, to a power of two from `ROUND` on."""
+    return max(ROUND, 1 << max(0, length - 1).bit_length())
 
 
 def rounded(length: int, limit: int | None = None) -> int:
@@ -220,7 +250,7 @@ def _draw(
     sampling: Sampling,
     end: tuple[int, ...],
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None, Cache]:
-    """Draw up to `count` tokens after `token`, at most `CHUNK`, in one loop for every count."""
+    """Draw up to `count` tokens after `token`, at most `LONGEST`, in one loop for every count."""
 
     def unfinished(state: tuple) -> jax.Array:
         step, _, done, *_ = state
@@ -237,7 +267,7 @@ def _draw(
             present = present.at[jnp.arange(len(token)), token].set(True)
         return step + 1, token, done, present, drawn.at[:, step].set(token), cache
 
-    drawn = jnp.zeros((token.shape[0], CHUNK), token.dtype)
+    drawn = jnp.zeros((token.shape[0], LONGEST), token.dtype)
     start = (jnp.zeros((), jnp.int32), token, done, present, drawn, cache)
     steps, _, done, present, drawn, cache = jax.lax.while_loop(unfinished, draw, start)
     return drawn, steps, done, present, cache

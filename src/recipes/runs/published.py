@@ -25,7 +25,7 @@ from recipes.nanogpt import build_gpt
 from recipes.runs.folder import RunFolder
 from recipes.runs.report import PROGRAM, quoted
 from recipes.runs.starting import kept_model, with_adapters
-from recipes.trainer.checkpoints import Checkpoints
+from recipes.trainer.kept import KeptCheckpoints
 from recipes.trainer.reading import read_while_saved
 from recipes.weights.folder import CONFIG, read_json
 from recipes.weights.hub import folder_of
@@ -65,7 +65,7 @@ def load_run(folder: str | Path) -> LoadedRun:
             "Restore it from a copy of the run.",
         )
     model = build_gpt(recipe.model) if recipe.init_from is None else kept_model(recipe, run)
-    checkpoints, shapes = Checkpoints(run.checkpoints), _shapes(model)
+    checkpoints, shapes = KeptCheckpoints(run.checkpoints), _shapes(model)
     if not checkpoints.steps():
         first = min(recipe.trainer.eval_every, recipe.trainer.max_steps)
         raise RecipeError(

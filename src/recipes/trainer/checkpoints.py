@@ -1,8 +1,6 @@
 """Checkpoints: the state of a run as folders that are complete or absent."""
 
-import logging
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +9,12 @@ from typing import Any
 
 import jax
 
-from recipes.data.files import cannot_read
 from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
+from recipes.trainer.arrays import read_arrays, stored_leaves, write_arrays
 from recipes.trainer.digests import file_digests, leaf_digests
-from recipes.trainer.metrics import ranked, without_nan
+from recipes.trainer.kept import KeptCheckpoints
+from recipes.trainer.metrics import without_nan
 from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
     ARRAYS,
@@ -26,16 +24,13 @@ from recipes.trainer.saved import (
     DamagedError,
     check_digests,
     drop,
-    measured,
-    read_record,
     verified_record,
 )
 from recipes.trainer.state import TrainState, arrays_of
+from recipes.trainer.stored import differing_leaves
 
 # Hidden, so that an incomplete folder is never listed.
 HALF, DROPPED, REPLACED = ".half", ".dropped", ".replaced_"
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Restored:
         return int(self.state.step)
 
 
-class Checkpoints:
+class Checkpoints(KeptCheckpoints):
     """The last and the best checkpoints in a folder, one folder each: `step_000250`.
 
     A checkpoint is written to a temporary folder, which is renamed when arrays, metrics and the
@@ -90,33 +85,8 @@ class Checkpoints:
     ):
         if keep < 1:
             raise ValueError(f"keep={keep} must be at least 1; use 1 for the last step alone.")
-        # Of a link the place, which is the same in all processes.
-        self.directory = Path(directory).resolve()
+        super().__init__(directory, monitor=monitor, highest=highest)
         self.keep = keep
-        self.monitor = monitor
-        self.highest = highest
-
-    def steps(self) -> list[int]:
-        """The steps of all checkpoints, in order.
-
-        Raises:
-            RecipeError: The folder may not be read.
-        """
-        try:
-            found = os.listdir(self.directory)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise cannot_read(self.directory, error) from error
-        names = (re.fullmatch(r"step_(\d+)", name) for name in found)
-        return sorted(int(name[1]) for name in names if name)
-
-    def best(self) -> int | None:
-        """The step whose monitored value is best, or the last one where none was measured.
-
-        Steps whose records are damaged are passed over, and named in a warning.
-        """
-        return next(iter(self._ranked() or self.steps()[::-1]), None)
 
     def save(self, state: TrainState, record: dict[str, Any], *, metrics: bytes = b"") -> Path:
         """Write the checkpoint of `state.step`, then delete those that need not be kept.
@@ -186,42 +156,6 @@ class Checkpoints:
                 return Restored(state, record, causes, later, metrics)
         raise passed[0]
 
-    def restore_params(self, like: Any) -> Any:
-        """Restore the parameters with the lowest validation loss, whatever the optimiser.
-
-        Damaged checkpoints are passed over, and named in a warning.
-
-        Args:
-            like: Parameters of the model, or their shapes. `apply` would silently ignore those
-                that a model does not have.
-
-        Raises:
-            RecipeError: There is no checkpoint, all are damaged, or the parameters are not exactly
-                those of the model.
-        """
-        damage = self._none()
-        for step in self._ranked() or self.steps()[::-1]:
-            try:
-                return self._restore_params(step, like)
-            except DamagedError as error:
-                if not self._path(step).exists():
-                    raise  # deleted, not damaged
-                log.warning("%s It is passed over.", error.cause)
-                damage = error
-        raise damage
-
-    def _restore_params(self, step: int, like: Any) -> Any:
-        record, arrays = verified_record(self._path(step), step), self._path(step) / ARRAYS
-        stored = stored_leaves(arrays)["params"]
-        if differing := differing_leaves(stored, like):
-            raise RecipeError(
-                f"The checkpoint of step {step} is of another model: {differing}.",
-                "Build the model from the config.json that the run was started with.",
-            )
-        tree = read_arrays(arrays, {"params": stored})
-        check_digests(step, record["arrays"], leaf_digests(tree))
-        return tree["params"]
-
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
         record, arrays = verified_record(self._path(step), step), self._path(step) / ARRAYS
         like = arrays_of(template)
@@ -255,18 +189,6 @@ class Checkpoints:
         self._recover()
         self._prune(step)
 
-    def _ranked(self) -> list[int]:
-        """Steps with intact records: by the monitored value, then without one, the last first."""
-        values = dict[int, float | None]()
-        for step in self.steps():
-            try:
-                values[step] = measured(read_record(self._path(step), step), self.monitor)
-            except RecipeError as error:
-                if self._path(step).exists():  # not deleted meanwhile
-                    log.warning("%s It is passed over.", error.cause)
-        best = ranked(values, highest=self.highest)
-        return best + [step for step in [*values][::-1] if step not in best]
-
     def _prune(self, last: int) -> None:
         for later in [step for step in self.steps() if step > last]:
             drop(self._path(later), self.directory / DROPPED)
@@ -283,11 +205,3 @@ class Checkpoints:
                 shutil.rmtree(aside, ignore_errors=True)
             else:
                 os.replace(aside, place)
-
-    def _none(self) -> RecipeError:
-        return RecipeError(
-            f"There is no checkpoint in {str(self.directory)!r}.", "Start the run anew."
-        )
-
-    def _path(self, step: int) -> Path:
-        return self.directory / f"step_{step:06d}"

@@ -8,7 +8,7 @@ from blocks import MLP, replace
 from recipes.config import GPTConfig
 from recipes.data import CharTokenizer
 from recipes.errors import RecipeError
-from recipes.generation.generate import generate
+from recipes.generation.generate import generate, lengths
 from recipes.generation.sampling import GREEDY, Sampling
 from recipes.generation.text import write
 from recipes.nanogpt import build_gpt
@@ -224,3 +224,29 @@ def test_arguments_that_cannot_be_are_refused(params: dict, options: dict, messa
     given = {"prompt": [[1]], **GREEDY_20, **options}
     with pytest.raises(RecipeError, match=message):
         list(generate(MODEL, params, given.pop("prompt"), **given))
+
+
+@pytest.mark.parametrize(
+    ("length", "tokens", "context", "sizes"),
+    [
+        (127, 128, 1024, (128, 897, 256)),
+        (127, 128, None, (128, 128, 256)),
+        (600, 10, 1024, (1023, 424, 1536)),
+        (0, 10_000, 1024, (64, 1024, 1536)),
+        (32, 10_000, 64, (32, 32, 64)),
+    ],
+)
+def test_texts_and_caches_are_as_long_as_prompt_and_tokens_need(
+    length: int, tokens: int, context: int | None, sizes: tuple[int, int, int]
+) -> None:
+    """Lengths are powers of two from 64, or what context and half of it allow."""
+    assert lengths(length, tokens, context, 0) == sizes
+
+
+def test_more_tokens_come_at_a_time_where_they_come_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("recipes.generation.generate.SOON", float("inf"))
+    weights = random_params(DECODER, jnp.zeros((1, 2), jnp.int32))
+    chunks = generate(DECODER, weights, [[1, 2]], tokens=64, sampling=GREEDY)
+    assert [chunk.shape[1] for chunk in chunks] == [16, 32, 16]

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recipes.trainer.arrays import differing_leaves, read_arrays, stored_leaves, write_arrays
+from recipes.trainer.arrays import read_arrays, stored_leaves, write_arrays
+from recipes.trainer.stored import differing_leaves
 
 TREE = {"a": {"b": np.arange(3, dtype=np.int32)}, "c": np.full((2, 2), 0.5, jnp.bfloat16)}
 

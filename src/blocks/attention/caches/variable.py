@@ -40,12 +40,16 @@ class CacheVariable:
                 row become NaN instead.
         """
         before = self.variable.value
+        in_slots = isinstance(before, KeyValueState)
+        if at.segment_ids is None and in_slots:
+            # Only new values become NaN: to rewrite those of all slots takes longer than to attend.
+            value = jnp.where(_told(before.at)[:, None, None, None], value, jnp.nan)
         after, keys, values, key_at = extended(self.cache, before, key, value, at)
         _check_state(self.cache, before, after)
         self.variable.value = after
         if at.segment_ids is None and key_at.segment_ids is not None:
-            told = _told(key_at)
-            values = jnp.where(told[:, None, None, None], values, jnp.nan)
+            if not in_slots:
+                values = jnp.where(_told(key_at)[:, None, None, None], values, jnp.nan)
             # In self-attention the context describes queries and keys alike.
             key_at = Coordinates(key_at.order, key_at.positions, key_at.valid)
         return keys, values, key_at

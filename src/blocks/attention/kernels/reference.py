@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.kernels.heads import query_key_products, weighted_values
 from blocks.attention.masks import Mask
 from blocks.attention.masks import visible as visible_keys
 from blocks.attention.scores import Modification
@@ -67,18 +68,11 @@ def dot_product_attention(
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, section 3.2.1.
         Ainslie et al., GQA, 2023, arXiv:2305.13245.
     """
-    batch, q_seq, heads, head_dim = query.shape
-    kv_seq, kv_heads = key.shape[1:3]
-    grouped = query.reshape(batch, q_seq, kv_heads, heads // kv_heads, head_dim)
-    scores = jnp.einsum(
-        "bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32
-    ).reshape(batch, heads, q_seq, kv_seq)
-    scores = scores * (head_dim**-0.5 if scale is None else scale)
+    heads, head_dim = query.shape[2:]
+    scores = query_key_products(query, key) * (head_dim**-0.5 if scale is None else scale)
     for modification in modifications:
         scores = modification(scores, query_at, key_at)
     column = None if sinks is None else sinks.reshape(1, heads, 1, 1)
     weights = masked_softmax(scores, visible_keys(mask, query_at, key_at), column)
     weights = dropout(weights.astype(value.dtype), dropout_rate, dropout_key)
-    weights = weights.reshape(batch, kv_heads, heads // kv_heads, q_seq, kv_seq)
-    mixed = jnp.einsum("bkgqs,bskd->bqkgd", weights, value)
-    return mixed.reshape(batch, q_seq, heads, value.shape[-1])
+    return weighted_values(weights, value)

@@ -4,11 +4,11 @@ import dataclasses
 from typing import Any
 
 import jax
-from jax.extend.backend import get_backend
 
 from blocks.attention.masks import Causal, Mask, visible
 from blocks.attention.scores import Modification, ScoreModification
 from blocks.context import Coordinates
+from blocks.core.devices import platform
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,10 +155,3 @@ def call_of(
         dropout=dropout_rate > 0.0,
         platform=platform(),
     )
-
-
-def platform() -> str:
-    """JAX's default platform; `cuda` is distinguished from other GPUs."""
-    device = getattr(jax.config, "jax_default_device", None)
-    client = get_backend(device) if device is None or isinstance(device, str) else device.client
-    return "cuda" if "cuda" in client.platform_version.lower() else client.platform
