@@ -75,7 +75,9 @@ class KeyValueCache(Cache):
             x = x.astype(slots.dtype)
             return jax.lax.dynamic_update_slice_in_dim(slots, x, state.length, axis=1)
 
-        state = state.counted(at).holding(jax.tree.map(write, state.tokens, new))
+        # XLA would write once for attention and once for the next call, and copy all slots before.
+        written = jax.lax.optimization_barrier(jax.tree.map(write, state.tokens, new))
+        state = state.counted(at).holding(written)
         keys, values = (self.unpack(kept, key.dtype) for kept in (state.keys, state.values))
         return state, keys, values, state.at
 
