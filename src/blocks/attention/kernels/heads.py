@@ -6,7 +6,7 @@ from blocks.core.devices import platform
 from blocks.core.typing import Array, Float, typed
 
 # From as many rows on, one query each, a CPU multiplies and sums faster than in products of zeros.
-MANY = 4
+MANY = 8
 
 
 @typed
