@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import speedrun
+from recipes.races.line import options
 from recipes.races.settings import Race
 from recipes.races.texts import evaluation_parts
 from recipes.speedrun import Result, run
@@ -53,8 +54,8 @@ def test_the_exit_code_says_whether_the_target_was_reached(
     monkeypatch.setattr(speedrun, "run", lambda *_, **__: Result(loss, np.zeros(1), {}, 0.1))
     path = tmp_path / "text.txt"
     path.write_text("to be or not to be")
-    options = argparse.Namespace(data=path, target=1.886, seed=0)
-    assert speedrun.main(options) == code
+    chosen = argparse.Namespace(data=path, target=1.886, seed=0)
+    assert speedrun.main(chosen) == code
     assert ("reached" in capsys.readouterr().out) == (code == 0)
 
 
@@ -69,3 +70,10 @@ def test_a_target_names_the_shortest_race_that_may_reach_it(monkeypatch, tmp_pat
         speedrun.main(argparse.Namespace(data=path, target=target, seed=0))
     short, long = speedrun.RACES
     assert seen == [short, short, long, long]
+
+
+def test_a_text_that_is_not_there_is_refused_by_name(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["speedrun", "--data", "missing.txt"])
+    with pytest.raises(SystemExit, match="2"):
+        options(None)
+    assert "--data missing.txt is no file; give the path of a text." in capsys.readouterr().err

@@ -15,7 +15,10 @@ def options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="text to train and validate on")
     parser.add_argument("--target", type=float, default=1.886, help="loss to reach, in nats")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if not chosen.data.is_file():
+        parser.error(f"--data {chosen.data} is no file; give the path of a text.")
+    return chosen
 
 
 def seconds_since_start() -> float:

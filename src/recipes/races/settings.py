@@ -68,7 +68,7 @@ class Race:
 RACES = (
     Race(
         target=1.886,
-        steps=90,
+        steps=110,
         batch_size=16,
         num_layers=1,
         rates=Rates(matrices=0.08, tables=0.02, momentum=(0.7, 0.85), cooldown=0.5),
