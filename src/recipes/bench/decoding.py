@@ -47,13 +47,13 @@ def measure_decoding(
         return time.perf_counter() - started
 
     spent = [(seconds(1), seconds(1 + tokens)) for _ in range(1 + turns)][1:]  # the first compile
+    read = min(one for one, _ in spent)  # of each turn by itself, noise would count twice
     return Decoding(
         batch=batch,
         prompt=tokens,
         tokens=tokens,
         prefill=Spread.of([batch * tokens / one for one, _ in spent]),
-        # The clock is too coarse where both take as long.
-        decode=Spread.of([batch * tokens / max(all_ - one, 1e-9) for one, all_ in spent]),
+        decode=Spread.of([batch * tokens / max(whole - read, 1e-9) for _, whole in spent]),
         weight_bytes=weight_bytes(model, params),
     )
 
