@@ -1,6 +1,5 @@
 """`TokenEmbedding`: a learned vector for each token id, with positions and other additions."""
 
-import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
@@ -9,6 +8,7 @@ from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.bounds import Rate, Size
 from blocks.core.checks import check_values
+from blocks.core.drop import drop
 from blocks.core.initializers import Normal
 from blocks.core.slots import AbsolutePosition, Added, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, Int, typed
@@ -81,7 +81,6 @@ class TokenEmbedding(Block, kw_only=True):
         """Create the table, which a tied head uses too."""
         shape = (self.vocab_size, self.features)
         self.embedding = self.param("embedding", self.embedding_init, shape, self.param_dtype)
-        self.dropout = nn.Dropout(self.dropout_rate)
 
     @typed
     def __call__(
@@ -103,7 +102,7 @@ class TokenEmbedding(Block, kw_only=True):
             x = self.position(x, locate(counted, *tokens.shape).positions).astype(x.dtype)
         if self.embedding_norm is not None:
             x = self.embedding_norm(x).astype(x.dtype)
-        return self.dropout(x, deterministic)
+        return drop(self, x, self.dropout_rate, deterministic)
 
     @typed
     def vectors(self, tokens: Int[Array, "batch seq"]) -> Float[Array, "batch seq {self.features}"]:

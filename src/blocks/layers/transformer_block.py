@@ -9,6 +9,7 @@ from blocks.carry import AndCarry, join_carry, split_carry
 from blocks.context import Context
 from blocks.core.block import Block, fresh
 from blocks.core.bounds import Rate
+from blocks.core.drop import drop
 from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.typing import Array, Float, typed
 from blocks.norms.layer_norm import LayerNorm
@@ -71,13 +72,14 @@ class TransformerBlock(Block, kw_only=True):
         after = context
 
         def sublayer(name: str) -> Sublayer:
-            part, drop = getattr(self, name), nn.Dropout(self.dropout_rate)
+            part = getattr(self, name)
 
             def run(h: Array) -> Array:
                 nonlocal after
                 y, after = split_carry(part(h, after, deterministic), after)
                 # A name for the policies of `jax.checkpoint_policies`; it costs nothing.
-                return checkpoint_name(drop(y.astype(x.dtype), deterministic), name)
+                y = drop(self, y.astype(x.dtype), self.dropout_rate, deterministic)
+                return checkpoint_name(y, name)
 
             return run
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.bounds import Rate, at_least
+from blocks.core.drop import drop
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 from blocks.linear import Linear
@@ -67,7 +68,7 @@ class BaseMLP(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "*batch embed"]:
         """Transform each token of `x` independently; `context` is not used."""
-        h = nn.Dropout(self.dropout_rate)(self.hidden_features(x), deterministic)
+        h = drop(self, self.hidden_features(x), self.dropout_rate, deterministic)
         return self._linear("down", x.shape[-1], self.out_kernel_init)(h)
 
     def hidden_features(self, x: Float[Array, "*batch embed"]) -> Float[Array, "*batch hidden"]:

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from blocks.attention.kernels.chunks import Keys, Queries
-from blocks.attention.kernels.reference import dropout
 from blocks.attention.masks import Mask, visible
 from blocks.attention.scores import Modification
 from blocks.context import Coordinates
+from blocks.core.drop import dropout
 from blocks.core.typing import Array
 
 # The lowest finite number, not -inf, whose difference to itself is no number.

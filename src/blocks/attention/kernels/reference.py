@@ -8,6 +8,7 @@ from blocks.attention.masks import Mask
 from blocks.attention.masks import visible as visible_keys
 from blocks.attention.scores import Modification
 from blocks.context import Coordinates
+from blocks.core.drop import dropout
 from blocks.core.typing import Array, Bool, Float, Key, typed
 
 
@@ -31,17 +32,6 @@ def masked_softmax(
         column = jnp.broadcast_to(sinks.astype(jnp.float32), (*scores.shape[:-1], 1))
         weights = jax.nn.softmax(jnp.concatenate([scores, column], axis=-1), axis=-1)[..., :-1]
     return weights if visible is None else jnp.where(visible, weights, 0.0)
-
-
-@typed
-def dropout(
-    x: Float[Array, "*shape"], rate: float, key: Key[Array, ""] | None
-) -> Float[Array, "*shape"]:
-    """Drop entries with probability `rate`, and scale the rest to keep the mean."""
-    if rate == 0.0 or key is None:
-        return x
-    kept = jax.random.bernoulli(key, 1.0 - rate, x.shape)
-    return jnp.where(kept, x / (1.0 - rate), 0.0).astype(x.dtype)
 
 
 @typed
