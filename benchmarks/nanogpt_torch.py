@@ -1,10 +1,11 @@
-"""Steps per second of `shakespeare-char-cpu` against an eager PyTorch GPT of the same shape.
+"""Training speed of a preset against a PyTorch GPT of the same shape, at its best.
 
-    python benchmarks/nanogpt_torch.py --torch-python PATH
+    python benchmarks/nanogpt_torch.py --torch-python PATH --preset shakespeare-char
 
-PyTorch lives in an environment of its own, whose interpreter is named. The two sides take turns,
-A B A B, each turn a fresh process on the same cores: a machine that slows down or speeds up meets
-both, and the ratio is taken turn by turn.
+PyTorch lives in an environment of its own, whose interpreter is named. Each side runs in all its
+modes, float32 and bfloat16, eager and compiled, and its fastest counts. Modes take turns, each turn
+a fresh process on the same cores: a machine that slows down or speeds up meets all of them, and the
+ratio is taken round by round.
 """
 
 import dataclasses
@@ -17,16 +18,27 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
 
+from recipes.config import Recipe
 from recipes.data import build_tokenizer, load_corpus
 from recipes.data.batches import split_tokens
 from recipes.presets import preset
 
 WORKERS = Path(__file__).parent / "workers"
+# Steps before the clock starts, and under it. Those of the GPU's model take seconds on a CPU.
+STEPS = {"shakespeare-char": (2, 6)}
+USUAL = 100, 400
+# Modes of PyTorch by the options of its worker.
+PEERS = {
+    "eager": [],
+    "compiled": ["--compile"],
+    "autocast": ["--autocast"],
+    "compiled-autocast": ["--compile", "--autocast"],
+}
 
 
 @dataclass(frozen=True)
@@ -34,48 +46,77 @@ class Comparison:
     """What is compared, and for how long.
 
     Attributes:
-        torch_python: Interpreter of an environment that has PyTorch.
+        torch_python: Interpreter of an environment that has PyTorch; for `compiled`, g++ too.
+        preset: Preset whose model, batch and optimiser both sides have.
         data: Corpus, by name or path.
-        rounds: Turns of each side.
+        ours: Precisions of this project.
+        peers: Modes of PyTorch.
+        rounds: Turns of each mode.
         warmup: Steps of a turn before the clock starts; compilation falls among them.
         steps: Steps of a turn under the clock.
-        cores: Cores, and threads, that each side may use.
+        cores: Cores, and threads, that each mode may use.
     """
 
     torch_python: Path
+    preset: str = "shakespeare-char-cpu"
     data: str = "shakespeare"
-    rounds: int = 5
-    warmup: int = 100
-    steps: int = 400
+    ours: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+    peers: tuple[Literal["eager", "compiled", "autocast", "compiled-autocast"], ...] = (
+        "eager",
+        "compiled",
+        "autocast",
+        "compiled-autocast",
+    )
+    rounds: int = 3
+    warmup: int | None = None
+    steps: int | None = None
     cores: int = 2
 
 
-def prepare(comparison: Comparison, folder: Path) -> list[str]:
-    """The arguments of both workers: settings with nothing left open, tokens to train on."""
-    recipe = preset("shakespeare-char-cpu")
+def settled(comparison: Comparison, folder: Path) -> Recipe:
+    """Return the settings with the vocabulary known; write the tokens to train on to a file."""
+    recipe = preset(comparison.preset)
     corpus = load_corpus(comparison.data)
     tokenizer = build_tokenizer(recipe.tokenizer, corpus.text)
     tokens, _ = split_tokens(tokenizer.encode(corpus.text), recipe.model.context)
     np.asarray(tokens, np.int64).tofile(folder / "tokens")
     model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
-    options = {
-        "--settings": json.dumps(dataclasses.replace(recipe, model=model).as_json()),
-        "--tokens": folder / "tokens",
-        "--warmup": comparison.warmup,
-        "--steps": comparison.steps,
-        "--threads": comparison.cores,
+    return dataclasses.replace(recipe, model=model)
+
+
+def commands(comparison: Comparison, recipe: Recipe, folder: Path) -> dict[str, list[str]]:
+    """The command of each mode, by its name."""
+    usual = STEPS.get(comparison.preset, USUAL)
+    given = comparison.warmup, comparison.steps
+    warmup, steps = (n if n is not None else usual[i] for i, n in enumerate(given))
+
+    def options(dtype: str) -> list[str]:
+        model = dataclasses.replace(recipe.model, dtype=dtype)
+        words = {
+            "--settings": json.dumps(dataclasses.replace(recipe, model=model).as_json()),
+            "--tokens": folder / "tokens",
+            "--warmup": warmup,
+            "--steps": steps,
+            "--threads": comparison.cores,
+        }
+        return [str(word) for option in words.items() for word in option]
+
+    ours = {
+        dtype: [sys.executable, str(WORKERS / "recipe.py"), *options(dtype)]
+        for dtype in comparison.ours
     }
-    return [str(word) for option in options.items() for word in option]
+    torch = [str(comparison.torch_python), str(WORKERS / "torch_gpt.py"), *options("float32")]
+    return ours | {mode: [*torch, *PEERS[mode]] for mode in comparison.peers}
 
 
-def turn(python: str | Path, worker: str, arguments: list[str], cores: int) -> dict[str, Any]:
-    """Runs one side once, in a fresh process, and returns what it measured.
+def turn(command: list[str], cores: int) -> dict[str, Any]:
+    """Runs one mode once, in a fresh process, and returns what it measured.
 
     `elsewhere` is the share of the cores that other programs took meanwhile.
     """
     started, busy_before, own_before = time.perf_counter(), busy_seconds(), own_seconds()
     finished = subprocess.run(
-        [python, WORKERS / worker, *arguments],
+        command,
         stdout=subprocess.PIPE,
         check=True,
         text=True,
@@ -108,36 +149,59 @@ def own_seconds() -> float:
 
 def spread(values: list[float]) -> str:
     """Median, smallest and largest, as text."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def fastest(turns: dict[str, list[dict[str, Any]]], modes: tuple[str, ...]) -> str:
+    """The mode with the highest median rate."""
+    return max(modes, key=lambda m: statistics.median(t["steps_per_second"] for t in turns[m]))
 
 
 def main() -> None:
     comparison = tyro.cli(Comparison, description=__doc__)
     # Inherited by the workers; XLA makes as many threads as it may use cores.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: comparison.cores])
-    turns = []
     with tempfile.TemporaryDirectory() as folder:
-        arguments = prepare(comparison, Path(folder))
+        recipe = settled(comparison, Path(folder))
+        modes = commands(comparison, recipe, Path(folder))
+        turns: dict[str, list[dict[str, Any]]] = {mode: [] for mode in modes}
         for number in range(1, comparison.rounds + 1):
-            a = turn(sys.executable, "recipe.py", arguments, comparison.cores)
-            b = turn(comparison.torch_python, "torch_gpt.py", arguments, comparison.cores)
-            if a["parameters"] != b["parameters"]:
-                sys.exit(f"{a['parameters']} and {b['parameters']} parameters: not the same model.")
-            turns.append((a, b))
-            print(
-                f"round {number}: {a['steps_per_second']:.2f} and {b['steps_per_second']:.2f} "
-                f"steps/s; training loss {a['loss']:.3f} and {b['loss']:.3f}; "
-                f"other programs took {a['elsewhere']:.0%} and {b['elsewhere']:.0%} of the cores",
-                flush=True,
-            )
-    ours, theirs = zip(*turns, strict=True)
-    rates = [[side["steps_per_second"] for side in sides] for sides in (ours, theirs)]
-    ratios = [x / y for x, y in zip(*rates, strict=True)]
-    print(f"\n{ours[0]['parameters']:,} parameters, {comparison.cores} cores")
-    print("median (smallest to largest)")
-    print(f"{ours[0]['versions']:<24}{spread(rates[0])} steps/s")
-    print(f"{theirs[0]['versions']:<24}{spread(rates[1])} steps/s")
-    print(f"{'ratio':<24}{spread(ratios)}")
+            for mode, command in modes.items():
+                measured = turn(command, comparison.cores)
+                turns[mode].append(measured)
+                print(
+                    f"round {number}, {mode}: {measured['steps_per_second']:.3g} steps/s, "
+                    f"loss {measured['loss']:.3f}, {measured['peak_bytes'] / 1e9:.2f} GB; "
+                    f"other programs took {measured['elsewhere']:.0%} of the cores",
+                    flush=True,
+                )
+    counts = {measured["parameters"] for found in turns.values() for measured in found}
+    if len(counts) > 1:
+        sys.exit(f"{sorted(counts)} parameters: not the same model.")
+    report(comparison, recipe, turns)
+
+
+def report(comparison: Comparison, recipe: Recipe, turns: dict[str, list[dict[str, Any]]]) -> None:
+    """Print a row for each mode, and the ratio of the fastest of both sides."""
+    parameters = next(iter(turns.values()))[0]["parameters"]
+    tokens = recipe.batch_size * recipe.model.context
+    print(f"\n{comparison.preset}: {parameters:,} parameters, {tokens:,} tokens a step,")
+    print(f"{comparison.cores} cores; median (smallest to largest) of {comparison.rounds}")
+    for mode, found in turns.items():
+        rates = [measured["steps_per_second"] for measured in found]
+        memory = max(measured["peak_bytes"] for measured in found) / 1e9
+        flops = 6 * parameters * tokens * statistics.median(rates)
+        peaks = [measured["peak_flops"] for measured in found if "peak_flops" in measured]
+        share = f", {flops / max(peaks):.0%} of {max(peaks) / 1e9:.0f}" if peaks else ""
+        print(
+            f"{found[0]['versions']:<22}{mode:<20}{spread(rates)} steps/s; "
+            f"{flops / 1e9:.0f} GFLOP/s{share}; {memory:.2f} GB"
+        )
+    if comparison.ours and comparison.peers:
+        a, b = fastest(turns, comparison.ours), fastest(turns, comparison.peers)
+        pairs = zip(turns[a], turns[b], strict=True)
+        ratios = [x["steps_per_second"] / y["steps_per_second"] for x, y in pairs]
+        print(f"{a} / {b}: {spread(ratios)}")
 
 
 if __name__ == "__main__":

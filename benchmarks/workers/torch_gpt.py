@@ -1,13 +1,15 @@
-"""Trains a GPT in eager PyTorch and prints how fast it went.
+"""Trains a GPT in PyTorch and prints how fast it went.
 
 A process of its own, started by `nanogpt_torch.py` in an environment that has PyTorch and nothing
-of this project. It is what a PyTorch user writes by hand: eager operations, the fused attention of
-the library, one optimiser step per batch.
+of this project. It is what a PyTorch user writes by hand: the fused attention and the fused
+optimiser of the library, compiled and in bfloat16 where it is asked for, and nanoGPT's dropout.
 """
 
 import argparse
+import contextlib
 import json
 import math
+import resource
 import time
 from pathlib import Path
 
@@ -19,9 +21,9 @@ from torch.nn import functional
 class Attention(nn.Module):
     """Causal self-attention with one projection for queries, keys and values."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.project_in = nn.Linear(width, 3 * width, bias=False)
         self.project_out = nn.Linear(width, width, bias=False)
 
@@ -29,22 +31,26 @@ class Attention(nn.Module):
         batch, length, width = x.shape
         projected = self.project_in(x).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = projected.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.project_out(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
+        )
+        mixed = self.project_out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return functional.dropout(mixed, self.dropout, self.training)
 
 
 class Block(nn.Module):
     """Attention and a four times wider GELU layer, each after a norm and beside a residual."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, bias=False)
-        self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads, dropout)
         self.mlp_norm = nn.LayerNorm(width, bias=False)
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width, bias=False),
             nn.GELU(),
             nn.Linear(4 * width, width, bias=False),
+            nn.Dropout(dropout),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,11 +61,14 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """Token and position embeddings, blocks, a norm, and a head tied to the token embedding."""
 
-    def __init__(self, vocab: int, context: int, layers: int, heads: int, width: int) -> None:
+    def __init__(
+        self, vocab: int, context: int, layers: int, heads: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocab, width)
         self.positions = nn.Embedding(context, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width, bias=False)
         for name, parameter in self.named_parameters():
             if parameter.ndim >= 2:
@@ -69,7 +78,7 @@ class GPT(nn.Module):
                 nn.init.normal_(parameter, std=deviation)
 
     def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
-        x = self.tokens(tokens) + self.positions.weight[: tokens.shape[1]]
+        x = self.dropout(self.tokens(tokens) + self.positions.weight[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x)
         logits = functional.linear(self.norm(x), self.tokens.weight)
@@ -93,6 +102,8 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, required=True, help="steps before the clock starts")
     parser.add_argument("--steps", type=int, required=True, help="steps under the clock")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--compile", action="store_true", help="compile the model")
+    parser.add_argument("--autocast", action="store_true", help="products in bfloat16")
     arguments = parser.parse_args()
     recipe = arguments.settings
     sizes, rates = recipe["model"], recipe["optimizer"]
@@ -106,6 +117,7 @@ def main() -> None:
         layers=sizes["num_layers"],
         heads=sizes["num_heads"],
         width=sizes["features"],
+        dropout=sizes["dropout_rate"],
     )
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
@@ -117,7 +129,10 @@ def main() -> None:
         lr=rates["learning_rate"],
         betas=(rates["beta1"], rates["beta2"]),
         eps=rates["epsilon"],
+        fused=True,
     )
+    forward = torch.compile(model) if arguments.compile else model
+    nothing = contextlib.nullcontext()
     offsets = torch.arange(sizes["context"] + 1)
 
     def step(number: int) -> Tensor:
@@ -126,7 +141,9 @@ def main() -> None:
         starts = torch.randint(len(tokens) - sizes["context"], (recipe["batch_size"], 1))
         windows = tokens[starts + offsets]
         optimizer.zero_grad(set_to_none=True)
-        loss = model(windows[:, :-1], windows[:, 1:])
+        precision = torch.autocast("cpu", torch.bfloat16) if arguments.autocast else nothing
+        with precision:
+            loss = forward(windows[:, :-1], windows[:, 1:])
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), rates["clip_norm"])
         optimizer.step()
@@ -143,6 +160,7 @@ def main() -> None:
             {
                 "steps_per_second": arguments.steps / seconds,
                 "loss": loss,
+                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "parameters": sum(p.numel() for p in model.parameters()),
                 "versions": f"PyTorch {torch.__version__}",
             }
