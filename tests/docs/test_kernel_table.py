@@ -14,12 +14,13 @@ from blocks import (
     SoftCap,
     dot_product_attention,
 )
-from blocks.attention.kernels import KernelCall, support_of
+from blocks.attention.kernels import BandedAttention, KernelCall, support_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "blocks" / "attention" / "kernels.md"
 KERNELS = {
     "dot_product_attention": dot_product_attention,
     "ChunkedAttention": ChunkedAttention(),
+    "BandedAttention": BandedAttention(),
     "CudnnAttention": CudnnAttention(),
 }
 # The calls that a row of the table is about: yes means that each is supported, no that none is.

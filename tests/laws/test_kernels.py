@@ -25,7 +25,7 @@ from blocks import (
     dot_product_attention,
 )
 from blocks.attention import Modification, ScoreModification
-from blocks.attention.kernels import Kernel, KernelCall, Support, support_of
+from blocks.attention.kernels import BandedAttention, Kernel, KernelCall, Support, support_of
 from blocks.attention.kernels.cudnn import fused_attention
 from blocks.attention.masks import Dilated, Mask
 from blocks.context import Coordinates
@@ -130,6 +130,7 @@ KERNELS = {
     "chunked, one by one": ChunkedAttention(query_chunk=1, key_chunk=1),
     "auto, many": Auto(many=1),
     "fused": StandIn(),
+    "banded": BandedAttention(query_chunk=3, scores=100),
 }
 
 
@@ -153,7 +154,7 @@ CLAIMS = [
     for kernel in KERNELS
     for option in OPTIONS
     if claimed(KERNELS[kernel], OPTIONS[option])
-    and (option in FEW or kernel in ("chunked", "fused"))
+    and (option in FEW or kernel in ("chunked", "fused", "banded"))
 ]
 
 
@@ -211,11 +212,17 @@ def test_the_reference_has_a_gradient_wherever_an_option_says_so(option: str) ->
     assert bool(learned.any()) == (OPTIONS[option].modifications in (biased, distances))
 
 
-def test_only_the_fused_kernel_claims_less_than_everything() -> None:
-    of = {name: {o for k, o in CLAIMS if k == name} for name in ("chunked", "fused")}
+def test_which_kernels_claim_less_than_everything() -> None:
+    of = {name: {o for k, o in CLAIMS if k == name} for name in ("chunked", "fused", "banded")}
     assert of["chunked"] == set(OPTIONS)
     assert of["chunked"] - of["fused"] == {
         "other lengths and widths",
+        "learned score modifications",
+        "positions as modifications",
+        "sinks",
+        "sinks, all at once",
+    }
+    assert of["chunked"] - of["banded"] == {
         "learned score modifications",
         "positions as modifications",
         "sinks",

@@ -3,6 +3,9 @@
 import dataclasses
 from typing import Annotated, NamedTuple
 
+import jax
+
+from blocks.attention.kernels.banded import BandedAttention
 from blocks.attention.kernels.chunked import ChunkedAttention
 from blocks.attention.kernels.cudnn import CudnnAttention
 from blocks.attention.kernels.reference import dot_product_attention
@@ -14,6 +17,9 @@ from blocks.context import Coordinates
 from blocks.core.bounds import at_least
 from blocks.core.typing import Array, Float, Key, typed
 from blocks.core.values import Value
+
+# Most bands of queries for which the banded kernel is chosen: each is compiled by itself.
+BANDS = 8
 
 
 class Choice(NamedTuple):
@@ -32,13 +38,13 @@ class Auto(Value):
     """The fastest kernel that supports the call, chosen when the call is traced.
 
     The first of `kernels` that supports the call is taken, else cuDNN's where it does. Otherwise
-    calls with many scores go to the chunked kernel, which never writes them all to memory, and
-    calls with few to the reference.
+    calls with many scores go to a kernel that never writes them all to memory: to the banded one on
+    a CPU, for up to 1,024 queries, and else to the chunked one. Calls with few go to the reference.
 
     Attributes:
         kernels: custom kernels to prefer, in order; each declares what it supports in `support`.
-        many: number of scores (`batch * heads * q_seq * kv_seq`) from which on the chunked kernel
-            is used. The default is where it overtook the reference on a CPU; see
+        many: number of scores (`batch * heads * q_seq * kv_seq`) from which on the reference is not
+            used. The default is where the chunked kernel overtook it on a CPU; see
             `benchmarks/README.md`.
 
     Raises:
@@ -83,6 +89,12 @@ class Auto(Value):
         scores = call.batch * call.heads * (call.q_seq or 1) * (call.kv_seq or 1)
         because = f"{scores} scores, many={self.many}; cuDNN does not support {refusal}."
         if scores >= self.many and (call.q_seq or 1) > 1:
+            banded = BandedAttention()
+            few = (call.q_seq or 1) <= BANDS * banded.query_chunk
+            # Groups of sequences would be gathered from the devices of a mesh.
+            alone = call.platform == "cpu" and jax.device_count() == 1
+            if few and alone and banded.support.refusal(call) is None:
+                return Choice(banded, f"Too many scores to hold at once, on a CPU: {because}")
             return Choice(ChunkedAttention(), f"Too many scores to hold at once: {because}")
         return Choice(dot_product_attention, f"Few enough scores to hold at once: {because}")
 

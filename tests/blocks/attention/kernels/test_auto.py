@@ -16,7 +16,7 @@ from blocks import (
     dot_product_attention,
 )
 from blocks.attention import Modification
-from blocks.attention.kernels import KernelCall, auto, support
+from blocks.attention.kernels import BandedAttention, KernelCall, auto, support
 from blocks.context import Coordinates
 
 LONG = {"heads": 8, "q_seq": 4096, "kv_seq": 4096, "head_dim": 64}
@@ -57,6 +57,22 @@ def test_many_scores_go_to_chunks_and_the_reason_says_why_not_to_cudnn(
     )
 
 
+def test_many_scores_go_to_bands_on_a_cpu_where_bands_are_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    sizes = {"q_seq": 1024, "kv_seq": 1024, "mask": Causal()}
+    kernel, reason = choose(platform="cpu", dropout=True, **sizes)
+    assert kernel == BandedAttention()
+    assert reason.startswith("Too many scores to hold at once, on a CPU: 8388608 scores, many=")
+    longer = {**sizes, "q_seq": 1025}
+    others = [{"platform": "tpu"}, {"platform": "cpu", "sinks": True}]
+    for call in (*({**sizes, **other} for other in others), {**longer, "platform": "cpu"}):
+        assert choose(**call)[0] == ChunkedAttention()
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    assert choose(platform="cpu", **sizes)[0] == ChunkedAttention()
+
+
 def test_few_scores_go_to_the_plain_kernel() -> None:
     kernel, reason = choose(platform="cpu", q_seq=100, kv_seq=100)
     assert kernel is dot_product_attention
@@ -69,7 +85,7 @@ def test_a_single_query_goes_to_the_plain_kernel() -> None:
 
 
 def test_the_limit_is_a_field() -> None:
-    call = KernelCall(heads=2, q_seq=10, kv_seq=10, platform="cpu")
+    call = KernelCall(heads=2, q_seq=10, kv_seq=10, platform="tpu")
     assert Auto(many=200).choose(call).kernel == ChunkedAttention()
     assert Auto(many=201).choose(call).kernel is dot_product_attention
     with pytest.raises(ValueError, match=r"many=0 must be at least 1; 524288 is usual\."):
