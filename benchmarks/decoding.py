@@ -17,6 +17,8 @@ from typing import Any, Literal
 import tyro
 from nanogpt_torch import spread, turn
 
+WORKERS = Path(__file__).parent / "workers"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -57,7 +59,8 @@ def main() -> None:
     rows: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for number in range(1, comparison.turns + 1):
         for side, (python, worker) in sides.items():
-            row = turn(python, worker, arguments, comparison.cores)
+            command = [str(python), str(WORKERS / worker), *arguments]
+            row = turn(command, comparison.cores)
             rows[side].append(row)
             print(
                 f"turn {number}: {row['versions']:<30}{rate(row, comparison):7.1f} tokens/s; "
