@@ -50,6 +50,7 @@ class Ablations:
         target: Which race: the one for this loss.
         seeds: Runs of each variant.
         only: Variants by name; all if left out.
+        timed: Show seconds too, which mean something on a quiet machine only.
         out: File for the results, as JSON.
         page: Page to write the table into.
     """
@@ -58,6 +59,7 @@ class Ablations:
     target: float = 1.886
     seeds: int = 3
     only: tuple[str, ...] = ()
+    timed: bool = True
     out: Path | None = None
     page: Path | None = None
 
@@ -118,7 +120,7 @@ def measure(race: Race, change: Callable[[Any], Any], text: Any, seeds: int) -> 
     return {"losses": losses, "seconds": seconds}
 
 
-def table(rows: dict[str, dict[str, Any]]) -> str:
+def table(rows: dict[str, dict[str, Any]], timed: bool = True) -> str:
     """The rows as a table in Markdown, each against the first."""
     first = next(iter(rows.values()))
     lines = ["| | loss | difference | seconds |", "| --- | ---: | ---: | ---: |"]
@@ -132,7 +134,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
                 change += f" ± {error:.4f}"
         loss, seconds = statistics.mean(row["losses"]), statistics.median(row["seconds"])
         lines.append(f"| {name} | {loss:.4f} | {change} | {seconds:.1f} |")
-    return "\n".join(lines)
+    return "\n".join(line if timed else f"{line[:-1].rpartition('|')[0]}|" for line in lines)
 
 
 def main() -> None:
@@ -148,7 +150,7 @@ def main() -> None:
         if not ablations.only or name in ablations.only:
             rows[name] = measure(*variant, text, ablations.seeds)
             print(f"{name:32}", *(f"{loss:.4f}" for loss in rows[name]["losses"]), flush=True)
-    print(f"\n{table(rows)}")
+    print(f"\n{table(rows, ablations.timed)}")
     if ablations.out is not None:
         settings = dataclasses.asdict(race)
         versions = {"jax": jax.__version__}
@@ -157,7 +159,9 @@ def main() -> None:
     if ablations.page is not None:
         before, _, rest = ablations.page.read_text().partition(FIRST)
         _, _, after = rest.partition(LAST)
-        ablations.page.write_text(f"{before}{FIRST}\n\n{table(rows)}\n\n{LAST}{after}")
+        ablations.page.write_text(
+            f"{before}{FIRST}\n\n{table(rows, ablations.timed)}\n\n{LAST}{after}"
+        )
 
 
 if __name__ == "__main__":
