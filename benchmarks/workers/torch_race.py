@@ -41,7 +41,7 @@ def main() -> None:
     ids = {character: index for index, character in enumerate(sorted(set(text)))}
     tokens = torch.tensor([ids[character] for character in text])
     train, validation = tokens.split([len(tokens) * 9 // 10, len(tokens) - len(tokens) * 9 // 10])
-    model = GPT(vocab=len(ids), context=CONTEXT, layers=4, heads=4, width=128)
+    model = GPT(vocab=len(ids), context=CONTEXT, layers=4, heads=4, width=128, dropout=0.0)
     run = torch.compile(model) if arguments.compile else model
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
