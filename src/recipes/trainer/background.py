@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -121,7 +122,11 @@ class BackgroundSaves:
 def _yield_to_training() -> None:
     """Let this thread have what the steps leave of the processor, where threads have priorities."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):  # a sandbox may refuse it, and the save is worth more
+            # Nobody may become more urgent than `nice` has made the whole program.
+            niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _copied(leaf: Any) -> Any:

@@ -70,5 +70,30 @@ def test_a_save_leaves_the_processor_to_the_steps(tmp_path: Path) -> None:
     of_steps = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     with BackgroundSaves(Noted(tmp_path)) as saves:
         saves.save(make_state(), {})
-    assert of_a_save[0] > of_steps
+    assert of_a_save == [max(10, of_steps)]  # whoever runs the tests may have made them less urgent
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == of_steps
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_save_of_a_program_that_is_less_urgent_still_asks_for_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+    monkeypatch.setattr(os, "getpriority", lambda *_: 15)
+    monkeypatch.setattr(os, "setpriority", lambda *given: asked.append(given[-1]))
+    with BackgroundSaves(Checkpoints(tmp_path, keep=9)) as saves:
+        saves.save(make_state(), {})
+    assert asked == [15]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_save_that_may_not_change_its_priority_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    with BackgroundSaves(checkpoints := Checkpoints(tmp_path, keep=9)) as saves:
+        saves.save(make_state(), {})
+    assert checkpoints.steps() == [0]
