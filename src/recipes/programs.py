@@ -45,13 +45,15 @@ def keep_programs(environment: MutableMapping[str, str] = os.environ) -> Path | 
     """
     if "jax" in sys.modules or FOLDER in environment or OPTION in environment:
         return None
-    root = cache_folder() / "programs"
+    if (root := _root()) is None:
+        return None
     folder = root / _processor()
     with contextlib.suppress(OSError):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         if _is_own(root) and _is_own(folder):
-            forget_old(root)
+            with contextlib.suppress(OSError):  # too many programs are better than none
+                forget_old(root)
             environment.update({**KEEP_ALL, **environment, FOLDER: str(folder)})
             _survive_failures(folder)
             return folder
@@ -65,29 +67,40 @@ def forget_old(root: Path, most_bytes: int = MOST_BYTES) -> None:
         root: Folder of the folders of programs.
         most_bytes: Bytes that all of them may have.
     """
-    found = [
-        (max(about.st_atime, about.st_mtime), about.st_size, path)
-        for path in root.glob("*/*")
-        for about in (path.stat(),)
-    ]
+    found = list[tuple[float, int, Path]]()
+    for path in root.glob("**/*"):
+        with contextlib.suppress(OSError):  # another process may have forgotten it meanwhile
+            about = path.lstat()
+            if stat.S_ISREG(about.st_mode):
+                found.append((max(about.st_atime, about.st_mtime), about.st_size, path))
     kept = sum(size for _, size, _ in found)
     if kept <= most_bytes:
         return
     for _, size, path in sorted(found):
         if kept <= most_bytes // 2:
             return
-        path.unlink(missing_ok=True)  # another process may forget it too
-        kept -= size
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            kept -= size
+
+
+def _root() -> Path | None:
+    """Folder of the folders of programs; None for a user without a home."""
+    with contextlib.suppress(RuntimeError):  # of newer platformdirs, where older say "~/.cache"
+        root = cache_folder() / "programs"
+        return root if root.is_absolute() else None
+    return None
 
 
 def _is_own(folder: Path) -> bool:
     """Whether a folder is this user's, and no other may write to it.
 
-    Whoever may write a program has it run by those who load it.
+    Whoever may write a program has it run by those who load it. Where users have no numbers, as on
+    Windows, modes tell nothing either, and the system keeps others out of a user's cache folder.
     """
     about = folder.lstat()
-    own = not hasattr(os, "geteuid") or about.st_uid == os.geteuid()
-    return own and stat.S_ISDIR(about.st_mode) and not about.st_mode & 0o022
+    own = not hasattr(os, "geteuid") or (about.st_uid == os.geteuid() and not about.st_mode & 0o022)
+    return own and stat.S_ISDIR(about.st_mode)
 
 
 def _processor() -> str:

@@ -1,8 +1,10 @@
 """Compiled programs that commands keep: whose folder, and what comes of a poor one."""
 
 import os
+import pwd
 import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,6 +84,36 @@ def test_a_folder_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch) -
     assert keep_programs({}) is None
 
 
+def test_modes_count_only_where_users_have_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = keep_programs({})
+    assert folder is not None
+    for path in (folder, folder.parent):
+        path.chmod(0o777)  # what Windows says of every folder
+    monkeypatch.delattr(os, "geteuid")
+    assert keep_programs({}) == folder
+
+
+def test_a_user_without_a_home_keeps_no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert keep_programs(environment := {}) is None
+    assert environment == {}
+
+
+def test_no_folder_is_made_where_the_command_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # What older platformdirs say of a user without a home.
+    monkeypatch.setattr(programs, "cache_folder", lambda: Path("~/.cache/linen-blocks"))
+    monkeypatch.chdir(tmp_path)
+    assert keep_programs({}) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_folder_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     assert keep_programs({}) is None
@@ -97,6 +129,46 @@ def test_programs_used_longest_ago_are_forgotten_first(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*/*"))) == 4
     forget_old(tmp_path, most_bytes=399)
     assert [path.name for path in tmp_path.glob("*/*")] == ["new"]
+
+
+def test_folders_of_the_compiler_within_are_looked_into_and_stay(tmp_path: Path) -> None:
+    within = tmp_path / "processor" / "xla_gpu_per_fusion_autotune_cache_dir"
+    within.mkdir(parents=True)
+    (within / "tuning").write_bytes(bytes(150))
+    os.utime(within / "tuning", (1, 1))
+    (tmp_path / "processor" / "new").write_bytes(bytes(50))
+    forget_old(tmp_path, most_bytes=199)
+    assert sorted(path.name for path in tmp_path.glob("*/**/*")) == ["new", within.name]
+
+
+def test_programs_that_another_process_forgets_meanwhile_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.glob
+
+    def listed_before(folder: Path, pattern: str) -> Iterator[Path]:
+        paths = list(listed(folder, pattern))
+        (tmp_path / "processor" / "gone").unlink(missing_ok=True)
+        yield from paths
+
+    (tmp_path / "processor").mkdir()
+    for age, (name, size) in enumerate([("new", 50), ("old", 150), ("gone", 150)]):
+        path = tmp_path / "processor" / name
+        path.write_bytes(bytes(size))
+        os.utime(path, (10_000 - age, 10_000 - age))
+    monkeypatch.setattr(Path, "glob", listed_before)
+    forget_old(tmp_path, most_bytes=199)
+    assert os.listdir(tmp_path / "processor") == ["new"]
+
+
+def test_a_folder_that_cannot_be_trimmed_is_used_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(programs, "forget_old", refused)
+    assert keep_programs({}) is not None
 
 
 def test_other_warnings_are_shown_as_before(recwarn: pytest.WarningsRecorder) -> None:
