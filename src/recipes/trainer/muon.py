@@ -17,7 +17,9 @@ def polar_coefficients(iterations: int, smallest: float = 0.01) -> Coefficients:
 
     Each polynomial $a s + b s^3 + c s^5$ has the least error of all on the values that those before
     it leave, of which the first are from `smallest` to 1. Its error is then alike, with turns of
-    the sign, at both ends and at the two extremes between them, which Remez' exchange finds.
+    the sign, at both ends and at the two extremes between them, which Remez' exchange finds. Once
+    all values are next to 1, the polynomials are their limit: 1 at 1, where both of its first
+    derivatives are 0.
 
     Args:
         iterations: Number of polynomials.
@@ -29,6 +31,9 @@ def polar_coefficients(iterations: int, smallest: float = 0.01) -> Coefficients:
     """
     low, high, found = smallest, 1.0, []
     for _ in range(iterations):
+        if high - low < 1e-5:  # The equations for the best one are singular to rounding.
+            found.append((15 / 8, -10 / 8, 3 / 8))
+            continue
         a, b, c, error = _best_polynomial(low, high)
         found.append((a, b, c))
         low, high = 1.0 - abs(error), 1.0 + abs(error)
@@ -144,6 +149,6 @@ def _as_matrices(name: str, leaf: jax.Array) -> jax.Array:
     """See a parameter as `[matrices, inputs, outputs]`."""
     axes = matrix_axes(name, leaf.ndim)
     if axes is None:
-        raise ValueError(f"{name!r} is no matrix of layers; let Adam train it.")
+        raise ValueError(f"{name!r} must be a matrix of a layer; let Adam train it.")
     inputs, outputs = (math.prod(leaf.shape[axis] for axis in side) for side in axes)
     return leaf.reshape(-1, inputs, outputs)

@@ -53,6 +53,18 @@ def test_no_other_polynomial_brings_values_closer_to_one():
     assert [signs[0], *signs[1:][np.diff(signs) != 0]] in ([-1, 1, -1, 1], [1, -1, 1, -1])
 
 
+def test_many_iterations_end_in_the_limit():
+    """Of all a s + b s^3 + c s^5 it alone is 1 at 1 with two derivatives of 0."""
+    equations = np.array([[1, 1, 1], [1, 3, 5], [0, 6, 20]])
+    limit = np.linalg.solve(equations, [1, 0, 0])
+    values = np.geomspace(0.01, 1.0, 101)
+    *first, last = polar_coefficients(10)
+    np.testing.assert_allclose(last, limit, rtol=1e-12)
+    for a, b, c in (*first, last):
+        values = a * values + b * values**3 + c * values**5
+    np.testing.assert_allclose(values, 1.0, rtol=1e-12)
+
+
 def test_the_steps_are_those_of_optax():
     """Grouped by shape or one by one, transposed or not, and with the factor of the shape."""
     grads = gradients()
@@ -86,5 +98,7 @@ def test_bfloat16_products_keep_the_directions():
 @pytest.mark.parametrize("name", ["embed.embedding", "head.kernel", "stack.norm.scale"])
 def test_what_is_no_matrix_of_layers_is_refused(name: str):
     assert matrix_axes(name, 2) is None
-    with pytest.raises(ValueError, match=f"'{name}' is no matrix of layers; let Adam train it"):
+    with pytest.raises(
+        ValueError, match=f"'{name}' must be a matrix of a layer; let Adam train it"
+    ):
         orthogonal_steps({name: jnp.ones((4, 4))}, polar_coefficients(1))
