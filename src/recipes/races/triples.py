@@ -1,11 +1,14 @@
 """`TripleHash`: a learned vector for each token and the two before it."""
 
+from typing import Annotated
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from blocks import Context
 from blocks.core.block import Block
-from blocks.core.bounds import Size
+from blocks.core.bounds import Size, at_least
+from blocks.core.errors.words import shown
 from blocks.core.initializers import Normal
 from blocks.core.typing import Array, Float, Initializer, Int, typed
 
@@ -15,7 +18,7 @@ class TripleHash(Block, kw_only=True):
 
     As `BigramHash`, it goes into the slot `added` of an embedding. The first two tokens have bucket
     0; others have $1 + (a\,t_i \oplus b\,t_{i-1} \oplus c\,t_{i-2}) \bmod (n - 1)$ of $n$ buckets,
-    with odd constants. It is made for training on windows: it reads neither documents nor a cache.
+    with odd constants. It is made for training on windows: without padding, documents or a cache.
 
     Attributes:
         num_buckets: number of buckets, each with a vector that several triples share.
@@ -23,10 +26,11 @@ class TripleHash(Block, kw_only=True):
         embedding_init: initialiser of the table.
 
     Raises:
-        ValueError: a size below 1, or a context with documents or a cache.
+        ValueError: fewer than 2 buckets, a width below 1, or a context with padding, documents or a
+            cache.
     """
 
-    num_buckets: Size
+    num_buckets: Annotated[int, at_least(2)]
     features: Size
     embedding_init: Initializer = Normal(0.02)
 
@@ -39,8 +43,12 @@ class TripleHash(Block, kw_only=True):
         deterministic: bool = True,
     ) -> Float[Array, "batch seq {self.features}"]:
         """Look up the vector of each token and the two before it."""
-        if context is not None and (context.cache_size or context.segment_ids is not None):
-            raise ValueError("TripleHash reads whole windows; leave documents and caches out.")
+        for name in ("valid", "segment_ids", "cache_size"):
+            if (value := getattr(context, name, None)) is not None:
+                raise ValueError(
+                    f"context.{name}={shown(value)} must be None for TripleHash, which reads whole "
+                    f"windows of text; leave {name} out."
+                )
         table = self.param("embedding", self.embedding_init, (self.num_buckets, self.features))
         ids = tokens.astype(jnp.uint32)
         one, two = (jnp.pad(ids, ((0, 0), (n, 0)))[:, : ids.shape[1]] for n in (1, 2))
