@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from recipes import speedrun
+from recipes.errors import RecipeError
 from recipes.races.line import options
 from recipes.races.settings import Race
 from recipes.races.texts import evaluation_parts
-from recipes.speedrun import Result, run
+from recipes.speedrun import MOST_STEPS, Result, run, steps_at_once
 
 TINY = Race(
     target=1.0,
@@ -25,19 +26,26 @@ TINY = Race(
 )
 
 
-def entropy_after_pairs(text: np.ndarray) -> float:
-    """What the best guess from the two tokens before costs, in nats."""
-    pairs = text[:-2] * 10 + text[1:-1]
-    counts = np.zeros((100, 10))
-    np.add.at(counts, (pairs, text[2:]), 1)
+def entropy_after_triples(text: np.ndarray) -> float:
+    """What the best guess from the three tokens before costs, in nats."""
+    triples = text[:-3] * 4 + text[1:-2] * 2 + text[2:-1]
+    counts = np.zeros((8, 2))
+    np.add.at(counts, (triples, text[3:]), 1)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
     return float(-(counts * np.log(shares.clip(1e-9))).sum() / counts.sum())
 
 
-def test_layers_learn_what_pairs_cannot_tell():
-    text = np.tile(np.array([0, 0, 0, 1]), 500).astype(np.int32)
+def test_layers_learn_what_triples_cannot_tell():
+    text = np.tile(np.array([0, 0, 0, 0, 0, 1]), 500).astype(np.int32)
     result = run(TINY, text, text[:401], seed=0)
-    assert result.loss < 0.5 * entropy_after_pairs(text)
+    assert result.loss < 0.5 * entropy_after_triples(text)
+
+
+@pytest.mark.parametrize("steps", [1, 110, 401, 1000, 1050])
+def test_parts_of_a_race_have_the_same_number_of_steps(steps: int):
+    size = steps_at_once(steps)
+    assert steps % size == 0
+    assert 1 <= size <= MOST_STEPS
 
 
 def test_every_target_is_measured_once():
@@ -76,4 +84,28 @@ def test_a_text_that_is_not_there_is_refused_by_name(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["speedrun", "--data", "missing.txt"])
     with pytest.raises(SystemExit, match="2"):
         options(None)
-    assert "--data missing.txt is no file; give the path of a text." in capsys.readouterr().err
+    assert "--data missing.txt must be a file; give the path of a text." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "text to train on, 0, must be at least 65. Give a longer text."),
+        (b"a" * 72, "text to train on, 64, must be at least 65. Give a longer text."),
+        (b"caf\xe9", "not UTF-8: byte 0xe9 at offset 3. Convert the file to UTF-8."),
+    ],
+    ids=["empty", "as long as the context", "Latin-1"],
+)
+def test_an_unusable_text_is_refused(content: bytes, message: str, tmp_path: Path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    assert speedrun.main(argparse.Namespace(data=path, target=1.886, seed=0)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --data {path}: ")
+    assert message in error
+
+
+def test_a_held_out_text_without_a_target_is_refused():
+    text = np.zeros(100, np.int32)
+    with pytest.raises(RecipeError, match="text to validate on, 1, must be at least 2"):
+        run(TINY, text, text[:1], seed=0)

@@ -17,7 +17,7 @@ def options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches")
     chosen = parser.parse_args()
     if not chosen.data.is_file():
-        parser.error(f"--data {chosen.data} is no file; give the path of a text.")
+        parser.error(f"--data {chosen.data} must be a file; give the path of a text.")
     return chosen
 
 
