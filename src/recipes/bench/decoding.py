@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from blocks import LMHead, find
+from blocks import LearnedPositions, LMHead, find
 from recipes.bench.figures import Decoding, Spread
 from recipes.generation.generate import generate
 from recipes.generation.sampling import Sampling
@@ -33,7 +33,8 @@ def measure_decoding(
         vocab_size: Number of token ids.
         context: Maximum sequence length of the model.
         batch: Prompts at a time.
-        tokens: Tokens of each prompt, and as many that are drawn; half of the context at most.
+        tokens: Tokens of each prompt; half of the context at most. As many are drawn, three at
+            least.
         turns: How often both are measured.
     """
     tokens = max(1, min(tokens, context // 2))
@@ -46,20 +47,33 @@ def measure_decoding(
             pass
         return time.perf_counter() - started
 
-    spent = [(seconds(1), seconds(1 + tokens)) for _ in range(1 + turns)][1:]  # the first compile
-    read = min(one for one, _ in spent)  # of each turn by itself, noise would count twice
+    # Half of the tokens need as many slots of a cache as all: the rest is the time of the others.
+    most = max(3, tokens)
+    few = most // 2 + 1
+    counts = 1, few, most
+    spent = [tuple(map(seconds, counts)) for _ in range(1 + turns)][1:]  # the first compile
+    shorter = min(short for _, short, _ in spent)  # of each turn by itself, noise would count twice
+    rates = [batch * (most - few) / max(whole - shorter, 1e-9) for *_, whole in spent]
     return Decoding(
         batch=batch,
         prompt=tokens,
-        tokens=tokens,
-        prefill=Spread.of([batch * tokens / one for one, _ in spent]),
-        decode=Spread.of([batch * tokens / max(whole - read, 1e-9) for _, whole in spent]),
+        tokens=most,
+        prefill=Spread.of([batch * tokens / one for one, *_ in spent]),
+        decode=Spread.of(rates),
         weight_bytes=weight_bytes(model, params),
     )
 
 
 def weight_bytes(model: nn.Module, params: Any) -> int:
-    """Bytes of the parameters that every token needs: of an embedding that is a look-up, none."""
+    """Bytes of the parameters that a token may need, all experts among them.
+
+    Of a table that is only a look-up, as that of learned positions, none.
+    """
     tied = any(head.tied for head in find(model, LMHead).values())
-    read = {name: tree for name, tree in params.items() if tied or name != "embed"}
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(read))
+    tables = [*find(model, LearnedPositions), *([] if tied else ["embed"])]
+    return sum(
+        leaf.nbytes
+        for path, leaf in jax.tree.leaves_with_path(params)
+        for name in (jax.tree_util.keystr(path, simple=True, separator="."),)
+        if not any(name.startswith(f"{table}.") for table in tables)
+    )

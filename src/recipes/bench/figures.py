@@ -71,7 +71,7 @@ class Training:
         initialise_seconds: Time until parameters and optimiser exist.
         compile_seconds: Time to trace and to compile the step, nothing of it kept before.
         memory_bytes: The most memory that was held: of the device where it says so, or of the
-            process.
+            process; None if not known.
     """
 
     dtype: str
@@ -80,7 +80,7 @@ class Training:
     flops_per_token: float
     initialise_seconds: float
     compile_seconds: float
-    memory_bytes: int
+    memory_bytes: int | None
 
     @property
     def tokens_per_second(self) -> float:
@@ -88,7 +88,7 @@ class Training:
         return self.steps_per_second.median * self.tokens_per_step
 
     def mfu(self, machine: Machine) -> float:
-        """Share of the machine's matrix products that the model's operations are."""
+        """Share of the machine's fastest matrix products that training reaches."""
         return self.tokens_per_second * self.flops_per_token / machine.product_flops
 
 
@@ -102,7 +102,7 @@ class Decoding:
         tokens: Tokens that are drawn after each.
         prefill: Tokens of all prompts that are read in a second.
         decode: Tokens of all prompts that are drawn in a second.
-        weight_bytes: Bytes of the parameters that every token needs.
+        weight_bytes: Bytes of the parameters that a token may need, all experts among them.
     """
 
     batch: int

@@ -57,15 +57,20 @@ def read_bytes() -> float:
     return 4 * matrix.size / min(fastest(jax.jit(way), matrix, vector) for way in ways)
 
 
-def memory_bytes() -> int:
-    """The most memory held so far: of the first device where it says so, or of this process."""
+def memory_bytes() -> int | None:
+    """The most memory held so far: of the first device where it says so, or of this process.
+
+    None where neither is told, as on Windows.
+    """
     stats = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return int(stats["peak_bytes_in_use"])
-    import resource
+    with contextlib.suppress(ImportError):  # not on every system
+        import resource
 
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held if sys.platform == "darwin" else 1024 * held
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return held if sys.platform == "darwin" else 1024 * held
+    return None
 
 
 class Elsewhere:

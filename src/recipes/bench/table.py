@@ -20,7 +20,7 @@ def _lines(figures: Figures) -> Iterator[str]:
     of = f"{machine.devices} x {machine.device}, {machine.cores} cores"
     yield f"{figures.preset} in {training.dtype}, {of}, JAX {machine.versions['jax']}\n"
     start = f"initialise {training.initialise_seconds:.2f} s, compile "
-    start += f"{training.compile_seconds:.2f} s, most memory {training.memory_bytes / 1e9:.2f} GB"
+    start += f"{training.compile_seconds:.2f} s, most memory {_gigabytes(training.memory_bytes)}"
     yield f"{'start':<10}{start}"
     limit = f"{training.mfu(machine):.0%} of {machine.product_flops / 1e9:,.0f} GFLOP/s"
     steps = f"{_told(training.steps_per_second)} steps/s"
@@ -38,6 +38,10 @@ def _lines(figures: Figures) -> Iterator[str]:
 
 def _told(spread: Spread) -> str:
     return f"{_number(spread.median)} ({_number(spread.least)} to {_number(spread.most)})"
+
+
+def _gigabytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e9:.2f} GB"
 
 
 def _number(value: float) -> str:
@@ -67,7 +71,7 @@ def markdown(all_figures: Iterable[Figures]) -> str:
             f"{training.tokens_per_second:,.0f}",
             f"{training.mfu(machine):.0%} of {machine.product_flops / 1e9:,.0f} GFLOP/s",
             f"{training.compile_seconds:.1f} s",
-            f"{training.memory_bytes / 1e9:.2f} GB",
+            _gigabytes(training.memory_bytes),
             f"{_told(first.decode)} tokens/s",
             f"{first.bandwidth_share(machine):.0%} of {machine.read_bytes / 1e9:,.1f} GB/s",
         )

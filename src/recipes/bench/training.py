@@ -11,6 +11,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
 from recipes.bench.figures import Spread, Training
 from recipes.bench.machine import memory_bytes
@@ -25,6 +26,7 @@ from recipes.trainer.sharding import make_mesh
 # More than any benchmark takes.
 MANY_STEPS = 10**9
 TOKENS = 2**20
+KEEPS = "jax_enable_compilation_cache"
 
 
 def measure_training(
@@ -75,10 +77,14 @@ def measure_training(
 @contextlib.contextmanager
 def _without_kept_programs() -> Iterator[None]:
     """Compile as at the very first start."""
-    name = "jax_enable_compilation_cache"
-    before = getattr(jax.config, name)
-    jax.config.update(name, False)
+    before = getattr(jax.config, KEEPS)
+    _keep_programs(False)
     try:
         yield
     finally:
-        jax.config.update(name, before)
+        _keep_programs(before)
+
+
+def _keep_programs(whether: bool) -> None:
+    jax.config.update(KEEPS, whether)
+    compilation_cache.reset_cache()  # JAX reads the option at its first compilation alone

@@ -20,7 +20,7 @@ from recipes.memory import check_memory
 class Bench(Recipe):
     """Measure training, prefill and decoding of a preset, beside the limits of this machine.
 
-    It takes random tokens, and is to be alone on the machine.
+    The tokens are random. Let no other program run meanwhile.
 
     Attributes:
         preset: Settings to start from; `presets` lists them. Or the folder of a run, or of a
@@ -28,7 +28,7 @@ class Bench(Recipe):
         out: File for the figures as JSON.
         turns: How often each is measured.
         seconds: How long training is measured each time, a row of steps at least.
-        tokens: Tokens of a prompt, and as many that are drawn after it.
+        tokens: Tokens of a prompt, and as many that are drawn after it, three at least.
     """
 
     preset: tyro.conf.Positional[str] = "quick"

@@ -36,8 +36,8 @@ def test_figures_are_printed_and_written(
     # 12 width^2 of a layer, 65 x 16 of the head: two operations each, three times; and attention.
     products = 6 * (12 * 16**2 + 65 * 16)
     assert products < figures.training.flops_per_token < 1.5 * products
-    # The parameters: a layer, embeddings of tokens and positions, scales of three norms.
-    assert figures.decoding[0].weight_bytes == 4 * (12 * 16**2 + (65 + 16) * 16 + 3 * 16)
+    # The parameters: a layer, the embedding that is the head, scales of three norms.
+    assert figures.decoding[0].weight_bytes == 4 * (12 * 16**2 + 65 * 16 + 3 * 16)
     assert 0.0 < figures.training.mfu(figures.machine) < 1.0
 
 
