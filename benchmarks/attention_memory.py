@@ -1,6 +1,8 @@
-"""Memory and time of the chunked kernel against the plain one, forward and backward, on a CPU.
+r"""Memory and time of the chunked, the banded and the plain kernel, forward and backward, on a CPU.
 
     python benchmarks/attention_memory.py
+    python benchmarks/attention_memory.py --batch 16 --heads 6 --shorter 256 --length 256 \
+        --compared 256
 
 Every kernel and length runs in a process of its own, whose peak resident memory is reported. At
 the greatest length the plain kernel is compiled and not run: what it would need is what the
@@ -27,15 +29,17 @@ class Comparison:
     """What is compared.
 
     Attributes:
+        batch: Sequences, all of one length.
         length: Tokens of the longest sequence.
         heads: Heads, of queries and of keys.
         head_dim: Features of a head.
-        shorter: Lengths at which both kernels run.
-        compared: Length at which their results are compared.
+        shorter: Lengths at which all kernels run.
+        compared: Length at which results of the chunked and the plain kernel are compared.
         repeats: Runs of each kernel at the shorter lengths, of which the fastest counts.
         cores: Cores that a process may use.
     """
 
+    batch: int = 1
     length: int = 16_384
     heads: int = 8
     head_dim: int = 64
@@ -49,6 +53,7 @@ def run(comparison: Comparison, kernel: str, length: int, repeats: int) -> dict[
     """Runs the worker once, in a fresh process, and returns what it measured."""
     options = {
         "--kernel": kernel,
+        "--batch": comparison.batch,
         "--length": length,
         "--heads": comparison.heads,
         "--head-dim": comparison.head_dim,
@@ -69,7 +74,8 @@ def main() -> None:
     comparison = tyro.cli(Comparison, description=__doc__)
     # Inherited by the workers; XLA makes as many threads as it may use cores.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: comparison.cores])
-    print(f"causal attention, {comparison.heads} heads of {comparison.head_dim}, float32, batch 1")
+    heads = f"{comparison.heads} heads of {comparison.head_dim}"
+    print(f"causal attention, {heads}, float32, batch {comparison.batch}")
     print(f"{'tokens':>8}{'kernel':>10}{'seconds':>10}{'peak GB':>10}{'needs GB':>10}")
 
     def show(kernel: str, length: int, repeats: int) -> dict[str, Any]:
@@ -82,8 +88,8 @@ def main() -> None:
         return row
 
     for length in comparison.shorter:
-        show("plain", length, comparison.repeats)
-        show("chunked", length, comparison.repeats)
+        for kernel in ("plain", "chunked", "banded"):
+            show(kernel, length, comparison.repeats)
     plain = show("plain", comparison.length, 0)
     chunked = show("chunked", comparison.length, 1)
 

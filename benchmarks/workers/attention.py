@@ -14,22 +14,25 @@ import jax
 import jax.numpy as jnp
 
 from blocks import Causal, ChunkedAttention, dot_product_attention
-from blocks.attention.kernels import Kernel
-from blocks.context import Coordinates
+from blocks.attention.kernels import BandedAttention, Kernel
+from blocks.context import locate
 
-KERNELS: dict[str, Kernel] = {"plain": dot_product_attention, "chunked": ChunkedAttention()}
+KERNELS: dict[str, Kernel] = {
+    "plain": dot_product_attention,
+    "chunked": ChunkedAttention(),
+    "banded": BandedAttention(),
+}
 
 
-def inputs(length: int, heads: int, head_dim: int) -> list[jax.Array]:
+def inputs(batch: int, length: int, heads: int, head_dim: int) -> list[jax.Array]:
     """Queries, keys, values, and the gradient that comes in from above."""
     keys = jax.random.split(jax.random.key(0), 4)
-    return [jax.random.normal(key, (1, length, heads, head_dim)) for key in keys]
+    return [jax.random.normal(key, (batch, length, heads, head_dim)) for key in keys]
 
 
 def compiled(kernel: Kernel, arrays: list[jax.Array]) -> jax.stages.Compiled:
     """The result of causal attention and the gradients of queries, keys and values."""
-    order = jnp.arange(arrays[0].shape[1])[None]
-    at = Coordinates(order, order)
+    at = locate(None, 1, arrays[0].shape[1])
 
     def weighted(q: jax.Array, k: jax.Array, v: jax.Array, above: jax.Array) -> Any:
         out = kernel(q, k, v, at, at, mask=Causal())
@@ -50,7 +53,7 @@ def needs(program: jax.stages.Compiled) -> int:
 
 def differences(arrays: list[jax.Array]) -> dict[str, float]:
     """How far the chunked kernel is from the plain one."""
-    results = [compiled(kernel, arrays)(*arrays) for kernel in KERNELS.values()]
+    results = [compiled(KERNELS[name], arrays)(*arrays) for name in ("plain", "chunked")]
     (gradients, out), (other_gradients, other_out) = results
     relative = [
         float(jnp.abs(b - a).max() / jnp.abs(a).max())
@@ -72,12 +75,13 @@ def measured(program: jax.stages.Compiled, arrays: list[jax.Array], repeats: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", choices=[*KERNELS, "both"], required=True)
+    parser.add_argument("--batch", type=int, required=True, help="sequences")
     parser.add_argument("--length", type=int, required=True, help="tokens")
     parser.add_argument("--heads", type=int, required=True)
     parser.add_argument("--head-dim", type=int, required=True)
     parser.add_argument("--repeats", type=int, required=True, help="0 compiles only")
     arguments = parser.parse_args()
-    arrays = inputs(arguments.length, arguments.heads, arguments.head_dim)
+    arrays = inputs(arguments.batch, arguments.length, arguments.heads, arguments.head_dim)
     if arguments.kernel == "both":
         print(json.dumps(differences(arrays)))
         return

@@ -214,12 +214,14 @@ class Coordinates(flax.struct.PyTreeNode):
         positions: position of each token in its own document, in tokens.
         valid: True for tokens that may be attended to; None where all may be.
         segment_ids: document of each token; None where there is one.
+        increasing: whether `order` is known to increase from token to token; False if unknown.
     """
 
     order: Int[Array, "#batch seq"]
     positions: Int[Array, "#batch seq"]
     valid: Bool[Array, "batch seq"] | None = None
     segment_ids: Int[Array, "batch seq"] | None = None
+    increasing: bool = flax.struct.field(pytree_node=False, default=False)
 
 
 def locate(
@@ -239,4 +241,5 @@ def locate(
     positions = context.positions
     if positions is None:
         positions = count(seq, context.valid, context.segment_ids)
-    return Coordinates(order + length, positions, context.valid, context.segment_ids)
+    order = order + length
+    return Coordinates(order, positions, context.valid, context.segment_ids, increasing=True)

@@ -71,6 +71,7 @@ class Option:
             order,
             None if self.valid is None else jnp.array(self.valid, bool),
             None if self.segment_ids is None else jnp.array(self.segment_ids),
+            increasing=True,
         )
         if self.q_seq == self.kv_seq:
             return key_at, key_at

@@ -10,6 +10,7 @@ from blocks.attention.masks import Mask, visible
 from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.bounds import Rate, at_least
+from blocks.core.drop import drop
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.leave import leave
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -94,6 +95,6 @@ class AttentionHead(Block, kw_only=True):
         weights = masked_softmax(
             scores * self.head_dim**-0.5, None if visible_keys is None else visible_keys[:, 0]
         ).astype(value.dtype)
-        weights = nn.Dropout(self.dropout_rate)(weights, deterministic)
+        weights = drop(self, weights, self.dropout_rate, deterministic)
         leave(self, "attention_weights", lambda: weights[:, None])
         return jnp.einsum("bqs,bsd->bqd", weights, value)

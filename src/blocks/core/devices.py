@@ -1,4 +1,4 @@
-"""The kind of device that calls run on, which decides on forms of one result."""
+"""Default platform of JAX, by which blocks choose between equivalent computations."""
 
 import jax
 from jax.extend.backend import get_backend

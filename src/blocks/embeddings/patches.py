@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.bounds import Rate, Size, at_least
+from blocks.core.drop import drop
 from blocks.core.initializers import LECUN_NORMAL, Normal
 from blocks.core.slots import GridPosition, Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -115,7 +116,7 @@ class PatchEmbedding(Block, kw_only=True):
             x = jnp.concatenate([extra, x], axis=1)
         if self.embedding_norm is not None:
             x = self.embedding_norm(x).astype(x.dtype)
-        return nn.Dropout(self.dropout_rate)(x, deterministic)
+        return drop(self, x, self.dropout_rate, deterministic)
 
     def _extra_tokens(self) -> Array:
         """The learned tokens, the first of them at their positions."""

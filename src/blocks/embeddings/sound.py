@@ -10,6 +10,7 @@ from blocks.context import Context
 from blocks.convolution import convolve
 from blocks.core.block import Block, fresh
 from blocks.core.bounds import Rate, Size
+from blocks.core.drop import drop
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Mixer, Norm, Template
 from blocks.core.surgery import find
@@ -146,7 +147,7 @@ class SoundEmbedding(Block, kw_only=True):
             x = self.position(x, context, deterministic)
         if self.embedding_norm is not None:
             x = self.embedding_norm(x).astype(x.dtype)
-        return nn.Dropout(self.dropout_rate)(x, deterministic)
+        return drop(self, x, self.dropout_rate, deterministic)
 
     def _refuse(self, context: Context) -> None:
         for name in ("cache_size", "segment_ids"):

@@ -7,6 +7,7 @@ from blocks.attention.caches.variable import count_tokens
 from blocks.context import Context, locate
 from blocks.core.block import Block
 from blocks.core.bounds import Rate
+from blocks.core.drop import drop
 from blocks.core.slots import AbsolutePosition, Norm
 from blocks.core.typing import Array, Float, typed
 
@@ -69,4 +70,4 @@ class VectorEmbedding(Block, kw_only=True):
             y = self.position(y, locate(counted, *x.shape[:2]).positions).astype(x.dtype)
         if self.embedding_norm is not None:
             y = self.embedding_norm(y).astype(x.dtype)
-        return nn.Dropout(self.dropout_rate)(y, deterministic)
+        return drop(self, y, self.dropout_rate, deterministic)

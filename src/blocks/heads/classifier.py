@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.bounds import Rate, Size
+from blocks.core.drop import drop
 from blocks.core.initializers import LECUN_NORMAL
 from blocks.core.slots import Norm
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
@@ -66,7 +67,7 @@ class ClassifierHead(Block, kw_only=True):
         pooled = self.pool(x, context)
         if self.norm is not None:
             pooled = self.norm(pooled).astype(pooled.dtype)
-        pooled = nn.Dropout(self.dropout_rate)(pooled, deterministic)
+        pooled = drop(self, pooled, self.dropout_rate, deterministic)
         logits = Linear(
             features=(self.num_classes,),
             use_bias=self.use_bias,

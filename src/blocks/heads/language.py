@@ -89,10 +89,11 @@ class LMHead(Block, kw_only=True):
                 "tied=True needs the embedding's table; call with head(x, table=table)."
             )
         x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
-        if self.tied:
-            rows = table_product(x.reshape(-1, x.shape[-1]), kernel)
-            logits = rows.reshape(*x.shape[:-1], len(kernel))
+        if self.tied and x.shape[:-1] == (1, 1):
+            logits = table_product(x[0], kernel)[None]
         else:
+            # With both axes: merged, a mesh that splits each of them would gather the sequences.
+            kernel = kernel.T if self.tied else kernel
             logits = jnp.einsum("bse,ev->bsv", x, kernel, preferred_element_type=jnp.float32)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, logits.shape[-1:], self.param_dtype)

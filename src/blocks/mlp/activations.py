@@ -22,7 +22,7 @@ def _gelu(x: Array) -> Array:
 def _gelu_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (tangent,) = primals, tangents
     # One factor is kept for the backward pass, instead of all that it is computed from.
-    wide = x.astype(jnp.float32)
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     density = jnp.exp(-0.5 * wide * wide) * (2.0 * jnp.pi) ** -0.5
     slope = 0.5 * (1.0 + jax.lax.erf(wide * 2**-0.5)) + wide * density
     return _gelu(x), slope.astype(x.dtype) * tangent

@@ -4,12 +4,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processes import run_python
 
 from blocks import LMHead
 
 X = jax.random.normal(jax.random.key(0), (2, 3, 4))
 TABLE = jax.random.normal(jax.random.key(1), (5, 4))
 BIAS = jax.random.normal(jax.random.key(2), (5,))
+
+ON_A_MESH = """
+import jax, jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from blocks import LMHead
+
+mesh = jax.make_mesh((2, 2), ("data", "sequence"), axis_types=(AxisType.Auto,) * 2)
+split, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (mesh.axis_names, ()))
+x = jax.ShapeDtypeStruct((4, 8, 16), jnp.float32, sharding=split)
+table = jax.ShapeDtypeStruct((32, 16), jnp.float32, sharding=whole)
+head = jax.jit(lambda x, table: LMHead(tied=True).apply({}, x, table=table))
+print("all-gather" in head.lower(x, table).compile().as_text())
+"""
 
 
 def scores(bias: np.ndarray) -> np.ndarray:
@@ -37,6 +51,16 @@ def test_a_head_of_its_own_ignores_the_table() -> None:
     head = LMHead(vocab_size=5)
     params = {"params": {"kernel": TABLE.T}}
     np.testing.assert_array_equal(head.apply(params, X), head.apply(params, X, table=2.0 * TABLE))
+
+
+def test_a_single_token_is_scored_by_the_table() -> None:
+    got = LMHead(tied=True).apply({}, X[:1, :1], table=TABLE)
+    np.testing.assert_allclose(got, scores(np.zeros(5))[:1, :1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_mesh_that_splits_sequences_gathers_no_tokens() -> None:
+    assert run_python(ON_A_MESH, JAX_NUM_CPU_DEVICES="4") == "False\n"
 
 
 def test_logits_are_float32_at_any_dtype() -> None:

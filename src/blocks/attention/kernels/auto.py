@@ -39,7 +39,8 @@ class Auto(Value):
 
     The first of `kernels` that supports the call is taken, else cuDNN's where it does. Otherwise
     calls with many scores go to a kernel that never writes them all to memory: to the banded one on
-    a CPU, for up to 1,024 queries, and else to the chunked one. Calls with few go to the reference.
+    a single CPU device, for up to 1,024 queries and as many keys as fit into a band of one
+    sequence, else to the chunked one. Calls with few go to the reference.
 
     Attributes:
         kernels: custom kernels to prefer, in order; each declares what it supports in `support`.
@@ -91,9 +92,11 @@ class Auto(Value):
         if scores >= self.many and (call.q_seq or 1) > 1:
             banded = BandedAttention()
             few = (call.q_seq or 1) <= BANDS * banded.query_chunk
+            # Scores of a band of one sequence are held at once, however many.
+            fits = call.heads * banded.query_chunk * (call.kv_seq or 1) <= banded.scores
             # Groups of sequences would be gathered from the devices of a mesh.
             alone = call.platform == "cpu" and jax.device_count() == 1
-            if few and alone and banded.support.refusal(call) is None:
+            if few and fits and alone and banded.support.refusal(call) is None:
                 return Choice(banded, f"Too many scores to hold at once, on a CPU: {because}")
             return Choice(ChunkedAttention(), f"Too many scores to hold at once: {because}")
         return Choice(dot_product_attention, f"Few enough scores to hold at once: {because}")

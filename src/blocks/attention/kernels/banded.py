@@ -19,7 +19,8 @@ class BandedAttention(Value):
 
     The result equals that of `dot_product_attention` up to rounding. Scores of a band are computed
     for a few sequences at a time, so that they stay in the processor's cache, and again in the
-    backward pass. Under `Causal()` alone a band meets only keys that one of its queries sees.
+    backward pass. Under `Causal()` alone, where queries and keys are the same tokens, known to be
+    in increasing order (as those of `locate` are), a band leaves out the keys after its queries.
 
     Dropout uses a separate random key for each band and group of sequences: the same key and fields
     give the same result, but the other kernels drop other weights. The gradient can be
@@ -81,12 +82,14 @@ class BandedAttention(Value):
             key, value = (jnp.repeat(x, group, axis=2) for x in (key, value))
         band = min(self.query_chunk, max(1, q_seq))
         rows = max(1, min(batch, self.scores // max(1, heads * band * key.shape[1])))
+        # The same tokens, so that query `i` is key `i`.
+        ordered = query_at.order is key_at.order and query_at.increasing
         rules = Rules(
             scale=head_dim**-0.5 if scale is None else scale,
             dropout_rate=dropout_rate if dropout_key is not None else 0.0,
             band=band,
             rows=next(n for n in range(rows, 0, -1) if batch % n == 0) if batch else 1,
-            triangular=query_at.order is key_at.order and mask == Causal() and not call.padded,
+            triangular=ordered and mask == Causal() and not call.padded,
         )
         seen = visible(mask, query_at, key_at)
         return attend_in_bands(rules, query, key, value, seen, dropout_key)

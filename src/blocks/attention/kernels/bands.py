@@ -1,9 +1,11 @@
 r"""Attention over bands of queries, with a backward pass that computes the scores again.
 
-Scores are laid out as keys x queries, with queries last: maxima and sums over keys then run along
-vectors, and all products are of rows with columns but for transposes of queries, keys and values,
-which are small. With weights $p_{ji}$ of key $j$ for query $i$, results $o_i$ and their gradients
-$\bar o_i$, scores have the gradient $p_{ji} (v_j \cdot \bar o_i - o_i \cdot \bar o_i)$.
+Scores are laid out as keys x queries, with queries last: a CPU then computes maxima and sums over
+keys for several queries at once in its vector registers, and no product needs the transpose of
+scores or weights, only those of queries, keys and values, which are smaller.
+
+With weights $p_{ji}$ of key $j$ for query $i$, results $o_i$ and their gradients $\bar o_i$, scores
+have the gradient $p_{ji} (v_j \cdot \bar o_i - o_i \cdot \bar o_i)$.
 """
 
 import functools
@@ -48,7 +50,9 @@ def _attend(
 def _forward(
     rules: Rules, query: Array, key: Array, value: Array, visible: Array | None, drop: Array | None
 ) -> tuple[Array, Any]:
-    def some(number: Array, visible: Array | None, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    def attend(
+        number: Array, visible: Array | None, arrays: tuple[Array, ...]
+    ) -> tuple[Array, ...]:
         query, key, value = (_heads_first(array) for array in arrays)
         parts = []
         for at, seen in _bands(rules, query.shape[2], key.shape[2]):
@@ -58,44 +62,46 @@ def _forward(
             weights = _cleared(hidden, jnp.exp(scores - highest[:, :, None]))
             total = weights.sum(axis=2)
             share = 1.0 / jnp.where(total > 0.0, total, 1.0)
-            left = _dropped(rules, drop, number, at, weights)[0]
-            mixed = _product(_flipped(own[2]), left.astype(value.dtype))
+            dropped = _dropped(rules, drop, number, at, weights)[0]
+            mixed = _product(_transposed(own[2]), dropped.astype(value.dtype))
             mixed = mixed * (share / (1.0 - rules.dropout_rate))[:, :, None]
             parts.append((jnp.einsum("bhdq->bqhd", mixed), highest - jnp.log(share)))
         mixed, logsum = zip(*parts, strict=True)
         return jnp.concatenate(mixed, axis=1).astype(value.dtype), jnp.concatenate(logsum, axis=2)
 
-    mixed, logsum = _over_rows(rules, some, visible, (query, key, value))
+    mixed, logsum = _over_rows(rules, attend, visible, (query, key, value))
     return mixed, (query, key, value, visible, drop, mixed, logsum)
 
 
 def _backward(rules: Rules, residuals: Any, gradient: Array) -> tuple[Any, ...]:
     query, key, value, visible, drop, mixed, logsum = residuals
-    common = (gradient.astype(jnp.float32) * mixed).sum(axis=-1).swapaxes(1, 2)
+    delta = (gradient.astype(jnp.float32) * mixed).sum(axis=-1).swapaxes(1, 2)
     gradient = (gradient / (1.0 - rules.dropout_rate)).astype(value.dtype)
 
-    def some(number: Array, visible: Array | None, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    def differentiate(
+        number: Array, visible: Array | None, arrays: tuple[Array, ...]
+    ) -> tuple[Array, ...]:
         query, key, value, gradient = (_heads_first(array) for array in arrays[:4])
-        logsum, common = (array[:, :, None] for array in arrays[4:])
+        logsum, delta = (array[:, :, None] for array in arrays[4:])
         of_query = list[Array]()
         of_key, of_value = jnp.zeros(key.shape), jnp.zeros(value.shape)
         for at, seen in _bands(rules, query.shape[2], key.shape[2]):
-            own, pulled = query[:, :, at], gradient[:, :, at]
+            own, of_output = query[:, :, at], gradient[:, :, at]
             scores, hidden = _scores(rules, own, key[:, :, seen], visible, at, seen)
             weights = _cleared(hidden, jnp.exp(scores - logsum[..., at]))
-            from_values = _product(value[:, :, seen], pulled, turned=True)
-            left, from_values = _dropped(rules, drop, number, at, weights, from_values)
-            pull = weights * (from_values - common[..., at]) * rules.scale
-            pull, left = pull.astype(query.dtype), left.astype(value.dtype)
-            rest = [(0, 0), (0, 0), (0, key.shape[2] - seen.stop), (0, 0)]
-            of_value = of_value + jnp.pad(_product(left, pulled), rest)
-            of_key = of_key + jnp.pad(_product(pull, own), rest)
-            of_query.append(_product(_flipped(key[:, :, seen]), pull))
+            of_weights = _product(value[:, :, seen], of_output, transposed=True)
+            dropped, of_weights = _dropped(rules, drop, number, at, weights, of_weights)
+            of_scores = weights * (of_weights - delta[..., at]) * rules.scale
+            of_scores, dropped = of_scores.astype(query.dtype), dropped.astype(value.dtype)
+            padding = [(0, 0), (0, 0), (0, key.shape[2] - seen.stop), (0, 0)]
+            of_value = of_value + jnp.pad(_product(dropped, of_output), padding)
+            of_key = of_key + jnp.pad(_product(of_scores, own), padding)
+            of_query.append(_product(_transposed(key[:, :, seen]), of_scores))
         of_query = jnp.einsum("bhdq->bqhd", jnp.concatenate(of_query, axis=3))
         return of_query, _heads_first(of_key), _heads_first(of_value)
 
-    arrays = (query, key, value, gradient, logsum, common)
-    gradients = _over_rows(rules, some, visible, arrays)
+    arrays = (query, key, value, gradient, logsum, delta)
+    gradients = _over_rows(rules, differentiate, visible, arrays)
     cast = (new.astype(old.dtype) for new, old in zip(gradients, arrays, strict=False))
     return (*cast, None, None)
 
@@ -119,7 +125,7 @@ def _scores(
 
     Where every query sees a key, the exponential clears what is hidden.
     """
-    scores = _product(key, query, turned=True) * rules.scale
+    scores = _product(key, query, transposed=True) * rules.scale
     if visible is None:
         return scores, None
     own = visible if visible.shape[2] == 1 else visible[:, :, at]
@@ -134,12 +140,12 @@ def _cleared(hidden: Array | None, weights: Array) -> Array:
 def _dropped(
     rules: Rules, drop: Array | None, number: Array, at: slice, *arrays: Array
 ) -> tuple[Array, ...]:
-    """Clear the weights that dropout takes; what is left is not scaled."""
+    """Set dropped entries of each array to zero, without scaling the others."""
     if drop is None or rules.dropout_rate == 0.0:
         return arrays
     own = jax.random.fold_in(jax.random.fold_in(drop, number), at.start)
-    left = kept(own, rules.dropout_rate, arrays[0].shape)
-    return tuple(jnp.where(left, array, 0.0) for array in arrays)
+    keep = kept(own, rules.dropout_rate, arrays[0].shape)
+    return tuple(jnp.where(keep, array, 0.0) for array in arrays)
 
 
 def _over_rows(
@@ -171,12 +177,12 @@ def _heads_first(array: Array) -> Array:
     return jnp.swapaxes(array, 1, 2)
 
 
-def _product(left: Array, right: Array, *, turned: bool = False) -> Array:
-    """Multiply the last two axes with float32 sums; `turned` takes the transpose of `right`."""
-    axes = ((3,), (3 if turned else 2,)), ((0, 1), (0, 1))
-    return jax.lax.dot_general(left, right, axes, preferred_element_type=jnp.float32)
+def _product(a: Array, b: Array, *, transposed: bool = False) -> Array:
+    """Matrix product over the last two axes, summed in float32; `transposed` transposes `b`."""
+    axes = ((3,), (3 if transposed else 2,)), ((0, 1), (0, 1))
+    return jax.lax.dot_general(a, b, axes, preferred_element_type=jnp.float32)
 
 
-def _flipped(array: Array) -> Array:
+def _transposed(array: Array) -> Array:
     # Behind a barrier: else XLA folds the transpose into a product that its library cannot take.
     return jax.lax.optimization_barrier(jnp.swapaxes(array, 2, 3))

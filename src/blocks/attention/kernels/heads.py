@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from blocks.core.devices import platform
 from blocks.core.typing import Array, Float, typed
 
-# From as many rows on, one query each, a CPU multiplies and sums faster than in products of zeros.
+# From this many sequences on, a CPU sums the products of each head faster than it multiplies by a
+# block-diagonal matrix, which is mostly zeros.
 MANY = 8
 
 
@@ -26,7 +27,7 @@ def query_key_products(
         pairs = key[:, :, :, None].astype(jnp.float32) * grouped.astype(jnp.float32)
         products = pairs.sum(axis=-1).reshape(batch, kv_seq, heads)
     else:
-        # With the queries as a block-diagonal matrix it is one product, of heads with others too.
+        # One product with a block-diagonal matrix of queries, whose zeros separate the heads.
         own = jnp.eye(kv_heads, dtype=query.dtype)[None, :, None, :, None]
         apart = jnp.moveaxis(grouped[:, 0], 3, 2)[..., None, :] * own
         apart = apart.reshape(batch, kv_heads * head_dim, heads)

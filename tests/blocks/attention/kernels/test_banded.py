@@ -1,22 +1,22 @@
-"""The banded kernel: what it gives, that it drops the same twice, and what it refuses."""
+"""The banded kernel: results, gradients of gradients, dropout, dtypes, and what it refuses."""
 
 from collections.abc import Callable
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from blocks import Causal, SlidingWindow, SoftCap
+from blocks import Causal, SlidingWindow, SoftCap, dot_product_attention
 from blocks.attention import Modification
-from blocks.attention.kernels import BandedAttention
+from blocks.attention.kernels import BandedAttention, Kernel
 from blocks.attention.masks import Mask
-from blocks.context import Coordinates
+from blocks.context import Coordinates, locate
 
 
 def at(seq: int) -> Coordinates:
-    order = jnp.arange(seq)[None]
-    return Coordinates(order, order)
+    return locate(None, 1, seq)
 
 
 def inputs(seq: int = 7, dim: int = 3) -> list[jax.Array]:
@@ -35,6 +35,43 @@ def test_bands_of_any_size_give_attention(
     for row in range(4):
         want = attend(q[row], k[row], v[row], lambda i, j: i - window < j <= i)
         np.testing.assert_allclose(got[row], want, rtol=1e-5, atol=1e-5)
+
+
+def test_tokens_out_of_order_see_those_before_them(attend: Callable[..., np.ndarray]) -> None:
+    q, k, v = inputs()
+    order = jnp.arange(7)[None, ::-1]
+    tokens = Coordinates(order, order)
+    got = BandedAttention(3, 50)(q, k, v, tokens, tokens, mask=Causal())
+    want = attend(q[0], k[0], v[0], lambda i, j: j >= i)
+    np.testing.assert_allclose(got[0], want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16], ids=str)
+def test_half_precision_is_rounded_float32(
+    attend: Callable[..., np.ndarray], dtype: jnp.dtype
+) -> None:
+    q, k, v = (x.astype(dtype) for x in inputs())
+    got = BandedAttention(3, 50)(q, k, v, at(7), at(7), mask=Causal())
+    assert got.dtype == dtype
+    want = attend(*(x[0].astype(jnp.float32) for x in (q, k, v)), lambda i, j: j <= i)
+    # Weights and results are rounded once each.
+    atol = 4 * float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(got[0].astype(jnp.float32), want, rtol=0, atol=atol)
+
+
+def test_the_gradient_has_a_gradient() -> None:
+    q, k, v = inputs(seq=4)
+
+    def of_gradient(kernel: Kernel) -> jax.Array:
+        tokens = at(4)
+
+        def total(q: jax.Array) -> jax.Array:
+            return jnp.sin(kernel(q, k, v, tokens, tokens, mask=Causal())).sum()
+
+        return jax.jit(jax.grad(lambda q: jnp.square(jax.grad(total)(q)).sum()))(q)
+
+    want = of_gradient(dot_product_attention)
+    chex.assert_trees_all_close(of_gradient(BandedAttention(3, 50)), want, rtol=1e-4, atol=1e-5)
 
 
 def test_the_backward_pass_drops_what_the_forward_pass_drops() -> None:
