@@ -185,6 +185,7 @@ class TransientGlobalAttention(MultiHeadAttention, kw_only=True):
 
 def _joined(tokens: Coordinates, blocks: Coordinates) -> Coordinates:
     """Coordinates of the keys of tokens and then of blocks."""
-    if tokens.valid is None:
-        tokens = tokens.replace(valid=jnp.ones_like(tokens.order, bool))
+    valid = jnp.ones_like(tokens.order, bool) if tokens.valid is None else tokens.valid
+    # Blocks count from -1 downwards.
+    tokens = tokens.replace(valid=valid, increasing=False)
     return jax.tree.map(lambda *both: jnp.concatenate(both, axis=1), tokens, blocks)
