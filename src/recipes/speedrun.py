@@ -114,7 +114,7 @@ def group(name: str, rank: int) -> str:
 
 
 def schedule(rates: Rates, steps: int) -> dict[str, np.ndarray]:
-    """What changes from step to step: the rate of each group, Muon's momentum."""
+    """Compute the values of every step: the rate of each group, and Muon's momentum."""
     step = np.arange(steps)
     falling = np.minimum(1.0, (steps - step) / max(1.0, rates.cooldown * steps))
     low, high = rates.momentum
@@ -179,7 +179,7 @@ def steps_at_once(steps: int) -> int:
 
 
 class Result(NamedTuple):
-    """What came of a race.
+    """Result of a race.
 
     Attributes:
         loss: Loss on the held-out text, in nats.

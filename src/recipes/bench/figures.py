@@ -38,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Machine:
-    """What measures, and its limits as they were measured.
+    """The machine that was measured on, and its limits.
 
     Attributes:
         device: Kind of the devices that compute.

@@ -174,7 +174,7 @@ def _starting_point(words: Sequence[str]) -> Recipe:
 
 
 def _sized(options: Sequence[str]) -> Recipe:
-    """What `size`, `plan` and `bench` start from: a preset, a run or a published model."""
+    """Subject of `size`, `plan` and `bench`: a preset, a run or a published model."""
     if not options or options[0].startswith("-"):
         return preset("quick")
     name = options[0]

@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from blocks.attention.kernels.online import LOWEST
 from blocks.core.drop import kept
 from blocks.core.typing import Array
-
-# The lowest finite number, not -inf, whose difference to itself is no number.
-LOWEST = float(jnp.finfo(jnp.float32).min)
 
 
 class Rules(NamedTuple):
