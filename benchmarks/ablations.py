@@ -87,11 +87,18 @@ def variants(race: Race) -> dict[str, Variant]:
         table = ValueEmbedding(vocab_size=model.head.vocab_size)
         return override(model, MultiHeadAttention, values=(table,))
 
+    without = {
+        "no table of triples": (race, tables(1)),
+        "no table of pairs nor of triples": (race, tables(0)),
+    }
+    if race.triple_buckets is None:
+        without = {"no table of pairs": (race, tables(0))}
+    if race.dropout_rate:
+        without["no dropout"] = (race, lambda model: override(model, dropout_rate=0.0))
     return {
         "all of it": (race, same),
         "AdamW for Muon": (with_rates(iterations=0, matrices=ADAM_RATE, decay=0.1), same),
-        "no table of triples": (race, tables(1)),
-        "no table of pairs nor of triples": (race, tables(0)),
+        **without,
         "no cool-down": (with_rates(cooldown=0.0), same),
         "momentum from the start": (with_rates(momentum=race.rates.momentum[1:] * 2), same),
         "learned positions for RoPE": (race, positions),

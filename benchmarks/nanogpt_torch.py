@@ -38,7 +38,11 @@ PEERS = {
     "compiled": ["--compile"],
     "autocast": ["--autocast"],
     "compiled-autocast": ["--compile", "--autocast"],
+    "compiled-autocast-parts": ["--compile", "--autocast", "--parts"],
 }
+
+
+Mode = Literal["eager", "compiled", "autocast", "compiled-autocast", "compiled-autocast-parts"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Comparison:
         preset: Preset whose model, batch and optimiser both sides have.
         data: Corpus, by name or path.
         ours: Precisions of this project.
-        peers: Modes of PyTorch.
+        peers: Modes of PyTorch; that with parts splits batches as this project does, where it does.
         rounds: Turns of each mode.
         warmup: Steps of a turn before the clock starts; compilation falls among them.
         steps: Steps of a turn under the clock.
@@ -61,12 +65,7 @@ class Comparison:
     preset: str = "shakespeare-char-cpu"
     data: str = "shakespeare"
     ours: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
-    peers: tuple[Literal["eager", "compiled", "autocast", "compiled-autocast"], ...] = (
-        "eager",
-        "compiled",
-        "autocast",
-        "compiled-autocast",
-    )
+    peers: tuple[Mode, ...] = tuple(PEERS)
     rounds: int = 3
     warmup: int | None = None
     steps: int | None = None
@@ -81,7 +80,7 @@ def settled(comparison: Comparison, folder: Path) -> Recipe:
     tokens, _ = split_tokens(tokenizer.encode(corpus.text), recipe.model.context)
     np.asarray(tokens, np.int64).tofile(folder / "tokens")
     model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
-    return dataclasses.replace(recipe, model=model)
+    return dataclasses.replace(recipe, model=model).on("cpu")
 
 
 def commands(comparison: Comparison, recipe: Recipe, folder: Path) -> dict[str, list[str]]:
@@ -106,7 +105,9 @@ def commands(comparison: Comparison, recipe: Recipe, folder: Path) -> dict[str, 
         for dtype in comparison.ours
     }
     torch = [str(comparison.torch_python), str(WORKERS / "torch_gpt.py"), *options("float32")]
-    return ours | {mode: [*torch, *PEERS[mode]] for mode in comparison.peers}
+    whole = recipe.trainer.accumulate == 1
+    peers = [mode for mode in comparison.peers if not (whole and "--parts" in PEERS[mode])]
+    return ours | {mode: [*torch, *PEERS[mode]] for mode in peers}
 
 
 def turn(command: list[str], cores: int) -> dict[str, Any]:
@@ -198,7 +199,8 @@ def report(comparison: Comparison, recipe: Recipe, turns: dict[str, list[dict[st
             f"{flops / 1e9:.0f} GFLOP/s{share}; {memory:.2f} GB"
         )
     if comparison.ours and comparison.peers:
-        a, b = fastest(turns, comparison.ours), fastest(turns, comparison.peers)
+        peers = tuple(mode for mode in comparison.peers if mode in turns)
+        a, b = fastest(turns, comparison.ours), fastest(turns, peers)
         pairs = zip(turns[a], turns[b], strict=True)
         ratios = [x["steps_per_second"] / y["steps_per_second"] for x, y in pairs]
         print(f"{a} / {b}: {spread(ratios)}")

@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--compile", action="store_true", help="compile the model")
     parser.add_argument("--autocast", action="store_true", help="products in bfloat16")
+    parser.add_argument("--parts", action="store_true", help="split a batch as the recipe does")
     arguments = parser.parse_args()
     recipe = arguments.settings
     sizes, rates = recipe["model"], recipe["optimizer"]
@@ -134,20 +135,25 @@ def main() -> None:
     forward = torch.compile(model) if arguments.compile else model
     nothing = contextlib.nullcontext()
     offsets = torch.arange(sizes["context"] + 1)
+    parts = recipe["trainer"]["accumulate"] if arguments.parts else 1
+    rows = recipe["batch_size"] // parts
 
     def step(number: int) -> Tensor:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(number, rates)
-        starts = torch.randint(len(tokens) - sizes["context"], (recipe["batch_size"], 1))
-        windows = tokens[starts + offsets]
         optimizer.zero_grad(set_to_none=True)
-        precision = torch.autocast("cpu", torch.bfloat16) if arguments.autocast else nothing
-        with precision:
-            loss = forward(windows[:, :-1], windows[:, 1:])
-        loss.backward()
+        mean = torch.zeros(())
+        for _ in range(parts):
+            starts = torch.randint(len(tokens) - sizes["context"], (rows, 1))
+            windows = tokens[starts + offsets]
+            precision = torch.autocast("cpu", torch.bfloat16) if arguments.autocast else nothing
+            with precision:
+                loss = forward(windows[:, :-1], windows[:, 1:]) / parts
+            loss.backward()
+            mean += loss.detach()
         nn.utils.clip_grad_norm_(model.parameters(), rates["clip_norm"])
         optimizer.step()
-        return loss.detach()
+        return mean
 
     for number in range(arguments.warmup):
         step(number)

@@ -11,6 +11,8 @@ from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
 # Layers from which on one is compiled for all: a step takes somewhat longer, a start far less.
 SCANNED = 16
+# Tokens that a CPU computes at a time where the settings do not say: as many as its caches hold.
+CPU_TOKENS = 2048
 # In a config.json, what was changed when the run was resumed.
 CHANGES = "changes"
 
@@ -195,21 +197,33 @@ class Recipe:
             raise RecipeError(
                 f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."
             )
-        if self.batch_size % self.trainer.accumulate:
+        parts = self.trainer.accumulate or 1
+        if self.batch_size % parts:
             raise RecipeError(
-                f"trainer.accumulate={self.trainer.accumulate} must divide "
-                f"batch_size={self.batch_size}.",
+                f"trainer.accumulate={parts} must divide batch_size={self.batch_size}.",
                 f"Use one of {', '.join(str(n) for n in _divisors(self.batch_size))}.",
             )
         if self.trainer.mesh is not None:
             shape = MeshShape.parse(self.trainer.mesh)
-            shape.check_batch(self.batch_size, self.trainer.accumulate)
+            shape.check_batch(self.batch_size, parts)
             shape.check_context(self.model.context)
 
     @property
     def part_size(self) -> int:
         """Sequences that are computed at a time."""
-        return self.batch_size // self.trainer.accumulate
+        return self.batch_size // (self.trainer.accumulate or 1)
+
+    def on(self, platform: str) -> "Recipe":
+        """Complete what depends on the device that trains: the parts of a batch, on one CPU."""
+        if self.trainer.accumulate is not None:
+            return self
+        parts = 1
+        if platform == "cpu" and self.trainer.mesh is None:
+            most = max(1, CPU_TOKENS // self.model.context)
+            parts = next(n for n in _divisors(self.batch_size) if self.batch_size // n <= most)
+        return dataclasses.replace(
+            self, trainer=dataclasses.replace(self.trainer, accumulate=parts)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The settings as `config.json` holds them."""

@@ -47,7 +47,7 @@ def least_bytes(recipe: Recipe) -> int:
     parameters = (4 + 8 * (model.num_experts or 1)) * model.num_layers * width**2
     parameters += (model.context + (model.vocab_size or 0)) * width
     # Two groups of inputs and targets on the host, one part's embeddings on the device.
-    batch = 2 * 2 * INT32 * tokens + FLOAT32 * tokens * width // recipe.trainer.accumulate
+    batch = 2 * 2 * INT32 * tokens + FLOAT32 * tokens * width // (recipe.trainer.accumulate or 1)
     if recipe.init_from is not None:  # its own sizes count
         return batch
     copies = FLOAT32 * COPIES[recipe.optimizer.name] * parameters

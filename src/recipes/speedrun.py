@@ -71,6 +71,7 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
             position=RoPE(theta=1000.0),
             mask=Causal(),
             use_bias=False,
+            dropout_rate=race.dropout_rate,
             kernel_init=init,
             out_kernel_init=zeros,
         ),
@@ -83,12 +84,18 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
         ),
         norm=norm,
         residual=X0Mix(),
+        dropout_rate=race.dropout_rate,
     )
-    pairs = BigramHash(num_buckets=race.pair_buckets, features=race.width)
-    triples = TripleHash(num_buckets=race.triple_buckets, features=race.width)
+    tables = (BigramHash(num_buckets=race.pair_buckets, features=race.width),)
+    if race.triple_buckets is not None:
+        tables += (TripleHash(num_buckets=race.triple_buckets, features=race.width),)
     return CausalLM(
         embed=TokenEmbedding(
-            vocab_size=vocab_size, features=race.width, added=(pairs, triples), embedding_norm=norm
+            vocab_size=vocab_size,
+            features=race.width,
+            added=tables,
+            embedding_norm=norm,
+            dropout_rate=race.dropout_rate,
         ),
         stack=Stack(block=layer, depth=race.num_layers),
         norm=norm,
@@ -164,10 +171,11 @@ def draw(shapes: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarr
     return drawn
 
 
-def losses(model: Any, params: Arrays, windows: Any) -> jax.Array:
-    """The loss in nats of every token of windows but their first."""
+def losses(model: Any, params: Arrays, windows: Any, key: jax.Array | None = None) -> jax.Array:
+    """The loss in nats of every token of windows but their first; a key drops entries."""
     variables, windows = {"params": unflatten_dict(params, sep=".")}, windows.astype(jnp.int32)
-    logits = model.apply(variables, windows[:, :-1])
+    rngs = None if key is None else {"dropout": key}
+    logits = model.apply(variables, windows[:, :-1], deterministic=key is None, rngs=rngs)
     # Compared, not looked up: the gradient of a look-up is a scatter.
     hits = windows[:, 1:, None] == jnp.arange(logits.shape[-1])[None, None]
     return jax.nn.logsumexp(logits, axis=-1) - jnp.where(hits, logits, 0.0).sum(axis=-1)
@@ -221,7 +229,8 @@ def run(race: Race, text: np.ndarray, held_out: np.ndarray, seed: int, model: An
     def step(text: jax.Array, state: State, now: Any) -> tuple[State, jax.Array]:
         starts, rates = now
         windows = text[starts[:, None] + offsets[None]]
-        mean = jax.value_and_grad(lambda params: losses(model, params, windows).mean())
+        key = jax.random.fold_in(jax.random.key(seed), rates["count"].astype(jnp.int32))
+        mean = jax.value_and_grad(lambda params: losses(model, params, windows, key).mean())
         loss, gradients = mean(state.params)
         return update(state, gradients, rates, race.rates), loss
 

@@ -12,7 +12,7 @@ from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_arrays
+from recipes.trainer.arrays import read_back
 from recipes.trainer.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.fault(41)
@@ -50,11 +50,11 @@ def test_any_name_of_a_folder_will_do(tmp_path: Path, name: bytes) -> None:
 
 def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypatch) -> None:
     def flipped(folder: Path, like: Any) -> Any:
-        arrays = read_arrays(folder, like)
+        arrays = read_back(folder, like)
         return {**arrays, "skipped": arrays["skipped"] + 1}
 
     Checkpoints(tmp_path).save(make_state().replace(step=jnp.int32(1)), {})
-    monkeypatch.setattr("recipes.trainer.checkpoints.read_arrays", flipped)
+    monkeypatch.setattr("recipes.trainer.checkpoints.read_back", flipped)
     with pytest.raises(RecipeError, match=r"step 2 could not .* reads back as something"):
         Checkpoints(tmp_path).save(make_state().replace(step=jnp.int32(2)), {})
     assert Checkpoints(tmp_path).steps() == [1]

@@ -36,7 +36,7 @@ def measure(
         seconds: How long training is measured each time.
         tokens: Tokens of a prompt, and as many that are drawn.
     """
-    elsewhere = Elsewhere()
+    recipe, elsewhere = recipe.on(jax.default_backend()), Elsewhere()
     embed = min(find(model, TokenEmbedding).values(), key=lambda embed: embed.vocab_size)
     size, context = embed.vocab_size, recipe.model.context
     training, params = measure_training(recipe, model, size, turns=turns, seconds=seconds)

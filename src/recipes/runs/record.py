@@ -38,12 +38,15 @@ def settled(
     """Complete the settings, and compare them with the run in the folder if there is one.
 
     Returns:
-        The settings with the tokenizer's vocabulary, the length of the decay and the form of the
-        stack.
+        The settings with the tokenizer's vocabulary, the length of the decay, the form of the
+        stack and the parts of a batch.
 
     Raises:
         RecipeError: The run in the folder has other settings, another tokenizer or another text.
     """
+    # Imported here, as `--help` needs none of it.
+    import jax
+
     recorded = folder.read_config() if folder.exists else None
     decay_steps, scan = recipe.optimizer.decay_steps, recipe.model.scan
     if recorded is not None:
@@ -52,6 +55,11 @@ def settled(
         decay_steps = run.optimizer.decay_steps if decay_steps is None else decay_steps
         # Nor does another depth of scanned stacks change the form of the run's parameters.
         scan = run.model.scanned if scan is None else scan
+        # Nor does another device change the parts of a batch, each of which has its own dropout.
+        if recipe.trainer.accumulate is None:
+            same = dataclasses.replace(recipe.trainer, accumulate=run.trainer.accumulate)
+            recipe = dataclasses.replace(recipe, trainer=same)
+    recipe = recipe.on(jax.default_backend())
     model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size, scan=scan)
     recipe = dataclasses.replace(
         recipe,

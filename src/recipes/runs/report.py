@@ -48,11 +48,12 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
     if start >= end:
         return f"{said}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
+    parts = f", {recipe.part_size} at a time" if recipe.part_size < recipe.batch_size else ""
     return (
         f"{said}model   {_sizes(recipe, folder)}, context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} kinds of "
         "tokens\n"
-        f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens"
+        f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens{parts}"
     )
 
 

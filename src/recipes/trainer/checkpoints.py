@@ -11,7 +11,7 @@ import jax
 
 from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_arrays, stored_leaves, write_arrays
+from recipes.trainer.arrays import read_arrays, read_back, stored_leaves, write_arrays
 from recipes.trainer.digests import file_digests, leaf_digests
 from recipes.trainer.kept import KeptCheckpoints
 from recipes.trainer.metrics import without_nan
@@ -107,7 +107,7 @@ class Checkpoints(KeptCheckpoints):
             on_first(self._begin)
             digests = leaf_digests(arrays)
             write_arrays(half / ARRAYS, arrays)
-            if leaf_digests(read_arrays(half / ARRAYS, arrays)) != digests:
+            if leaf_digests(read_back(half / ARRAYS, arrays)) != digests:
                 raise OSError("what was written reads back as something else")
             content = {**without_nan(record), "step": step, "format": FORMAT, "arrays": digests}
             on_first(partial(self._complete, step, content, metrics))

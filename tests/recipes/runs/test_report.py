@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,8 +8,9 @@ import pytest
 from recipes.data import ByteTokenizer
 from recipes.data.encoded import as_encoded
 from recipes.data.sealed import write_sealed
+from recipes.presets import PRESETS
 from recipes.runs.folder import RunFolder
-from recipes.runs.report import closing
+from recipes.runs.report import closing, opening
 from recipes.trainer.saved import RECORD
 
 LOSSES = {10: 1.5, 20: 2.0, 30: 2.5}
@@ -34,6 +36,24 @@ def end(run: RunFolder, step: int, loss: float) -> str:
     trainer = SimpleNamespace(seconds=1.0, compile_seconds=1.0)
     row = {"step": step, "val_loss": loss}
     return closing(trainer, row, ByteTokenizer(), as_encoded(np.arange(65, 75)), run)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"), [(8, "64 x 64 tokens, 8 at a time"), (1, "x 64 tokens")]
+)
+def test_the_beginning_says_in_which_parts_a_batch_is_computed(
+    tmp_path: Path, parts: int, words: str
+) -> None:
+    quick = PRESETS["quick"]
+    trainer = replace(quick.trainer, accumulate=parts)
+    recipe = replace(quick, batch_size=64, trainer=trainer)
+    saved = SimpleNamespace(
+        state=SimpleNamespace(step=0, params={}), damaged=(), later=(), metrics=b""
+    )
+    corpus = SimpleNamespace(name="text", characters=10)
+    folder = RunFolder(tmp_path)
+    write_sealed(folder.env, {"corpus": {"name": "", "sha256": ""}, "sessions": [{"versions": {}}]})
+    assert opening(recipe, corpus, folder, saved).endswith(words)
 
 
 def test_the_end_says_whose_parameters_are_used(run: RunFolder) -> None:
