@@ -38,11 +38,19 @@ PEERS = {
     "compiled": ["--compile"],
     "autocast": ["--autocast"],
     "compiled-autocast": ["--compile", "--autocast"],
+    "compiled-parts": ["--compile", "--parts"],
     "compiled-autocast-parts": ["--compile", "--autocast", "--parts"],
 }
 
 
-Mode = Literal["eager", "compiled", "autocast", "compiled-autocast", "compiled-autocast-parts"]
+Mode = Literal[
+    "eager",
+    "compiled",
+    "autocast",
+    "compiled-autocast",
+    "compiled-parts",
+    "compiled-autocast-parts",
+]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ class Comparison:
         preset: Preset whose model, batch and optimiser both sides have.
         data: Corpus, by name or path.
         ours: Precisions of this project.
-        peers: Modes of PyTorch; that with parts splits batches as this project does, where it does.
+        peers: Modes of PyTorch; those with parts split a batch into as many as this project, and
+            are left out where that is one.
         rounds: Turns of each mode.
         warmup: Steps of a turn before the clock starts; compilation falls among them.
         steps: Steps of a turn under the clock.
@@ -195,11 +204,11 @@ def report(comparison: Comparison, recipe: Recipe, turns: dict[str, list[dict[st
         peaks = [measured["peak_flops"] for measured in found if "peak_flops" in measured]
         share = f", {flops / max(peaks):.0%} of {max(peaks) / 1e9:.0f}" if peaks else ""
         print(
-            f"{found[0]['versions']:<22}{mode:<20}{spread(rates)} steps/s; "
+            f"{found[0]['versions']:<22}{mode:<25}{spread(rates)} steps/s; "
             f"{flops / 1e9:.0f} GFLOP/s{share}; {memory:.2f} GB"
         )
-    if comparison.ours and comparison.peers:
-        peers = tuple(mode for mode in comparison.peers if mode in turns)
+    peers = tuple(mode for mode in comparison.peers if mode in turns)
+    if comparison.ours and peers:
         a, b = fastest(turns, comparison.ours), fastest(turns, peers)
         pairs = zip(turns[a], turns[b], strict=True)
         ratios = [x["steps_per_second"] / y["steps_per_second"] for x, y in pairs]

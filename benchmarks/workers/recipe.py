@@ -71,7 +71,7 @@ def main() -> None:
 
 def peak_flops(recipe: Recipe) -> float:
     """Operations per second in the products of the MLP, in the fastest form and direction."""
-    rows, width = recipe.batch_size * recipe.model.context, recipe.model.features
+    rows, width = recipe.part_size * recipe.model.context, recipe.model.features
     shapes = {(rows, width, 4 * width), (rows, 4 * width, width)}
     return max(rate(shape, recipe.model.dtype) for shape in shapes)
 

@@ -11,10 +11,13 @@ from recipes.trainer.settings import OptimizerSettings, TrainerSettings
 
 # Layers from which on one is compiled for all: a step takes somewhat longer, a start far less.
 SCANNED = 16
-# Tokens that a CPU computes at a time where the settings do not say: as many as its caches hold.
+# About how many tokens a CPU computes at a time where the settings do not say; the parts of
+# `shakespeare-char` were fastest there. `benchmarks/README.md` says on which machine.
 CPU_TOKENS = 2048
 # In a config.json, what was changed when the run was resumed.
 CHANGES = "changes"
+# Largest number of parts that an error suggests.
+MOST_PARTS = 256
 
 
 @dataclass(frozen=True)
@@ -214,13 +217,14 @@ class Recipe:
         return self.batch_size // (self.trainer.accumulate or 1)
 
     def on(self, platform: str) -> "Recipe":
-        """Complete what depends on the device that trains: the parts of a batch, on one CPU."""
+        """Fill in what depends on the device that trains: the parts of a batch, on one CPU."""
         if self.trainer.accumulate is not None:
             return self
         parts = 1
         if platform == "cpu" and self.trainer.mesh is None:
-            most = max(1, CPU_TOKENS // self.model.context)
-            parts = next(n for n in _divisors(self.batch_size) if self.batch_size // n <= most)
+            wanted = CPU_TOKENS / self.model.context
+            sizes = (n for n in range(1, CPU_TOKENS + 1) if self.batch_size % n == 0)
+            parts = self.batch_size // min(sizes, key=lambda n: abs(math.log(n / wanted)))
         return dataclasses.replace(
             self, trainer=dataclasses.replace(self.trainer, accumulate=parts)
         )
@@ -250,7 +254,8 @@ class Recipe:
 
 
 def _divisors(size: int) -> list[int]:
-    return [n for n in range(1, size + 1) if size % n == 0]
+    """The divisors of a size that are small enough to be told."""
+    return [n for n in range(1, min(size, MOST_PARTS) + 1) if size % n == 0]
 
 
 def _checked(kind: Any, fields: Any, where: str) -> Any:

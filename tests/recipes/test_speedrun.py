@@ -1,17 +1,20 @@
 """The race: what it learns, what it measures, and its exit code."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from recipes import speedrun
 from recipes.errors import RecipeError
 from recipes.races.line import options
 from recipes.races.settings import Race
 from recipes.races.texts import evaluation_parts
-from recipes.speedrun import MOST_STEPS, Result, run, steps_at_once
+from recipes.speedrun import MOST_STEPS, Result, build_gpt, losses, run, steps_at_once
 
 TINY = Race(
     target=1.0,
@@ -39,6 +42,23 @@ def test_layers_learn_what_triples_cannot_tell():
     text = np.tile(np.array([0, 0, 0, 0, 0, 1]), 500).astype(np.int32)
     result = run(TINY, text, text[:401], seed=0)
     assert result.loss < 0.5 * entropy_after_triples(text)
+
+
+def test_a_race_may_have_dropout_and_no_table_of_triples():
+    race = replace(TINY, triple_buckets=None, dropout_rate=0.5)
+    model = build_gpt(race, 5)
+    assert len(model.embed.added) == 1
+    windows = np.arange(34).reshape(2, 17) % 5
+    variables = model.init(jax.random.key(0), windows[:, :-1])["params"]
+    draw = np.random.default_rng(0).normal
+    params = {
+        name: draw(size=leaf.shape) for name, leaf in flatten_dict(variables, sep=".").items()
+    }
+    kept = losses(build_gpt(replace(race, dropout_rate=0.0), 5), params, windows)
+    np.testing.assert_array_equal(losses(model, params, windows), kept)
+    one, two = (losses(model, params, windows, jax.random.key(seed)) for seed in (1, 2))
+    assert not np.allclose(one, two)
+    assert not np.allclose(one, kept)
 
 
 @pytest.mark.parametrize("steps", [1, 110, 401, 1000, 1050])

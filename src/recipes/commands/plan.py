@@ -43,7 +43,10 @@ class Plan(Recipe):
         """Plan, and print a table."""
         device = hardware(self.hardware)
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
-        mesh = self.mesh or recipe.trainer.mesh or "data=1"
+        mesh = self.mesh or recipe.trainer.mesh
+        if self.hardware == "cpu" and mesh is None:
+            recipe = recipe.on("cpu")
+        mesh = mesh or "data=1"
         recipe = replace(recipe, trainer=replace(recipe.trainer, mesh=mesh))
         if recipe.init_from is None:
             recipe = replace(recipe, model=known_vocabulary(recipe))

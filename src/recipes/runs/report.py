@@ -48,7 +48,9 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
     if start >= end:
         return f"{said}The run in {folder.path} is done: it has {start} of {end} steps."
     begin = f"from step {start} to {end}" if start else f"{end} steps"
-    parts = f", {recipe.part_size} at a time" if recipe.part_size < recipe.batch_size else ""
+    parts = (
+        f", {recipe.part_size} sequences at a time" if recipe.part_size < recipe.batch_size else ""
+    )
     return (
         f"{said}model   {_sizes(recipe, folder)}, context {model.context}: {count:,} parameters\n"
         f"text    {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} kinds of "

@@ -45,10 +45,15 @@ def read_arrays(folder: Path, like: Any) -> Any:
 
 
 def read_back(folder: Path, written: Any) -> Any:
-    """Read arrays that were just written, by their names; only their bytes count."""
+    """Read arrays that were just written, to compare their digests.
+
+    Returns:
+        A dictionary by name; with several processes, which read their own parts, a tree like
+        `written`.
+    """
     if jax.process_count() > 1:
         return read_arrays(folder, written)
-    # Without Orbax, which takes longer over an array than the array does.
+    # Without Orbax: it spends longer on each array than reading it takes.
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(written)]
     with plain(folder) as place:
         names = [jax.tree_util.keystr(path, simple=True, separator=".") for path in paths]

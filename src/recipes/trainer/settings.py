@@ -19,9 +19,9 @@ class TrainerSettings:
         max_steps: Optimiser steps in all.
         log_every: Steps in one dispatch to the device and one row of metrics.
         eval_every: Steps between evaluations, samples and checkpoints.
-        accumulate: Parts that a batch is split into, to save memory; gradients are averaged. If
-            left out, a CPU computes about 2,048 tokens at a time, which its caches hold, and other
-            devices the whole batch.
+        accumulate: Parts that a batch is split into, computed one after the other; gradients are
+            averaged. If left out, `Trainer` computes the whole batch, and `recipes.nanogpt` about
+            2,048 tokens at a time on one CPU device.
         patience: Evaluations without a better validation loss after which training stops; it goes
             on to the last step if left out.
         max_skipped: Steps in a row whose gradient may not be finite before training stops.

@@ -185,6 +185,16 @@ def test_the_command_says_what_bounds_a_step(capsys: pytest.CaptureFixture[str])
     assert f"cache{2 * 256 * (2 * 384 * 4 + 13) / 2**20:>31.1f} MiB" in printed
 
 
+def test_a_plan_for_a_cpu_has_the_parts_that_a_cpu_trains_in(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = planning.Plan(MeshShape(), 1e6, 1e6, 1e6, 1e3, 1e6, 1e6, {})
+    monkeypatch.setattr(planning, "plan", lambda *_: small)
+    monkeypatch.setattr(planning, "smallest_mesh", lambda *_: None)
+    assert main(["plan", "lecture", "--hardware", "cpu"]) == 0
+    assert "\n8 sequences per device, 8 times a step\n" in capsys.readouterr().out
+
+
 def test_a_model_that_fits_no_mesh_is_answered_with_what_saves_memory(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

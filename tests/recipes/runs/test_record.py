@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,25 +62,6 @@ def test_a_run_keeps_the_form_of_its_stack(folder: RunFolder) -> None:
     deep = replace(QUICK, model=replace(QUICK.model, num_layers=48))
     assert deep.model.scanned
     assert settled(deep, folder, TOKENIZER, CORPUS).model.scan is False
-
-
-@pytest.mark.parametrize(
-    ("platform", "fields", "parts"),
-    [
-        ("cpu", {}, 8),  # 64 windows of 256 tokens, 8 at a time
-        ("cpu", {"batch_size": 13}, 13),  # 8 do not divide
-        ("cpu", {"batch_size": 8}, 1),
-        ("cuda", {}, 1),
-        ("cpu", {"trainer": replace(QUICK.trainer, accumulate=2)}, 2),
-        ("cpu", {"trainer": replace(QUICK.trainer, mesh="data=2")}, 1),
-        ("cpu", {"model": replace(QUICK.model, context=4096)}, 64),
-    ],
-)
-def test_a_cpu_computes_a_large_batch_in_parts(
-    platform: str, fields: dict[str, Any], parts: int
-) -> None:
-    recipe = replace(PRESETS["shakespeare-char"], **fields)
-    assert recipe.on(platform).trainer.accumulate == parts
 
 
 def test_a_run_keeps_the_parts_of_its_batches(folder: RunFolder) -> None:

@@ -39,7 +39,7 @@ def end(run: RunFolder, step: int, loss: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("parts", "words"), [(8, "64 x 64 tokens, 8 at a time"), (1, "x 64 tokens")]
+    ("parts", "words"), [(8, "64 x 64 tokens, 8 sequences at a time"), (1, "x 64 tokens")]
 )
 def test_the_beginning_says_in_which_parts_a_batch_is_computed(
     tmp_path: Path, parts: int, words: str

@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recipes.trainer.arrays import read_arrays, stored_leaves, write_arrays
+from recipes.trainer.arrays import read_arrays, read_back, stored_leaves, write_arrays
+from recipes.trainer.digests import leaf_digests
+from recipes.trainer.optimizers import build_optimizer
+from recipes.trainer.settings import OptimizerSettings
 from recipes.trainer.stored import differing_leaves
 
 TREE = {"a": {"b": np.arange(3, dtype=np.int32)}, "c": np.full((2, 2), 0.5, jnp.bfloat16)}
@@ -24,6 +27,15 @@ def test_a_part_of_a_tree_can_be_read_alone(tmp_path: Path) -> None:
     write_arrays(tmp_path / "arrays", jax.tree.map(jnp.asarray, TREE))
     like = {"a": stored_leaves(tmp_path / "arrays")["a"]}
     chex.assert_trees_all_equal(read_arrays(tmp_path / "arrays", like), {"a": TREE["a"]})
+
+
+def test_what_is_read_back_has_the_digests_of_what_was_written(tmp_path: Path) -> None:
+    params = {"layer": {"kernel": jnp.ones((4, 8), jnp.bfloat16), "bias": jnp.arange(8.0)}}
+    for name in ("adamw", "lion", "adafactor", "muon", "soap"):
+        tx = build_optimizer(OptimizerSettings(name=name), 10)
+        tree = {"params": params, "opt_state": tx.init(params), "step": jnp.int32(3)}
+        write_arrays(tmp_path / name, tree)
+        assert leaf_digests(read_back(tmp_path / name, tree)) == leaf_digests(tree)
 
 
 def test_equal_trees_do_not_differ() -> None:
