@@ -5,6 +5,7 @@ missing, with the file to write it in, and which commands failed.
 """
 
 import dataclasses
+import os
 import re
 import shlex
 import shutil
@@ -55,7 +56,8 @@ def main(name: str) -> int:
     if not cases:
         missing.append(
             f"no law case holds {name}: add one to tests/laws/families/{room.name}.py, with what "
-            "it computes in numpy there, or in slots.py beside it for a part of attention; then "
+            "it computes in numpy there; for a part of attention to attention.py, with slots.py "
+            "beside it; then "
             "renew the snapshot, PYTHONPATH=tests python -m laws.snapshot, and the figures of "
             "README.md, which pytest -n 0 -m slow tests/test_readme.py counts"
         )
@@ -67,7 +69,11 @@ def main(name: str) -> int:
     if not own:
         missing.append(f"no test of its own: write tests/{room}/test_{source.stem}.py")
     if page is None:
-        models = {"attention": "attention/soft_cap", "residual": "residual/rezero"}
+        models = {
+            "attention": "attention/soft_cap",
+            "positions": "positions/relative_bias",
+            "residual": "residual/rezero",
+        }
         model = next((models[part] for part in room.parts if part in models), "norms/dynamic_tanh")
         missing.append(f"no page: copy docs/blocks/{model}.md into docs/{room}/")
     if name not in _read(ROOT / "CHANGELOG.md"):
@@ -79,7 +85,8 @@ def main(name: str) -> int:
         # The smallest case is of the block alone; the others are of what holds it.
         laws = " or ".join(f"{case}]" for case in cases)
         families = " or ".join(f"[{family}]" for family in set(cases.values()))
-        commands.append(["pytest", "-q", "-n", "0", "tests/laws", "-k", f"{laws} or {families}"])
+        chosen = ["-m", "", "-k", f"{laws} or {families}"]  # the slow ones too
+        commands.append(["pytest", "-q", "-n", "0", "tests/laws", *chosen])
     if name in BLOCKS:
         commands.append(["pytest", "-q", "-n", "0", *found])
     if page is not None:
@@ -88,7 +95,7 @@ def main(name: str) -> int:
             ["pytest", "-q", "-n", "0", "tests/docs/test_block_pages.py", "-k", f"{name}] or every"]
         )
     commands.append(["pytest", "-q", "-n", "0", "-m", "slow", "tests/test_readme.py"])
-    commands += [["ruff", "check", "-q", *python], ["ruff", "format", "--check", "-q", *python]]
+    commands += [["ruff", "check", "-q", "."], ["ruff", "format", "--check", "-q", "."]]
     absent = sorted({tool for tool, *_ in commands if shutil.which(tool) is None})
     missing += [f"{tool} is not installed: pip install -r requirements-dev.lock" for tool in absent]
     ready = [command for command in commands if command[0] not in absent]
@@ -134,4 +141,6 @@ def _read(path: Path) -> str:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("name a block: PYTHONPATH=tests python -m part DynamicTanh")
+    # Tools are those of this Python's environment, also where it is not activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     sys.exit(main(sys.argv[1]))

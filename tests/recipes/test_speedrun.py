@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
+from blocks import TokenEmbedding
 from recipes import speedrun
 from recipes.errors import RecipeError
 from recipes.races.line import options
@@ -47,6 +48,7 @@ def test_layers_learn_what_triples_cannot_tell():
 def test_a_race_may_have_dropout_and_no_table_of_triples():
     race = replace(TINY, triple_buckets=None, dropout_rate=0.5)
     model = build_gpt(race, 5)
+    assert isinstance(model.embed, TokenEmbedding)
     assert len(model.embed.added) == 1
     windows = np.arange(34).reshape(2, 17) % 5
     variables = model.init(jax.random.key(0), windows[:, :-1])["params"]
