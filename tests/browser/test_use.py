@@ -96,7 +96,12 @@ def test_what_the_copy_button_gives_runs_as_it_is(page, browser, address, tmp_pa
         text = driver.execute_async_script(read)
         return bool(text) and text not in copied
 
-    for button in driver.find_elements("css selector", SNIPPETS):
+    def buttons() -> list:
+        return driver.find_elements("css selector", SNIPPETS)
+
+    # The page's script adds them after the page has come.
+    until(driver, lambda: len(buttons()) >= 2, "there are no buttons")
+    for button in buttons():
         if button.get_attribute("title") == "Copy to clipboard":
             driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
             button.click()
