@@ -93,6 +93,17 @@ def in_bfloat16(model: Any) -> Any:
     return model.bfloat16()
 
 
+def nudged(model: Any) -> Any:
+    """Change each weight by the last digit of float32, up or down."""
+    torch = _torch()
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            up_or_down = 2 * torch.randint(0, 2, weight.shape, generator=draw) - 1
+            weight.mul_(1.0 + 2.0**-23 * up_or_down)
+    return model
+
+
 def logits_of(kind: str, folder: Path, tokens: np.ndarray) -> np.ndarray:
     """Logits of a folder that the reference library loads, which must name all of its weights."""
     model, report = getattr(_transformers(), kind).from_pretrained(
