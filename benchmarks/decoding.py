@@ -63,7 +63,7 @@ def main() -> None:
             row = turn(command, comparison.cores)
             rows[side].append(row)
             print(
-                f"turn {number}: {row['versions']:<30}{rate(row, comparison):7.1f} tokens/s; "
+                f"turn {number}: {row['versions']:<42}{rate(row, comparison):7.1f} tokens/s; "
                 f"other programs took {row['elsewhere']:.0%} of the cores",
                 flush=True,
             )
@@ -87,22 +87,22 @@ def report(comparison: Comparison, rows: dict[str, list[dict[str, Any]]]) -> Non
     print("median (smallest to largest)")
     rates = {side: [rate(row, comparison) for row in turns] for side, turns in rows.items()}
     for side, turns in rows.items():
-        print(f"{turns[0]['versions']:<34}{spread(rates[side])} tokens/s")
+        print(f"{turns[0]['versions']:<42}{spread(rates[side])} tokens/s")
     if "theirs" in rows:
         ratios = [a / b for a, b in zip(rates["ours"], rates["theirs"], strict=True)]
-        print(f"{'ratio':<34}{spread(ratios)}")
+        print(f"{'ratio':<42}{spread(ratios)}")
     bandwidths = [row["bandwidth"] for row in rows["ours"]]
-    print(f"{'memory reads':<34}{spread(bandwidths)} GB/s")
+    print(f"{'memory reads':<42}{spread(bandwidths)} GB/s")
     # Every weight but those of other positions is read once for the tokens of all rows.
     limits = [row["bandwidth"] * 1e9 / row["weight_bytes"] for row in rows["ours"]]
     steps = [r / comparison.batch for r in rates["ours"]]
     shares = [100 * step / limit for step, limit in zip(steps, limits, strict=True)]
-    print(f"{'tokens a row, memory allows':<34}{spread(limits)} tokens/s")
-    print(f"{'share, with the prompt':<34}{spread(shares)} %")
+    print(f"{'tokens a row, memory allows':<42}{spread(limits)} tokens/s")
+    print(f"{'share, with the prompt':<42}{spread(shares)} %")
     drawn = [
         100 * row["step_rate"] / limit for row, limit in zip(rows["ours"], limits, strict=True)
     ]
-    print(f"{'share, after the prompt':<34}{spread(drawn)} %")
+    print(f"{'share, after the prompt':<42}{spread(drawn)} %")
 
 
 if __name__ == "__main__":
