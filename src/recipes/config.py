@@ -200,7 +200,7 @@ class Recipe:
             raise RecipeError(
                 f"seed={self.seed} is out of range.", "Use a seed from 0 to 4294967295."
             )
-        parts = self.trainer.accumulate or 1
+        parts = self.trainer.parts
         if self.batch_size % parts:
             raise RecipeError(
                 f"trainer.accumulate={parts} must divide batch_size={self.batch_size}.",
@@ -214,7 +214,7 @@ class Recipe:
     @property
     def part_size(self) -> int:
         """Sequences that are computed at a time."""
-        return self.batch_size // (self.trainer.accumulate or 1)
+        return self.batch_size // self.trainer.parts
 
     def on(self, platform: str) -> "Recipe":
         """Fill in what depends on the device that trains: the parts of a batch, on one CPU."""

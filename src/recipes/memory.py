@@ -47,7 +47,7 @@ def least_bytes(recipe: Recipe) -> int:
     parameters = (4 + 8 * (model.num_experts or 1)) * model.num_layers * width**2
     parameters += (model.context + (model.vocab_size or 0)) * width
     # Two groups of inputs and targets on the host, one part's embeddings on the device.
-    parts = recipe.on("cpu").trainer.accumulate or 1  # other devices are not looked at
+    parts = recipe.on("cpu").trainer.parts  # other devices are not looked at
     batch = 2 * 2 * INT32 * tokens + FLOAT32 * tokens * width // parts
     if recipe.init_from is not None:  # its own sizes count
         return batch

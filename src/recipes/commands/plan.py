@@ -65,7 +65,7 @@ class Plan(Recipe):
         found = planning.plan(recipe, model, shape)
         rows = recipe.part_size // shape.batch_parts
         print(f"{self.preset} on {shape.devices} x {device.name}, --mesh {shape}")
-        print(f"{rows} sequences per device, {recipe.trainer.accumulate or 1} times a step\n")
+        print(f"{rows} sequences per device, {recipe.trainer.parts} times a step\n")
         _print_memory(found, device)
         if self.whole:
             whole = compiled(recipe, model, shape).memory + found.parameters + found.optimizer

@@ -89,7 +89,7 @@ def compiled(recipe: Recipe, model: nn.Module, shape: MeshShape) -> Needs:
     )
     options = trainer_options(recipe, next_token_loss)
     loss = split_loss(options["loss"], mesh)
-    step = partial(options["step"], loss=loss, accumulate=recipe.trainer.accumulate or 1)
+    step = partial(options["step"], loss=loss, accumulate=recipe.trainer.parts)
     whole = NamedSharding(mesh, PartitionSpec())
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, whole))
     lowered = jitted.lower(

@@ -80,7 +80,7 @@ def plan(recipe: Recipe, model: nn.Module, shape: MeshShape) -> Plan:
     flops, cache = work(recipe, model)
     # Weights are read forward and backward in each part, gradients written and read; AdamW reads
     # and writes weights and moments. Activations are written and read once.
-    accumulate = recipe.trainer.accumulate or 1
+    accumulate = recipe.trainer.parts
     moved = parameters * shape.fsdp * 4 * accumulate + 2 * (parameters + optimizer)
     traffic = moved + 2 * found.memory * accumulate
     each = flops / shape.devices

@@ -156,7 +156,7 @@ class Trainer:
             train_steps,
             step=self._step,
             loss=self._loss,
-            accumulate=self._settings.accumulate or 1,
+            accumulate=self._settings.parts,
         )
         if self._settings.debug_checks and self._checks is not None:
             return self._checks(steps)

@@ -62,6 +62,11 @@ class TrainerSettings:
         if self.mesh is not None:
             MeshShape.parse(self.mesh)
 
+    @property
+    def parts(self) -> int:
+        """Parts that a batch is split into."""
+        return self.accumulate or 1
+
 
 @dataclass(frozen=True)
 class OptimizerSettings:

@@ -185,12 +185,17 @@ def test_the_command_says_what_bounds_a_step(capsys: pytest.CaptureFixture[str])
     assert f"cache{2 * 256 * (2 * 384 * 4 + 13) / 2**20:>31.1f} MiB" in printed
 
 
+def planned(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
+    """Have the command find a plan of this size, and no mesh that fits."""
+    found = planning.Plan(MeshShape(), size, size, size, size, size, size, {})
+    monkeypatch.setattr(planning, "plan", lambda *_: found)
+    monkeypatch.setattr(planning, "smallest_mesh", lambda *_: None)
+
+
 def test_a_plan_for_a_cpu_has_the_parts_that_a_cpu_trains_in(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = planning.Plan(MeshShape(), 1e6, 1e6, 1e6, 1e3, 1e6, 1e6, {})
-    monkeypatch.setattr(planning, "plan", lambda *_: small)
-    monkeypatch.setattr(planning, "smallest_mesh", lambda *_: None)
+    planned(monkeypatch, 1e6)
     assert main(["plan", "lecture", "--hardware", "cpu"]) == 0
     assert "\n8 sequences per device, 8 times a step\n" in capsys.readouterr().out
 
@@ -198,9 +203,7 @@ def test_a_plan_for_a_cpu_has_the_parts_that_a_cpu_trains_in(
 def test_a_model_that_fits_no_mesh_is_answered_with_what_saves_memory(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = planning.Plan(MeshShape(), 1e12, 1e12, 1e12, 1e9, 1e12, 1e12, {})
-    monkeypatch.setattr(planning, "plan", lambda *_: large)
-    monkeypatch.setattr(planning, "smallest_mesh", lambda *_: None)
+    planned(monkeypatch, 1e12)
     assert main(["plan", "quick"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("add --model.remat full, raise --accumulate or lower --model.context")
