@@ -15,7 +15,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from recipes.weights import load, safetensors
+from recipes.data import safetensors
+from recipes.weights import load
 from recipes.weights.folder import INDEX
 
 TURNS = 5

@@ -29,41 +29,42 @@ from recipes.trainer.checkpoints import Checkpoints
 from recipes.trainer.loop import Trainer
 
 PRESET = "shakespeare-char-cpu"
-TURNS, STEPS, SAVE_EVERY = 9, 200, 50
+TURNS, SAVE_EVERY = 25, 50
 BIG_TOKENS = 2**29  # of two bytes: 1 GiB
 
 
-def seconds_of_steps(recipe: Recipe, tokens: np.ndarray, folder: Path | None) -> float:
-    """Seconds of `STEPS` steps, with a checkpoint every `SAVE_EVERY` where there is a folder."""
-    model = nanogpt.build_gpt(recipe.model)
-    settings = dataclasses.replace(recipe.trainer, max_steps=STEPS + SAVE_EVERY)
-    state = nanogpt.initial_state(recipe, model)
-    trainer = Trainer(state, loss=nanogpt.next_token_loss, settings=settings)
+def cost_of_saves(recipe: Recipe, tokens: np.ndarray) -> tuple[list[float], float]:
+    """Share of the time by which saves prolong training, turn by turn; seconds of a step.
+
+    Of one run every other `SAVE_EVERY` steps begin with a save, so that the two that a turn
+    compares lie beside each other, after the same compilation.
+    """
+    settings = dataclasses.replace(recipe.trainer, max_steps=(2 * TURNS + 2) * SAVE_EVERY)
+    trainer = Trainer(
+        nanogpt.initial_state(recipe, nanogpt.build_gpt(recipe.model)),
+        loss=nanogpt.next_token_loss,
+        settings=settings,
+    )
     batches = training_batches(
         tokens, context=recipe.model.context, batch_size=recipe.batch_size, seed=0
     )
-    with tempfile.TemporaryDirectory() as unused:
-        started = 0.0
-        with BackgroundSaves(Checkpoints(folder or Path(unused))) as saves:
-            for row in trainer.train(batches):
-                if row["step"] == SAVE_EVERY:  # compiled and warm
-                    started = time.perf_counter()
-                # Not after the last step, where no step would go on beside the save.
-                if folder is not None and row["step"] in range(SAVE_EVERY, STEPS + 1, SAVE_EVERY):
+    times = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        BackgroundSaves(Checkpoints(Path(folder) / "run")) as saves,
+    ):
+        started = time.perf_counter()
+        for row in trainer.train(batches):
+            if row["step"] % SAVE_EVERY == 0:
+                saves.wait()
+                times.append(time.perf_counter() - started)
+                started = time.perf_counter()
+                if len(times) % 2:
                     saves.save(trainer.state, {"position": trainer.position})
-            ended = time.perf_counter()
-        return ended - started
-
-
-def cost_of_saves(recipe: Recipe, tokens: np.ndarray) -> tuple[list[float], float]:
-    """Share of the time by which saves prolong training, turn by turn; seconds of a step."""
-    shares, plain = [], []
-    for _ in range(TURNS):
-        with tempfile.TemporaryDirectory() as folder:
-            with_saves = seconds_of_steps(recipe, tokens, Path(folder) / "run")
-        plain.append(seconds_of_steps(recipe, tokens, None))
-        shares.append(with_saves / plain[-1] - 1.0)
-    return shares, statistics.median(plain) / STEPS
+    # The first steps are compiled and the first save imports what it needs.
+    with_saves, plain = times[3::2], times[2::2]
+    shares = [slower / other - 1.0 for slower, other in zip(with_saves, plain, strict=False)]
+    return shares, statistics.median(plain) / SAVE_EVERY
 
 
 def seconds_of_a_batch(recipe: Recipe, tokens: np.ndarray) -> float:

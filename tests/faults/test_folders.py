@@ -10,8 +10,9 @@ import pytest
 from sources import SOURCES, imported_by, python_files
 from tensor_files import index
 
+from recipes.data import safetensors
 from recipes.errors import RecipeError
-from recipes.weights import load, safetensors
+from recipes.weights import load
 from recipes.weights.folder import WEIGHTS, tensors_of
 
 

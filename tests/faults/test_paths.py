@@ -12,7 +12,8 @@ from small_recipe import SMALL, TEXT
 
 from recipes.commands import main
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_back
+from recipes.trainer import sharded_arrays
+from recipes.trainer.arrays import stored_digests
 from recipes.trainer.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.fault(41)
@@ -48,13 +49,21 @@ def test_any_name_of_a_folder_will_do(tmp_path: Path, name: bytes) -> None:
     chex.assert_trees_all_equal(params, state.params)
 
 
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_arrays_of_several_processes_lie_in_any_folder_too(tmp_path: Path, name: bytes) -> None:
+    folder, tree = tmp_path / os.fsdecode(name), {"a": jnp.arange(3)}
+    folder.mkdir(parents=True)
+    sharded_arrays.write(folder / "arrays", tree)
+    chex.assert_trees_all_equal(sharded_arrays.read(folder / "arrays", tree), tree)
+    assert sharded_arrays.shapes(folder / "arrays")["a"].shape == (3,)
+
+
 def test_a_save_that_does_not_read_back_does_not_count(tmp_path: Path, monkeypatch) -> None:
-    def flipped(folder: Path, like: Any) -> Any:
-        arrays = read_back(folder, like)
-        return {**arrays, "skipped": arrays["skipped"] + 1}
+    def flipped(folder: Path, written: Any) -> dict[str, str]:
+        return {**stored_digests(folder, written), "skipped": "0"}
 
     Checkpoints(tmp_path).save(make_state().replace(step=jnp.int32(1)), {})
-    monkeypatch.setattr("recipes.trainer.checkpoints.read_back", flipped)
+    monkeypatch.setattr("recipes.trainer.checkpoints.stored_digests", flipped)
     with pytest.raises(RecipeError, match=r"step 2 could not .* reads back as something"):
         Checkpoints(tmp_path).save(make_state().replace(step=jnp.int32(2)), {})
     assert Checkpoints(tmp_path).steps() == [1]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tensor_files import entry, file_of
 
+from recipes.data import safetensors
 from recipes.errors import RecipeError
-from recipes.weights import safetensors
 
 pytestmark = pytest.mark.fault(35)
 

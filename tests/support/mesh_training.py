@@ -25,6 +25,9 @@ MODEL = GPTConfig(
 )
 RECIPE = Recipe(
     batch_size=16,
+    # Of the first six the one whose tokens choose their experts most clearly, by logits that differ
+    # by 1e-4: of 1337 one has a tie, which sums in another order decide in another way.
+    seed=5,
     model=MODEL,
     optimizer=OptimizerSettings(warmup_steps=2),
     trainer=TrainerSettings(max_steps=4, log_every=2, eval_every=4),

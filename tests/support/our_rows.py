@@ -12,9 +12,9 @@ import optax
 from reference_rows import GOLDEN, Row, inputs_of, prompts_of, random_tensor, real, real_steps
 
 from blocks import Context
+from recipes.data import safetensors
 from recipes.generation.generate import generate
 from recipes.generation.sampling import GREEDY
-from recipes.weights import safetensors
 
 
 def write_folder(row: Row, folder: Path) -> dict[str, np.ndarray]:

@@ -8,8 +8,10 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 
 from recipes.errors import RecipeError
 
@@ -25,14 +27,29 @@ def cannot_read(path: Path | str, error: OSError) -> RecipeError:
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a file atomically: its name has the old content or the new, never a part.
-
-    The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
-    rename. Missing folders are made.
+    """Write a file as `opened_atomically` does.
 
     Args:
         path: The file.
         data: Its new content.
+        durable: Whether to wait until the bytes are on the disk, which survives a loss of power.
+
+    Raises:
+        OSError: The folder cannot be written; nothing is left behind.
+    """
+    with opened_atomically(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def opened_atomically(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file to be written atomically: its name has the old content or the new, never a part.
+
+    The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
+    rename when the context ends. Missing folders are made.
+
+    Args:
+        path: The file.
         durable: Whether to wait until the bytes are on the disk, which survives a loss of power.
 
     Raises:
@@ -44,7 +61,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -1,26 +1,36 @@
-"""Trees of arrays on disk, through Orbax, with the checks that it leaves out."""
-
-from __future__ import annotations
+"""Trees of arrays on disk: of one process a file of safetensors, of several what Orbax writes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recipes.trainer.stored import StoredArrays, plain
+from recipes.data import safetensors
+from recipes.errors import RecipeError
+from recipes.trainer.digests import array_digest, leaf_digests
+from recipes.trainer.leaves import leaf_name, named_leaves, placed
 
-if TYPE_CHECKING:  # a program that saves nothing need not wait for its import
-    import orbax.checkpoint as ocp
+# The file in the folder of one process, which any reader of the format opens.
+TENSORS = "arrays.safetensors"
 
 
 def write_arrays(folder: Path, tree: Any) -> None:
-    """Write a tree of arrays into a new folder; it is complete when the call returns."""
-    import orbax.checkpoint as ocp
+    """Write a tree of arrays into a new folder; it is complete when the call returns.
 
-    with plain(folder) as place:
-        _checkpointer().save(place, args=ocp.args.PyTreeSave(tree))
+    Raises:
+        OSError: The write fails; or ValueError, of several processes.
+        RecipeError: An array of a dtype that safetensors has not.
+    """
+    if jax.process_count() > 1:
+        from recipes.trainer import sharded_arrays  # Orbax takes as long to import as JAX
+
+        sharded_arrays.write(folder, tree)
+        return
+    folder.mkdir()
+    named = {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
+    safetensors.write(folder / TENSORS, named)
 
 
 def read_arrays(folder: Path, like: Any) -> Any:
@@ -30,62 +40,55 @@ def read_arrays(folder: Path, like: Any) -> Any:
     NumPy stay on the host.
     Shapes and dtypes must be those that were written: `differing_leaves` compares them.
     """
-    import orbax.checkpoint as ocp
+    if (folder / TENSORS).exists():
+        stored = safetensors.read_header(folder / TENSORS)
 
-    arguments = ocp.args.PyTreeRestore(
-        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like),
-        restore_args=jax.tree.map(_place, like),
-        partial_restore=True,
-    )
-    with plain(folder) as place:
-        found = _checkpointer().restore(place, args=arguments)
-    return jax.tree.map(
-        lambda new, old: new if isinstance(old, np.ndarray) else jnp.asarray(new), found, like
-    )
+        def read(path: Any, _: Any) -> np.ndarray:
+            return stored[leaf_name(path)].read()
+
+        found = jax.tree_util.tree_map_with_path(read, like)
+    else:
+        from recipes.trainer import sharded_arrays
+
+        found = sharded_arrays.read(folder, like)
+    return jax.tree.map(_placed_as, found, like)
 
 
-def read_back(folder: Path, written: Any) -> Any:
-    """Read arrays that were just written, to compare their digests.
+def stored_leaves(folder: Path) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes and dtypes of the arrays in a folder, by their names.
 
-    Returns:
-        A dictionary by name; with several processes, which read their own parts, a tree like
-        `written`.
+    Raises:
+        RecipeError: The file is damaged; or ValueError, of several processes.
+    """
+    if (folder / TENSORS).exists():
+        found: Any = safetensors.read_header(folder / TENSORS)
+    else:
+        from recipes.trainer import sharded_arrays
+
+        found = named_leaves(sharded_arrays.shapes(folder))
+    return {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in found.items()}
+
+
+def stored_digests(folder: Path, written: Any) -> dict[str, str]:
+    """The digests of the arrays in a folder, each read by itself; none where they are damaged.
+
+    Args:
+        folder: Where `write_arrays` wrote them.
+        written: What it wrote.
     """
     if jax.process_count() > 1:
-        return read_arrays(folder, written)
-    # Without Orbax: it spends longer on each array than reading it takes.
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(written)]
-    with plain(folder) as place:
-        names = [jax.tree_util.keystr(path, simple=True, separator=".") for path in paths]
-        return StoredArrays(place, names).read()
+        return leaf_digests(read_arrays(folder, written))
+    try:
+        stored = safetensors.read_header(folder / TENSORS)
+    except RecipeError:
+        return {}
+    return {name: array_digest(tensor.read()) for name, tensor in stored.items()}
 
 
-def stored_leaves(folder: Path) -> Any:
-    """Read the tree of a folder, with the shape and dtype of each array instead of the array."""
-    with plain(folder) as place:
-        metadata = _checkpointer().metadata(place).item_metadata
-    if metadata is None:
-        raise ValueError(f"{str(folder)!r} holds no tree of arrays; give one of write_arrays.")
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), metadata.tree)
-
-
-def placed(leaf: Any) -> jax.sharding.Sharding | None:
-    """The sharding of a leaf that is committed to devices; None for an uncommitted one."""
-    return leaf.sharding if getattr(leaf, "committed", False) else None
-
-
-def _checkpointer() -> ocp.Checkpointer:
-    import orbax.checkpoint as ocp
-
-    # In the caller's thread: a write that fails raises here and not at some later call.
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
-
-
-def _place(leaf: Any) -> ocp.RestoreArgs:
-    """The sharding to read a leaf with; without one Orbax requires the devices of the writer."""
-    import orbax.checkpoint as ocp
-
-    sharding = placed(leaf)
+def _placed_as(array: Any, like: Any) -> Any:
+    sharding = placed(like)
+    if isinstance(array, jax.Array) or isinstance(like, np.ndarray):
+        return array
     if sharding is None:
-        return ocp.RestoreArgs(restore_type=np.ndarray)
-    return ocp.ArrayRestoreArgs(sharding=sharding)
+        return jnp.asarray(array)
+    return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)

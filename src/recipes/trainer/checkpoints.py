@@ -11,9 +11,10 @@ import jax
 
 from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_arrays, read_back, stored_leaves, write_arrays
+from recipes.trainer.arrays import read_arrays, stored_digests, stored_leaves, write_arrays
 from recipes.trainer.digests import file_digests, leaf_digests
 from recipes.trainer.kept import KeptCheckpoints
+from recipes.trainer.leaves import differing_leaves
 from recipes.trainer.metrics import without_nan
 from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
@@ -27,7 +28,6 @@ from recipes.trainer.saved import (
     verified_record,
 )
 from recipes.trainer.state import TrainState, arrays_of
-from recipes.trainer.stored import differing_leaves
 
 # Hidden, so that an incomplete folder is never listed.
 HALF, DROPPED, REPLACED = ".half", ".dropped", ".replaced_"
@@ -107,7 +107,7 @@ class Checkpoints(KeptCheckpoints):
             on_first(self._begin)
             digests = leaf_digests(arrays)
             write_arrays(half / ARRAYS, arrays)
-            if leaf_digests(read_back(half / ARRAYS, arrays)) != digests:
+            if stored_digests(half / ARRAYS, arrays) != digests:
                 raise OSError("what was written reads back as something else")
             content = {**without_nan(record), "step": step, "format": FORMAT, "arrays": digests}
             on_first(partial(self._complete, step, content, metrics))
@@ -116,7 +116,8 @@ class Checkpoints(KeptCheckpoints):
             if is_first():
                 shutil.rmtree(half, ignore_errors=True)
             # The text after the first bracket is for debugging Orbax.
-            reason = str(error).partition("\n")[0].partition(" [")[0]
+            text = str(error).partition("\n")[0].partition(" [")[0]
+            reason = getattr(error, "strerror", None) or text
             raise RecipeError(
                 f"The checkpoint of step {step} could not be written: {reason}.",
                 "Free disk space or fix the permissions, then use --resume auto.",

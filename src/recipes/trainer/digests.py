@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from recipes.trainer.leaves import named_leaves
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -49,12 +50,17 @@ def leaf_digests(tree: Any) -> dict[str, str]:
         'e3b0c4'
     """
     digests = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+    for name, leaf in named_leaves(tree).items():
         if not getattr(leaf, "is_fully_addressable", True):
             leaf = multihost_utils.process_allgather(leaf, tiled=True)
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
-        digests[name] = hashlib.sha256(np.asarray(leaf).tobytes()).hexdigest()
+        digests[name] = array_digest(np.asarray(leaf))
     return digests
+
+
+def array_digest(array: np.ndarray) -> str:
+    """The SHA-256 of the bytes of an array, as they stand in C."""
+    # Of its memory: a copy of the bytes would take as long as the digest.
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def _digest(path: Path) -> str:

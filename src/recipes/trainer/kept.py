@@ -3,27 +3,23 @@
 import logging
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from recipes.data.files import cannot_read
 from recipes.errors import RecipeError
+from recipes.trainer.arrays import read_arrays, stored_leaves
 from recipes.trainer.digests import leaf_digests
+from recipes.trainer.leaves import differing_leaves
 from recipes.trainer.metrics import ranked
 from recipes.trainer.saved import (
     ARRAYS,
     DamagedError,
     check_digests,
-    damaged,
     measured,
     read_record,
     verified_record,
 )
-from recipes.trainer.stored import StoredArrays, differing_leaves, plain
 
 log = logging.getLogger(__name__)
 
@@ -93,21 +89,17 @@ class KeptCheckpoints:
 
     def _restore_params(self, step: int, like: Any) -> Any:
         record = verified_record(self._path(step), step)
-        names = [name for name in record["arrays"] if name.startswith("params.")]
-        with plain(self._path(step) / ARRAYS) as folder:
-            try:
-                stored = StoredArrays(folder, names)
-            except ValueError as error:
-                raise damaged(step, f"an array of {ARRAYS} cannot be read") from error
-            shapes = {name.removeprefix("params."): leaf for name, leaf in stored.shapes.items()}
-            if differing := differing_leaves(shapes, like):
-                raise RecipeError(
-                    f"The checkpoint of step {step} is of another model: {differing}.",
-                    "Build the model from the config.json that the run was started with.",
-                )
-            arrays = stored.read()
+        folder, tree = self._path(step) / ARRAYS, {"params": like}
+        stored = stored_leaves(folder)
+        params = {name: stored[name] for name in stored if name.startswith("params.")}
+        if differing := differing_leaves(params, tree):
+            raise RecipeError(
+                f"The checkpoint of step {step} is of another model: {differing}.",
+                "Build the model from the config.json that the run was started with.",
+            )
+        arrays = read_arrays(folder, tree)
         check_digests(step, record["arrays"], leaf_digests(arrays))
-        return _nested({name.removeprefix("params."): leaf for name, leaf in arrays.items()}, like)
+        return arrays["params"]
 
     def _ranked(self) -> list[int]:
         """Steps with intact records: by the monitored value, then without one, the last first."""
@@ -128,11 +120,3 @@ class KeptCheckpoints:
 
     def _path(self, step: int) -> Path:
         return self.directory / f"step_{step:06d}"
-
-
-def _nested(arrays: Mapping[str, Any], like: Any) -> Any:
-    """Arrays by their names as the tree that is like them."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: jnp.asarray(arrays[jax.tree_util.keystr(path, simple=True, separator=".")]),
-        like,
-    )

@@ -11,8 +11,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import placed
 from recipes.trainer.hooks import Hook
+from recipes.trainer.leaves import placed
 from recipes.trainer.not_finite import NotFiniteError, batches_at
 from recipes.trainer.placement import mesh_of, place_batch, split_loss
 from recipes.trainer.resumable import ResumableBatches

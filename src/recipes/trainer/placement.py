@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from recipes.trainer.arrays import placed
+from recipes.trainer.leaves import placed
 from recipes.trainer.mesh import BATCH_AXES, TOKEN_AXIS
 from recipes.trainer.sharding import spec_of
 from recipes.trainer.step import Batch, LossFunction, Metrics

@@ -12,7 +12,7 @@ from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.trainer.digests import find_damage
 
-FORMAT = 3
+FORMAT = 4
 ARRAYS, RECORD, METRICS = "arrays", "record.json", "metrics.jsonl"
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recipes.data.safetensors import ReadableTensor, StoredTensor, read_header
 from recipes.errors import RecipeError
 from recipes.weights.msgpack import read_msgpack
-from recipes.weights.safetensors import ReadableTensor, StoredTensor, read_header
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

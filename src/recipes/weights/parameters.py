@@ -12,11 +12,11 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from recipes.data.safetensors import ReadableTensor
 from recipes.errors import RecipeError
 from recipes.weights.families import Family
 from recipes.weights.older import under_todays_names
 from recipes.weights.rules import Names, Shape, Source, sources_of
-from recipes.weights.safetensors import ReadableTensor
 
 # Lines of a report for each kind of mistake; the rest is counted.
 _LINES = 8

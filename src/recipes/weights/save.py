@@ -10,12 +10,12 @@ from flax.traverse_util import flatten_dict
 
 from blocks import check_parameters
 from recipes.data.files import write_atomically
+from recipes.data.safetensors import write
 from recipes.errors import RecipeError
 from recipes.weights.folder import CONFIG, INDEX, WEIGHTS, read_json
 from recipes.weights.load import model_in
 from recipes.weights.parameters import write_tensors
 from recipes.weights.rules import sources_of
-from recipes.weights.safetensors import write
 from recipes.weights.sentences import copy_modules
 from recipes.weights.tokenizer import PublishedTokenizer
 

@@ -10,10 +10,10 @@ import pytest
 from our_rows import difference, our_continuation, our_outputs, write_folder
 from reference_rows import GOLDEN, GOLDEN_TOKENS, Row, all_rows, family_of
 
+from recipes.data.safetensors import read_header
 from recipes.weights import Loaded, load, save
 from recipes.weights.folder import CONFIG, WEIGHTS, read_json
 from recipes.weights.load import model_of
-from recipes.weights.safetensors import read_header
 
 ROWS = all_rows()
 

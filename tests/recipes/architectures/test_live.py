@@ -15,11 +15,11 @@ from reference_rows import LIVE_TOKENS, Row, all_rows, family_of
 
 from blocks import override
 from recipes.config import GPTConfig
+from recipes.data.safetensors import read_header
 from recipes.nanogpt import build_gpt
 from recipes.runs.published import gpt2_config, with_biases
 from recipes.weights import load, save
 from recipes.weights.folder import WEIGHTS
-from recipes.weights.safetensors import read_header
 from reference import (
     in_bfloat16,
     logits_of,

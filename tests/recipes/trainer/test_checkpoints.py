@@ -33,7 +33,7 @@ def test_parameters_that_a_model_does_not_have_are_refused(tmp_path: Path) -> No
     Checkpoints(tmp_path).save(state, {"val_loss": None})
     like = {name: part for name, part in state.params.items() if name != "Dense_0"}
     like["more"] = jnp.zeros(3)
-    said = r"of another model: Dense_0\.bias is .* there and absent here; .*more is absent there"
+    said = r"of another model: params\.Dense_0\.bias is .* and absent here; .*more is absent there"
     with pytest.raises(RecipeError, match=said):
         Checkpoints(tmp_path).restore_params(like)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tensor_files import index
 
+from recipes.data import safetensors
 from recipes.errors import RecipeError
-from recipes.weights import safetensors
 from recipes.weights.folder import WEIGHTS, read_json, tensors_of
 
 

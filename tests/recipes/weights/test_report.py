@@ -5,8 +5,9 @@ import pytest
 from our_rows import write_folder
 from reference_rows import all_rows
 
+from recipes.data import safetensors
 from recipes.errors import RecipeError
-from recipes.weights import load, safetensors
+from recipes.weights import load
 from recipes.weights.folder import WEIGHTS, tensors_of
 
 

@@ -7,12 +7,9 @@ References:
 """
 
 import collections
-import contextlib
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +17,7 @@ from typing import Any, Protocol
 import jax.numpy as jnp
 import numpy as np
 
+from recipes.data.files import opened_atomically
 from recipes.errors import RecipeError
 
 DTYPES: dict[str, np.dtype] = {
@@ -29,6 +27,7 @@ DTYPES: dict[str, np.dtype] = {
     "BF16": np.dtype(jnp.bfloat16),
     "F8_E4M3": np.dtype(jnp.float8_e4m3fn),
     "F8_E5M2": np.dtype(jnp.float8_e5m2),
+    "C64": np.dtype(np.complex64),
     "U64": np.dtype(np.uint64),
     "I64": np.dtype(np.int64),
     "U32": np.dtype(np.uint32),
@@ -177,23 +176,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with _complete(path) as file:
+    with opened_atomically(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in tensors.values():
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-
-
-@contextlib.contextmanager
-def _complete(path: Path) -> Iterator[Any]:
-    """A file that takes its name in one rename, once all is written."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
