@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from recipes.data import safetensors
@@ -90,5 +89,5 @@ def _placed_as(array: Any, like: Any) -> Any:
     if isinstance(array, jax.Array) or isinstance(like, np.ndarray):
         return array
     if sharding is None:
-        return jnp.asarray(array)
+        return jax.device_put(array)  # jnp.asarray compiles a copy for each shape
     return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
