@@ -1,13 +1,10 @@
 """The two products of attention, head by head, in the form that is fast for the call."""
 
+import jax
 import jax.numpy as jnp
 
 from blocks.core.devices import platform
 from blocks.core.typing import Array, Float, typed
-
-# From this many sequences on, a CPU sums the products of each head faster than it multiplies by a
-# block-diagonal matrix, which is mostly zeros.
-MANY = 8
 
 
 @typed
@@ -22,16 +19,12 @@ def query_key_products(
     if not _one_query(q_seq, kv_seq):
         products = jnp.einsum("bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32)
         return products.reshape(batch, heads, q_seq, kv_seq)
-    # A product per head would copy all keys, transposed, for each new token.
-    if batch >= MANY:
-        pairs = key[:, :, :, None].astype(jnp.float32) * grouped.astype(jnp.float32)
-        products = pairs.sum(axis=-1).reshape(batch, kv_seq, heads)
-    else:
-        # One product with a block-diagonal matrix of queries, whose zeros separate the heads.
-        own = jnp.eye(kv_heads, dtype=query.dtype)[None, :, None, :, None]
-        apart = jnp.moveaxis(grouped[:, 0], 3, 2)[..., None, :] * own
-        apart = apart.reshape(batch, kv_heads * head_dim, heads)
-        products = _product(key.reshape(batch, kv_seq, kv_heads * head_dim), apart)
+    # A product per head would copy all keys, transposed, for each new token: one product with a
+    # block-diagonal matrix of queries, whose zeros separate the heads.
+    own = jnp.eye(kv_heads, dtype=query.dtype)[None, :, None, :, None]
+    apart = jnp.moveaxis(grouped[:, 0], 3, 2)[..., None, :] * own
+    apart = apart.reshape(batch, kv_heads * head_dim, heads)
+    products = _product(key.reshape(batch, kv_seq, kv_heads * head_dim), apart)
     return jnp.swapaxes(products, 1, 2)[:, :, None]
 
 
@@ -48,23 +41,20 @@ def weighted_values(
         grouped = weights.reshape(batch, kv_heads, group, q_seq, kv_seq)
         mixed = jnp.einsum("bkgqs,bskd->bqkgd", grouped, value)
         return mixed.reshape(batch, q_seq, heads, value_dim)
-    if batch >= MANY:
-        shares = jnp.swapaxes(weights[:, :, 0], 1, 2).astype(jnp.float32)
-        shares = shares.reshape(batch, kv_seq, kv_heads, group, 1)
-        sums = (shares * value[:, :, :, None].astype(jnp.float32)).sum(axis=1)
-    else:
-        # Every head sums the values of all heads in one product, and keeps its own.
-        sums = _product(weights[:, :, 0], value.reshape(batch, kv_seq, kv_heads * value_dim))
-        sums = sums.reshape(batch, kv_heads, group, kv_heads, value_dim)
-        own = jnp.eye(kv_heads, dtype=bool)[None, :, None, :, None]
-        sums = jnp.where(own, sums, 0).sum(axis=3)
+    # Every head sums the values of all heads in one product, and keeps its own.
+    sums = _product(weights[:, :, 0], value.reshape(batch, kv_seq, kv_heads * value_dim))
+    sums = sums.reshape(batch, kv_heads, group, kv_heads, value_dim)
+    own = jnp.eye(kv_heads, dtype=bool)[None, :, None, :, None]
+    sums = jnp.where(own, sums, 0).sum(axis=3)
     return sums.astype(value.dtype).reshape(batch, 1, heads, value_dim)
 
 
 def _product(a: Array, b: Array) -> Array:
     # The CPU compiler has no product of small matrices in bfloat16 with float32 sums.
     a, b = a.astype(jnp.float32), b.astype(jnp.float32)
-    return (a[0] @ b[0])[None] if len(a) == 1 else a @ b
+    product = (a[0] @ b[0])[None] if len(a) == 1 else a @ b
+    # Fused with the product that takes it, it would be computed anew for each tile of that.
+    return jax.lax.optimization_barrier(product)
 
 
 def _one_query(q_seq: int, kv_seq: int) -> bool:
