@@ -36,8 +36,8 @@ BIG_TOKENS = 2**29  # of two bytes: 1 GiB
 def cost_of_saves(recipe: Recipe, tokens: np.ndarray) -> tuple[list[float], float]:
     """Share of the time by which saves prolong training, turn by turn; seconds of a step.
 
-    Of one run every other `SAVE_EVERY` steps begin with a save, so that the two that a turn
-    compares lie beside each other, after the same compilation.
+    Every other block of `SAVE_EVERY` steps of one run begins with a save, so that a turn compares
+    two that lie beside each other, after the same compilation.
     """
     settings = dataclasses.replace(recipe.trainer, max_steps=(2 * TURNS + 2) * SAVE_EVERY)
     trainer = Trainer(
@@ -63,7 +63,7 @@ def cost_of_saves(recipe: Recipe, tokens: np.ndarray) -> tuple[list[float], floa
                     saves.save(trainer.state, {"position": trainer.position})
     # The first steps are compiled and the first save imports what it needs.
     with_saves, plain = times[3::2], times[2::2]
-    shares = [slower / other - 1.0 for slower, other in zip(with_saves, plain, strict=False)]
+    shares = [slower / other - 1.0 for slower, other in zip(with_saves, plain, strict=True)]
     return shares, statistics.median(plain) / SAVE_EVERY
 
 

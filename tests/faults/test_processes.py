@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -120,9 +121,17 @@ def test_two_processes_train_as_one_does_and_one_goes_on(pair: Pair) -> None:
     assert main([*SMALL, *one, "--max-steps", "40"]) == 0
     assert_same_course(pair.rows(), pair.rows("one"))
 
+    shutil.copytree(pair.folder / "one", pair.folder / "later")
     for name in ("run", "one"):
         resume = ["--run-dir", str(pair.folder / name), "--resume", "auto", "--mesh", "data=1"]
         assert main(["train", *resume, "--max-steps", "60"]) == 0
+    assert_same_course(pair.rows(), pair.rows("one"))
+
+    # And two go on with what one has written.
+    shutil.rmtree(pair.folder / "run")
+    (pair.folder / "later").rename(pair.folder / "run")
+    pair.start("--resume", "auto", "--max-steps", "60", "--optimizer.decay-steps", "60")
+    assert [code for code, *_ in pair.results()] == [0, 0]
     assert_same_course(pair.rows(), pair.rows("one"))
 
 

@@ -34,8 +34,6 @@ for step in itertools.count(1):
 """
 
 
-# Orbax's own threads complain when the files that they open are deleted.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_500_reads_of_a_run_that_saves_and_deletes_are_whole(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -230,4 +230,5 @@ The download|Byte pairs need|Token id|The text holds|The text has|The saved data
 The data position was saved
 One of {} is empty
 The model has {} experts in each
+Two arrays are called|{} has the dtype|{} has {} in the dtype
 """

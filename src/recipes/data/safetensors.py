@@ -165,7 +165,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     for name, array in tensors.items():
         if array.dtype not in _NAMES:
             raise RecipeError(
-                f"{name} has the dtype {array.dtype}, which safetensors has not.",
+                f"{name} has the dtype {array.dtype}, which safetensors does not have.",
                 "Convert it to float32 or bfloat16.",
             )
         first, end = end, end + array.nbytes

@@ -1,4 +1,4 @@
-"""Trees of arrays on disk: of one process a file of safetensors, of several what Orbax writes."""
+"""Trees of arrays on disk: a safetensors file from one process, what Orbax writes from several."""
 
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,20 @@ TENSORS = "arrays.safetensors"
 def write_arrays(folder: Path, tree: Any) -> None:
     """Write a tree of arrays into a new folder; it is complete when the call returns.
 
+    Orbax also writes what the file cannot hold, such as arrays of complex128.
+
     Raises:
-        OSError: The write fails; or ValueError, of several processes.
-        RecipeError: An array of a dtype that safetensors has not.
+        OSError: The write fails; Orbax raises ValueError.
     """
-    if jax.process_count() > 1:
+    named = named_leaves(tree)
+    held = {np.dtype(leaf.dtype) for leaf in named.values()} <= {*safetensors.DTYPES.values()}
+    if jax.process_count() > 1 or not held:
         from recipes.trainer import sharded_arrays  # Orbax takes as long to import as JAX
 
         sharded_arrays.write(folder, tree)
         return
     folder.mkdir()
-    named = {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
-    safetensors.write(folder / TENSORS, named)
+    safetensors.write(folder / TENSORS, {name: np.asarray(leaf) for name, leaf in named.items()})
 
 
 def read_arrays(folder: Path, like: Any) -> Any:
@@ -57,7 +59,7 @@ def stored_leaves(folder: Path) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes and dtypes of the arrays in a folder, by their names.
 
     Raises:
-        RecipeError: The file is damaged; or ValueError, of several processes.
+        RecipeError: The file is damaged; Orbax raises ValueError.
     """
     if (folder / TENSORS).exists():
         found: Any = safetensors.read_header(folder / TENSORS)
@@ -69,17 +71,22 @@ def stored_leaves(folder: Path) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def stored_digests(folder: Path, written: Any) -> dict[str, str]:
-    """The digests of the arrays in a folder, each read by itself; none where they are damaged.
+    """The digests of the arrays in a folder, each read by itself; empty if the file is damaged.
 
     Args:
         folder: Where `write_arrays` wrote them.
         written: What it wrote.
+
+    Raises:
+        OSError: They cannot be read.
     """
-    if jax.process_count() > 1:
+    if not (folder / TENSORS).exists():
         return leaf_digests(read_arrays(folder, written))
     try:
         stored = safetensors.read_header(folder / TENSORS)
-    except RecipeError:
+    except RecipeError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
         return {}
     return {name: array_digest(tensor.read()) for name, tensor in stored.items()}
 

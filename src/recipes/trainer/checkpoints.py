@@ -11,10 +11,9 @@ import jax
 
 from recipes.data.sealed import write_sealed
 from recipes.errors import RecipeError
-from recipes.trainer.arrays import read_arrays, stored_digests, stored_leaves, write_arrays
+from recipes.trainer.arrays import stored_digests, write_arrays
 from recipes.trainer.digests import file_digests, leaf_digests
 from recipes.trainer.kept import KeptCheckpoints
-from recipes.trainer.leaves import differing_leaves
 from recipes.trainer.metrics import without_nan
 from recipes.trainer.processes import is_first, on_first
 from recipes.trainer.saved import (
@@ -23,7 +22,6 @@ from recipes.trainer.saved import (
     METRICS,
     RECORD,
     DamagedError,
-    check_digests,
     drop,
     verified_record,
 )
@@ -116,8 +114,10 @@ class Checkpoints(KeptCheckpoints):
             if is_first():
                 shutil.rmtree(half, ignore_errors=True)
             # The text after the first bracket is for debugging Orbax.
-            text = str(error).partition("\n")[0].partition(" [")[0]
-            reason = getattr(error, "strerror", None) or text
+            reason = str(error).partition("\n")[0].partition(" [")[0]
+            if isinstance(error, OSError) and error.strerror:
+                place = f"{str(error.filename)!r}: " if error.filename else ""
+                reason = place + error.strerror
             raise RecipeError(
                 f"The checkpoint of step {step} could not be written: {reason}.",
                 "Free disk space or fix the permissions, then use --resume auto.",
@@ -158,15 +158,10 @@ class Checkpoints(KeptCheckpoints):
         raise passed[0]
 
     def _restore(self, step: int, template: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        record, arrays = verified_record(self._path(step), step), self._path(step) / ARRAYS
-        like = arrays_of(template)
-        if differing := differing_leaves(stored_leaves(arrays), like):
-            raise RecipeError(
-                f"The checkpoint of step {step} is of another model or optimiser: {differing}.",
-                "Resume with the settings that the run was started with.",
-            )
-        tree = read_arrays(arrays, like)
-        check_digests(step, record.pop("arrays"), leaf_digests(tree))
+        record = verified_record(self._path(step), step)
+        fix = "Resume with the settings that the run was started with."
+        tree = self._arrays(step, record, arrays_of(template), "model or optimiser", fix)
+        del record["arrays"]
         key = jax.random.wrap_key_data(tree["key"], impl=jax.random.key_impl(template.key))
         return template.replace(**{**tree, "key": key}), record
 

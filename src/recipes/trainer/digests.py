@@ -58,8 +58,8 @@ def leaf_digests(tree: Any) -> dict[str, str]:
 
 
 def array_digest(array: np.ndarray) -> str:
-    """The SHA-256 of the bytes of an array, as they stand in C."""
-    # Of its memory: a copy of the bytes would take as long as the digest.
+    """The SHA-256 of the bytes of an array, in row-major order."""
+    # Of the buffer itself: to copy it takes as long as to hash it.
     return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 

@@ -16,6 +16,7 @@ from recipes.trainer.saved import (
     ARRAYS,
     DamagedError,
     check_digests,
+    damaged,
     measured,
     read_record,
     verified_record,
@@ -89,17 +90,32 @@ class KeptCheckpoints:
 
     def _restore_params(self, step: int, like: Any) -> Any:
         record = verified_record(self._path(step), step)
-        folder, tree = self._path(step) / ARRAYS, {"params": like}
-        stored = stored_leaves(folder)
-        params = {name: stored[name] for name in stored if name.startswith("params.")}
-        if differing := differing_leaves(params, tree):
+        fix = "Build the model from the config.json that the run was started with."
+        return self._arrays(step, record, {"params": like}, "model", fix)["params"]
+
+    def _arrays(
+        self, step: int, record: dict[str, Any], like: dict[str, Any], what: str, fix: str
+    ) -> Any:
+        """Read the arrays of a checkpoint below the names of `like`, which must be all there are.
+
+        Raises:
+            RecipeError: Others are there, of another `what`, or they are damaged.
+        """
+        folder = self._path(step) / ARRAYS
+        try:
+            stored = stored_leaves(folder)
+            asked = {name: stored[name] for name in stored if name.partition(".")[0] in like}
+            differing = differing_leaves(asked, like)
+            arrays = None if differing else read_arrays(folder, like)
+        # Its files had the right digests a moment ago.
+        except (OSError, ValueError, RecipeError) as error:
+            raise damaged(step, f"{ARRAYS} cannot be read") from error
+        if differing:
             raise RecipeError(
-                f"The checkpoint of step {step} is of another model: {differing}.",
-                "Build the model from the config.json that the run was started with.",
+                f"The checkpoint of step {step} is of another {what}: {differing}.", fix
             )
-        arrays = read_arrays(folder, tree)
         check_digests(step, record["arrays"], leaf_digests(arrays))
-        return arrays["params"]
+        return arrays
 
     def _ranked(self) -> list[int]:
         """Steps with intact records: by the monitored value, then without one, the last first."""

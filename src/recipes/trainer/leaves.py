@@ -5,6 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from recipes.errors import RecipeError
+
 # Maximum number of differences that an error lists.
 LISTED = 5
 
@@ -13,7 +15,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     """The leaves of a tree by their names, in its order.
 
     Raises:
-        ValueError: Two leaves have the same name, as "b" in "a" and "a.b" do.
+        RecipeError: Two leaves have the same name, as "b" in "a" and "a.b" do.
 
     Example:
         >>> named_leaves({"params": {"bias": 1, "scale": 2}})
@@ -23,7 +25,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         name = leaf_name(path)
         if name in named:
-            raise ValueError(f"two arrays are called {name!r}; use names without a point")
+            raise RecipeError(f"Two arrays are called {name!r}.", "Use names without a point.")
         named[name] = leaf
     return named
 

@@ -13,6 +13,8 @@ from recipes.errors import RecipeError
 from recipes.trainer.digests import find_damage
 
 FORMAT = 4
+# In the third all arrays were written as those of several processes are.
+READABLE = (3, FORMAT)
 ARRAYS, RECORD, METRICS = "arrays", "record.json", "metrics.jsonl"
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,10 @@ def verified_record(place: Path, step: int) -> dict[str, Any]:
         RecipeError: They are damaged, of another format, or may not be read.
     """
     record = read_record(place, step)
-    if (found := record.pop("format", None)) != FORMAT:
+    if (found := record.pop("format", None)) not in READABLE:
         raise RecipeError(
             f"The checkpoint of step {step} has format {found} in {RECORD}, and this version reads "
-            f"{FORMAT}.",
+            f"{' and '.join(map(str, READABLE))}.",
             "Use the version of linen-blocks that wrote it; env.json names it.",
         )
     files, arrays = record.pop("files", None), record.get("arrays")

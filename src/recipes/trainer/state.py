@@ -44,7 +44,7 @@ class TrainState(train_state.TrainState):
 
 
 def arrays_of(state: TrainState) -> dict[str, Any]:
-    """The arrays of a state, with keys as raw data, which Orbax can store."""
+    """The arrays of a state, with keys as raw data, which files can hold."""
     return {
         "step": state.step,
         "params": state.params,

@@ -1,7 +1,9 @@
 """Files of tensors give the bytes that were written; damaged ones stand in tests/faults."""
 
 import json
+import os
 import struct
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,16 @@ def test_a_transposed_array_is_written_as_it_reads(tmp_path):
     array = np.arange(6.0, dtype=np.float32).reshape(2, 3).T
     safetensors.write(tmp_path / "x", {"a": array})
     assert safetensors.read_header(tmp_path / "x")["a"].read().tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of this kind")
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    before = os.umask(0o022)
+    try:
+        safetensors.write(tmp_path / "x", {"a": np.zeros(1, np.float32)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
 
 
 def test_an_array_that_the_format_lacks_is_refused(tmp_path):

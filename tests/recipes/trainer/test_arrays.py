@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from recipes.errors import RecipeError
 from recipes.trainer import sharded_arrays
 from recipes.trainer.arrays import (
     TENSORS,
@@ -60,8 +61,16 @@ def test_the_file_of_one_process_is_read_by_the_format_s_own_library(tmp_path: P
     }
 
 
+def test_what_the_file_cannot_hold_is_written_all_the_same(tmp_path: Path) -> None:
+    tree = {"wave": np.full(2, 1j, np.complex128), "a": TREE["a"]}
+    write_arrays(tmp_path / "arrays", tree)
+    assert not (tmp_path / "arrays" / TENSORS).exists()
+    chex.assert_trees_all_equal(read_arrays(tmp_path / "arrays", tree), tree)
+    assert stored_digests(tmp_path / "arrays", tree) == leaf_digests(tree)
+
+
 def test_two_arrays_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"two arrays are called 'a.b'; use names without a point"):
+    with pytest.raises(RecipeError, match=r"Two arrays are called 'a.b'. Use names without a poin"):
         named_leaves({"a": {"b": 1}, "a.b": 2})
 
 

@@ -72,6 +72,23 @@ def test_the_optimiser_comes_back_as_it_was_built(tmp_path: Path) -> None:
     assert jax.random.key_impl(restored.key) == jax.random.key_impl(trainer.state.key)
 
 
+LIGHT = """
+import sys
+from recipes_tiny import make_state
+from recipes.trainer.checkpoints import Checkpoints
+
+checkpoints, state = Checkpoints(sys.argv[1]), make_state()
+checkpoints.save(state, {})
+checkpoints.restore(state)
+checkpoints.restore_params(state.params)
+assert not {"orbax", "tensorstore"} & sys.modules.keys()
+"""
+
+
+def test_one_process_saves_and_restores_without_orbax(tmp_path: Path) -> None:
+    run_python(LIGHT, tmp_path)
+
+
 OTHER_DEVICE = """
 import sys
 from pathlib import Path

@@ -53,7 +53,8 @@ def _product(a: Array, b: Array) -> Array:
     # The CPU compiler has no product of small matrices in bfloat16 with float32 sums.
     a, b = a.astype(jnp.float32), b.astype(jnp.float32)
     product = (a[0] @ b[0])[None] if len(a) == 1 else a @ b
-    # Fused with the product that takes it, it would be computed anew for each tile of that.
+    # Without the barrier XLA fuses it with the product that takes it, and computes it anew for each
+    # tile of that.
     return jax.lax.optimization_barrier(product)
 
 
