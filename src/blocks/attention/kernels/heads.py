@@ -19,8 +19,8 @@ def query_key_products(
     if not _one_query(q_seq, kv_seq):
         products = jnp.einsum("bqkgd,bskd->bkgqs", grouped, key, preferred_element_type=jnp.float32)
         return products.reshape(batch, heads, q_seq, kv_seq)
-    # A product per head would copy all keys, transposed, for each new token: one product with a
-    # block-diagonal matrix of queries, whose zeros separate the heads.
+    # One product with a block-diagonal matrix of queries, whose zeros separate the heads: a product
+    # per head would copy all keys, transposed, for each new token.
     own = jnp.eye(kv_heads, dtype=query.dtype)[None, :, None, :, None]
     apart = jnp.moveaxis(grouped[:, 0], 3, 2)[..., None, :] * own
     apart = apart.reshape(batch, kv_heads * head_dim, heads)
