@@ -28,7 +28,7 @@ from recipes.errors import RecipeError
 from recipes.presets import PRESETS, preset
 from recipes.programs import keep_programs
 from recipes.runs.folder import RunFolder, is_published
-from recipes.runs.report import PROGRAM
+from recipes.runs.shell import PROGRAM
 
 DESCRIPTION = (
     "Train a GPT on a text, write with it, measure it. Without a command: train quick. "

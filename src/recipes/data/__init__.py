@@ -1,6 +1,7 @@
 """Texts, tokenizers and batches.
 
-`recipes.data.batches` is imported by its own name: it loads Grain when it draws.
+`recipes.data.batches` and `recipes.data.ids` are imported by their own names: one loads Grain when
+it draws, the other numpy.
 """
 
 from recipes.data.corpora import load_corpus
@@ -12,7 +13,6 @@ from recipes.data.tokenizers import (
     CharTokenizer,
     TextStream,
     Tokenizer,
-    check_ids,
 )
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "TextStream",
     "Tokenizer",
     "build_tokenizer",
-    "check_ids",
     "check_kind",
     "check_same_tokenizer",
     "load_corpus",

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.data.corpus import Corpus
+from recipes.data.ids import check_ids
 from recipes.data.texts import Piece
-from recipes.data.tokenizers import Tokenizer, check_ids
+from recipes.data.tokenizers import Tokenizer
 from recipes.errors import RecipeError
 
 Ids = npt.NDArray[np.integer]

@@ -6,10 +6,7 @@ import os
 import queue
 import secrets
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
@@ -124,6 +121,11 @@ def _fetch(url: str, max_bytes: int, timeout: float, patience: float) -> bytes:
 
     A server that sends one byte a second never lets a read time out, nor the reading of headers.
     """
+    # Here: with its encryption it would be a tenth of the time of `--help`.
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     results: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
     def work() -> None:

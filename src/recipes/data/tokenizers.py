@@ -1,17 +1,19 @@
 """Tokenizers, by characters or by bytes."""
 
+from __future__ import annotations
+
 import codecs
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recipes.errors import RecipeError
 
-TokenIds = npt.NDArray[np.int32]
+if TYPE_CHECKING:  # Here and in the methods: `--help` takes a quarter longer with numpy.
+    import numpy.typing as npt
+
+    from recipes.data.ids import TokenIds
 
 
 class Tokenizer(Protocol):
@@ -33,7 +35,7 @@ class Tokenizer(Protocol):
         """Decode token ids to text."""
         ...
 
-    def stream(self) -> "Stream":
+    def stream(self) -> Stream:
         """Return a decoder for ids that arrive a few at a time."""
         ...
 
@@ -98,7 +100,7 @@ class CharTokenizer:
             raise ValueError("vocabulary must be sorted and hold each character once.")
 
     @classmethod
-    def from_text(cls, text: str) -> "CharTokenizer":
+    def from_text(cls, text: str) -> CharTokenizer:
         """Build the tokenizer of the characters in `text`."""
         return cls("".join(sorted(set(text))))
 
@@ -113,9 +115,10 @@ class CharTokenizer:
         Raises:
             RecipeError: Characters that the vocabulary lacks; up to ten are listed.
         """
-        table = self._id_of_code_point
-        ids = table[np.minimum(_code_points(text), len(table) - 1)]
-        if np.any(ids < 0):
+        from recipes.data.ids import characters_to_ids
+
+        ids = characters_to_ids(text, self._positions)
+        if (ids < 0).any():
             lacking = listed(set(text) - set(self.vocabulary))
             raise RecipeError(
                 f"The vocabulary of {self.vocab_size} characters lacks {lacking}.",
@@ -136,15 +139,15 @@ class CharTokenizer:
         return TextStream(self._to_bytes, "utf-32-le", "surrogatepass")
 
     def _to_bytes(self, ids: npt.ArrayLike) -> bytes:
-        return _code_points(self.vocabulary)[check_ids(ids, self.vocab_size)].tobytes()
+        from recipes.data.ids import check_ids, code_points
+
+        return code_points(self.vocabulary)[check_ids(ids, self.vocab_size)].tobytes()
 
     @functools.cached_property
-    def _id_of_code_point(self) -> TokenIds:
-        code_points = _code_points(self.vocabulary)
-        # The entry past the last known code point stands for all that lie beyond it.
-        table = np.full(int(code_points[-1]) + 2, -1, np.int32)
-        table[code_points] = np.arange(self.vocab_size, dtype=np.int32)
-        return table
+    def _positions(self) -> TokenIds:
+        from recipes.data.ids import positions
+
+        return positions(self.vocabulary)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class ByteTokenizer:
     name: ClassVar[str] = "bytes"
 
     @classmethod
-    def from_text(cls, text: str) -> "ByteTokenizer":
+    def from_text(cls, text: str) -> ByteTokenizer:
         """Build the tokenizer, which is the same for every text."""
         return cls()
 
@@ -182,7 +185,9 @@ class ByteTokenizer:
                 "which is not a character of Unicode.",
                 "Remove it, or convert the text to UTF-8.",
             ) from error
-        return np.frombuffer(data, np.uint8).astype(np.int32)
+        from recipes.data.ids import bytes_to_ids
+
+        return bytes_to_ids(data)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Decode bytes to text; invalid UTF-8 becomes U+FFFD.
@@ -197,35 +202,12 @@ class ByteTokenizer:
         return TextStream(self._to_bytes, "utf-8", "replace")
 
     def _to_bytes(self, ids: npt.ArrayLike) -> bytes:
-        return check_ids(ids, self.vocab_size).astype(np.uint8).tobytes()
+        from recipes.data.ids import check_ids
+
+        return check_ids(ids, self.vocab_size).astype("uint8").tobytes()
 
 
 TOKENIZERS = {kind.name: kind for kind in (CharTokenizer, ByteTokenizer)}
-
-
-def check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer]:
-    """Convert ids to an array, after checking that all are inside the vocabulary.
-
-    JAX clamps an index that is out of range, so a wrong id would silently train the wrong row.
-
-    Raises:
-        RecipeError: An id outside the vocabulary, with its position.
-        TypeError: Ids that are not integers.
-    """
-    ids = np.asarray(ids)
-    if ids.size == 0:
-        return ids.astype(np.int32)
-    if not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"ids must be integers, not {ids.dtype}.")
-    outside = (ids < 0) | (ids >= vocab_size)
-    if np.any(outside):
-        place = int(np.argmax(outside))
-        raise RecipeError(
-            f"Token id {ids.flat[place]} at position {place} is outside the vocabulary, "
-            f"0 to {vocab_size - 1}.",
-            "Use the tokenizer and the model that belong together.",
-        )
-    return ids
 
 
 def listed(characters: Iterable[str]) -> str:
@@ -238,7 +220,3 @@ def listed(characters: Iterable[str]) -> str:
     ordered = sorted(characters)
     more = len(ordered) - 10
     return ", ".join(map(repr, ordered[:10])) + (f" and {more} more" if more > 0 else "")
-
-
-def _code_points(text: str) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

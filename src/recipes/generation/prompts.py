@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from recipes.data.tokenizers import TokenIds
+from recipes.data.ids import TokenIds
 from recipes.errors import RecipeError
 
 Prompts = npt.ArrayLike | Sequence[npt.ArrayLike]

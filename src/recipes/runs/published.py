@@ -23,7 +23,7 @@ from recipes.data.sealed import read_sealed
 from recipes.errors import RecipeError
 from recipes.nanogpt import build_gpt
 from recipes.runs.folder import RunFolder
-from recipes.runs.report import PROGRAM, quoted
+from recipes.runs.shell import PROGRAM, quoted
 from recipes.runs.starting import kept_model, with_adapters
 from recipes.trainer.kept import KeptCheckpoints
 from recipes.trainer.reading import read_while_saved

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from signal import Signals
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,10 @@ from recipes.runs.folder import NOT_FINITE
 from recipes.runs.history import read_history
 from recipes.runs.measures import measure
 from recipes.runs.record import changed_versions
+from recipes.runs.shell import PROGRAM, quoted
 from recipes.trainer.metrics import find_lost_rows, ranked, rows_after
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from recipes.config import Recipe
     from recipes.data import Corpus, Tokenizer
     from recipes.data.encoded import EncodedText
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from recipes.trainer.loop import Row, Trainer
     from recipes.trainer.not_finite import NotFiniteError
     from recipes.trainer.settings import OptimizerSettings, TrainerSettings
-
-PROGRAM = "python -m recipes.nanogpt"
 
 
 def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) -> str:
@@ -166,8 +162,3 @@ def closing(
         "compile\n"
         f"next            {PROGRAM} sample {quoted(folder.path)}"
     )
-
-
-def quoted(path: Path) -> str:
-    """Quote a path for a shell."""
-    return shlex.quote(str(path))

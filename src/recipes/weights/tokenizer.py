@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.data.files import write_atomically
-from recipes.data.tokenizers import TokenIds, check_ids
+from recipes.data.ids import TokenIds, check_ids
 from recipes.errors import RecipeError, nearest_of
 from recipes.weights.chat import Messages, render
 from recipes.weights.folder import read_json

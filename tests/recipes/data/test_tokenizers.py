@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipes.data.ids import check_ids
 from recipes.data.kinds import build_tokenizer
 from recipes.data.tokenizers import (
     ByteTokenizer,
     CharTokenizer,
-    check_ids,
     listed,
 )
 from recipes.errors import RecipeError
