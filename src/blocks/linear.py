@@ -9,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 from blocks.core.block import Block
 from blocks.core.bounds import Size
 from blocks.core.initializers import LECUN_NORMAL
+from blocks.core.products import matrix_product
 from blocks.core.typing import Array, Dtype, Float, Initializer, Key, typed
 
 
@@ -77,6 +78,6 @@ class Linear(Block, kw_only=True):
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         # As one matrix product: with leading axes apart, the CPU compiler copies transposed
         # activations for the weights' gradient, which made an MLP's backward pass twice as slow.
-        y = x.reshape(-1, fan_in) @ kernel.reshape(fan_in, fan_out)
+        y = matrix_product(x.reshape(-1, fan_in), kernel.reshape(fan_in, fan_out))
         y = y if bias is None else y + bias.reshape(1, fan_out)
         return y.reshape(*leading, *self.features)

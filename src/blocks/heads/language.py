@@ -10,7 +10,7 @@ from blocks.context import Context
 from blocks.core.block import Block
 from blocks.core.bounds import positive
 from blocks.core.initializers import LECUN_NORMAL
-from blocks.core.rows import table_product
+from blocks.core.products import table_product
 from blocks.core.typing import Array, Dtype, Float, Initializer, typed
 
 
