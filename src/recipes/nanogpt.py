@@ -30,6 +30,7 @@ from jax.sharding import Mesh
 
 from blocks import (
     MLP,
+    Auto,
     Biases,
     Causal,
     CausalLM,
@@ -100,6 +101,7 @@ def build_gpt(config: GPTConfig) -> CausalLM:
                 attention=MultiHeadAttention(
                     num_heads=config.num_heads,
                     mask=Causal(),
+                    implementation=Auto(),
                     scale=config.attention_scale,
                     use_bias=Biases(query=qkv_bias, key=qkv_bias, value=qkv_bias, out=bias),
                     dropout_rate=config.dropout_rate,

@@ -51,7 +51,8 @@ def _rounded(x: Array, kernel: Array) -> Array:
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _rounded(x, kernel), (x, kernel)
+    # Not by `_rounded`, in which a policy of `remat` would not see the product.
+    return _product(x, kernel).astype(x.dtype), (x, kernel)
 
 
 def _backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AbstractMesh, AxisType
 
-from blocks import Stack, find, override, summary
+from blocks import Auto, Stack, dot_product_attention, find, override, summary
+from blocks.attention.attention import Attention
 from blocks.core.parameters import parameter_shapes
 from blocks.introspection.work import work_of
 from recipes.config import Recipe
@@ -102,6 +103,9 @@ def work(recipe: Recipe, model: nn.Module) -> tuple[float, float]:
 
 def gradient_work(recipe: Recipe, model: nn.Module) -> float:
     """Operations of the loss of one sequence and its gradient, with what `remat` computes again."""
+    # Those of all scores: `Auto` would take a kernel of this machine, not of the planned one.
+    if any(attention.implementation == Auto() for attention in find(model, Attention).values()):
+        model = override(model, implementation=dot_product_attention)
     loss = trainer_options(recipe, next_token_loss)["loss"]
     tokens = jax.ShapeDtypeStruct((1, recipe.model.context), jnp.int32)
 

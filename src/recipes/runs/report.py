@@ -52,7 +52,31 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
         f"text    {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} kinds of "
         "tokens\n"
         f"run     {folder.path}: {begin} of {recipe.batch_size} x {model.context} tokens{parts}"
+        f"{_kernel(recipe)}"
     )
+
+
+def _kernel(recipe: Recipe) -> str:
+    """Which attention kernel `Auto` takes; empty for a published model, which has its own."""
+    from blocks import Auto, Causal
+    from blocks.attention.kernels import KernelCall
+
+    if recipe.init_from is not None:
+        return ""
+    model = recipe.model
+    call = KernelCall(
+        batch=recipe.part_size,
+        heads=model.num_heads,
+        q_seq=model.context,
+        kv_seq=model.context,
+        head_dim=model.features // model.num_heads,
+        value_dim=model.features // model.num_heads,
+        dtype=model.dtype,
+        mask=Causal(),
+        dropout=model.dropout_rate > 0.0,
+    )
+    kernel = Auto().choose(call).kernel
+    return f", {getattr(kernel, '__name__', type(kernel).__name__)}"
 
 
 def _sizes(recipe: Recipe, folder: RunFolder) -> str:

@@ -1,5 +1,7 @@
 """Products with weights are the same in all of their forms."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,3 +63,16 @@ def test_a_matrix_product_can_be_mapped_and_differentiated_twice() -> None:
     twice = jax.vmap(jax.grad(slope))(kernels)
     # The second derivative of the sum over rows, outputs and pairs of inputs: 2 x rows x inputs.
     np.testing.assert_array_equal(twice.astype(np.float32), 2.0 * FEW * 4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_policy_that_keeps_products_keeps_these(dtype: str) -> None:
+    x, kernel = jnp.ones((FEW, 4), dtype), jnp.ones((4, 4), dtype)
+
+    @functools.partial(jax.checkpoint, policy=jax.checkpoint_policies.dots_saveable)
+    def layer(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jnp.sin(matrix_product(jnp.sin(x), kernel)).sum()
+
+    traced = jax.make_jaxpr(jax.grad(layer, (0, 1)))(x, kernel)
+    # Once forwards, and for the gradient of each operand.
+    assert str(traced).count("dot_general") == 3
