@@ -33,6 +33,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from blocks import (
     MLP,
+    Auto,
     Causal,
     CausalLM,
     LMHead,
@@ -43,6 +44,7 @@ from blocks import (
     Stack,
     TokenEmbedding,
     TransformerBlock,
+    override,
 )
 from blocks.core.initializers import VarianceScaling
 from blocks.embeddings import BigramHash
@@ -70,6 +72,8 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
             qk=(QKNorm(norm=norm),),
             position=RoPE(theta=1000.0),
             mask=Causal(),
+            # The shorter race has fewer scores: another kernel would take longer to compile.
+            implementation=Auto(many=2**20),
             use_bias=False,
             dropout_rate=race.dropout_rate,
             kernel_init=init,
@@ -89,7 +93,7 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
     tables = (BigramHash(num_buckets=race.pair_buckets, features=race.width),)
     if race.triple_buckets is not None:
         tables += (TripleHash(num_buckets=race.triple_buckets, features=race.width),)
-    return CausalLM(
+    model = CausalLM(
         embed=TokenEmbedding(
             vocab_size=vocab_size,
             features=race.width,
@@ -101,6 +105,7 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
         norm=norm,
         head=LMHead(vocab_size=vocab_size, logit_cap=15.0, kernel_init=zeros),
     )
+    return model if race.dtype is None else override(model, dtype=race.dtype)
 
 
 class State(NamedTuple):

@@ -26,6 +26,8 @@ from recipes.trainer.sharding import make_mesh
 # More than any benchmark takes.
 MANY_STEPS = 10**9
 TOKENS = 2**20
+# Operations of a step that takes a CPU a good part of a second.
+LONG_STEP = 1e11
 KEEPS = "jax_enable_compilation_cache"
 
 
@@ -45,6 +47,9 @@ def measure_training(
         What was measured, and the parameters.
     """
     context, settings = recipe.model.context, replace(recipe.trainer, max_steps=MANY_STEPS)
+    flops = 3 * forward_flops(model, context)
+    if jax.default_backend() == "cpu" and flops * recipe.batch_size * context > LONG_STEP:
+        settings = replace(settings, log_every=1)  # what a row of steps saves is nothing beside one
     tokens = np.random.default_rng(0).integers(0, vocab_size, TOKENS + context)
     batches = training_batches(tokens, context=context, batch_size=recipe.batch_size, seed=0)
     with _without_kept_programs():
@@ -66,7 +71,7 @@ def measure_training(
         dtype="float32" if recipe.init_from else recipe.model.dtype,
         steps_per_second=Spread.of(rates),
         tokens_per_step=recipe.batch_size * context,
-        flops_per_token=3 * forward_flops(model, context),
+        flops_per_token=flops,
         initialise_seconds=initialised,
         compile_seconds=trainer.compile_seconds,
         memory_bytes=memory_bytes(),

@@ -45,6 +45,7 @@ class Race:
         pair_buckets: Rows of the table of pairs.
         triple_buckets: Rows of the table of triples; None has no such table.
         dropout_rate: Dropout probability on embeddings, attention weights and what layers add.
+        dtype: Precision of the computation; None is that of the parameters, float32.
         rates: Settings of the optimiser.
     """
 
@@ -58,6 +59,7 @@ class Race:
     pair_buckets: int = 2048
     triple_buckets: int | None = 16384
     dropout_rate: float = 0.0
+    dtype: str | None = None
     rates: Rates = field(default_factory=Rates)
 
 
@@ -80,6 +82,7 @@ RACES = (
         width=192,
         triple_buckets=None,
         dropout_rate=0.15,
+        dtype="bfloat16",
         rates=Rates(matrices=0.04, tables=0.01),
     ),
 )

@@ -7,7 +7,10 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from recipes.bench.training import _without_kept_programs
+from recipes.bench import training
+from recipes.bench.training import LONG_STEP, _without_kept_programs, measure_training
+from recipes.config import GPTConfig, Recipe
+from recipes.nanogpt import build_gpt
 
 OPTIONS = {
     "jax_enable_compilation_cache": True,
@@ -39,3 +42,20 @@ def test_programs_are_neither_read_nor_kept_meanwhile_but_again_afterwards(kept:
     with _without_kept_programs():
         assert compiled(3) == 1
     assert compiled(4) == 2
+
+
+@pytest.mark.parametrize(("operations", "steps"), [(LONG_STEP, 10), (0.0, 1)])
+def test_a_row_is_one_step_where_a_step_takes_long(
+    monkeypatch: pytest.MonkeyPatch, operations: float, steps: int
+) -> None:
+    config = GPTConfig(num_layers=1, num_heads=1, features=4, context=4, vocab_size=5)
+    recipe = Recipe(model=config, batch_size=2)
+
+    def trainer(state, settings, **options):
+        assert settings.log_every == steps
+        raise InterruptedError  # before it takes the time of a compiler
+
+    monkeypatch.setattr(training, "Trainer", trainer)
+    monkeypatch.setattr(training, "LONG_STEP", operations)
+    with pytest.raises(InterruptedError):
+        measure_training(recipe, build_gpt(config), 5, turns=1, seconds=0.0)
