@@ -20,6 +20,9 @@ from blocks.core.values import Value
 
 # Most bands of queries for which the banded kernel is chosen: each is compiled by itself.
 BANDS = 8
+# Scores from which on the chunked kernel overtook the reference on a CPU, see
+# `benchmarks/README.md`; and scores of half a gigabyte in float32, for devices not measured.
+MANY_ON_CPU, MANY = 2**19, 2**27
 
 
 class Choice(NamedTuple):
@@ -45,8 +48,8 @@ class Auto(Value):
     Attributes:
         kernels: custom kernels to prefer, in order; each declares what it supports in `support`.
         many: number of scores (`batch * heads * q_seq * kv_seq`) from which on the reference is not
-            used. The default is where the chunked kernel overtook it on a CPU; see
-            `benchmarks/README.md`.
+            used; None is $2^{19}$ on a CPU, where the chunked kernel overtook it, and $2^{27}$
+            elsewhere, half a gigabyte in float32.
 
     Raises:
         ValueError: a number of scores below 1.
@@ -67,7 +70,7 @@ class Auto(Value):
     """
 
     kernels: tuple[Kernel, ...] = ()
-    many: Annotated[int, at_least(1, f"; {2**19} is usual")] = 2**19
+    many: Annotated[int, at_least(1, f"; {MANY_ON_CPU} is usual")] | None = None
 
     def check_fields(self) -> None:
         """Validate the signatures of the kernels."""
@@ -88,8 +91,9 @@ class Auto(Value):
         if refusal is None:
             return Choice(fused, "cuDNN supports the call and is the fastest on its GPUs.")
         scores = call.batch * call.heads * (call.q_seq or 1) * (call.kv_seq or 1)
-        because = f"{scores} scores, many={self.many}; cuDNN does not support {refusal}."
-        if scores >= self.many and (call.q_seq or 1) > 1:
+        many = self.many or (MANY_ON_CPU if call.platform == "cpu" else MANY)
+        because = f"{scores} scores, many={many}; cuDNN does not support {refusal}."
+        if scores >= many and (call.q_seq or 1) > 1:
             banded = BandedAttention()
             few = (call.q_seq or 1) <= BANDS * banded.query_chunk
             # Scores of a band of one sequence are held at once, however many.
