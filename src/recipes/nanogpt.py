@@ -54,6 +54,7 @@ from recipes.data.splits import split_corpus
 from recipes.experts import with_experts
 from recipes.generation.sampling import Sampling
 from recipes.generation.text import write
+from recipes.kernels import on_mesh
 from recipes.remat import REMAT
 from recipes.runs.folder import Resume, RunFolder
 from recipes.runs.hooks import run_hooks
@@ -198,7 +199,7 @@ def train(recipe: Recipe, corpus: Corpus, folder: RunFolder, resume: Resume | No
     validation = evaluation_batches(held_out, batch_size=recipe.part_size, **windows)
 
     # The model becomes a state: new, as it was published, or as it was saved.
-    model = start.model if start else build_gpt(recipe.model)
+    model = start.model if start else on_mesh(build_gpt(recipe.model), recipe.trainer.mesh)
     mesh = make_mesh(recipe.trainer.mesh)
     state = initial_state(recipe, model, start.params if start else None, mesh)
     saved = restore(state, batches, folder, resume)

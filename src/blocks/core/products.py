@@ -1,7 +1,6 @@
 """Products of activations and weights, in the forms that a CPU is fast at.
 
-Other devices, and several, get the plain product. `benchmarks/probes/products.py` and
-`benchmarks/probes/forms.py` measure the forms.
+`benchmarks/probes/products.py` and `benchmarks/probes/forms.py` measure the forms.
 """
 
 import jax
@@ -11,7 +10,7 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from blocks.core.devices import platform
 from blocks.core.typing import Array, Float, typed
 
-# Fewer rows are those of tokens in decoding.
+# Products of fewer rows, as in decoding, need no form for their gradients.
 FEW = 32
 
 
@@ -21,14 +20,16 @@ def matrix_product(
 ) -> Float[Array, "rows outputs"]:
     """Multiply rows by a matrix of the same dtype, which is that of the result.
 
-    In bfloat16 on a single CPU device, forward mode (`jax.jvp`) is not defined for 32 rows or more.
+    In bfloat16 on a single CPU device and for 32 rows or more, forward mode (`jax.jvp`) is not
+    defined, and the gradient cannot be exported (`jax.export`).
     """
+    rows: object = x.shape[0]  # a symbol where shapes are exported
     alone = platform() == "cpu" and jax.device_count() == 1
-    if not (alone and x.dtype == kernel.dtype == jnp.bfloat16):
+    if not (alone and isinstance(rows, int) and x.dtype == kernel.dtype == jnp.bfloat16):
         return x @ kernel
-    if len(x) >= FEW:
+    if rows >= FEW:
         return _rounded(x, kernel)
-    return _product(_rows(x), kernel)[: len(x)].astype(x.dtype)
+    return _product(_rows(x), kernel)[:rows].astype(x.dtype)
 
 
 @typed
@@ -40,9 +41,11 @@ def table_product(
         return _over_last(x, table)
     if table.dtype == jnp.bfloat16:
         return _over_last(_rows(x), table)[: len(x)]
+    if len(x) > 1 or table.dtype != jnp.float32:
+        return _over_last(x, table)
     # With the table on the left XLA reads it as it is stored, at the speed of memory; on the right
     # a single row takes up to four times as long.
-    return (table @ x.T).T if len(x) == 1 else _over_last(x, table)
+    return (table @ x.T).T
 
 
 @jax.custom_vjp
@@ -51,15 +54,15 @@ def _rounded(x: Array, kernel: Array) -> Array:
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    # Not by `_rounded`, in which a policy of `remat` would not see the product.
+    # Written out: a policy of `remat` cannot see the product inside `_rounded`.
     return _product(x, kernel).astype(x.dtype), (x, kernel)
 
 
 def _backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, kernel = operands
     of_x = _over_last(gradient, kernel)
-    # The compiler has no fast routine for a product over the first axes of both operands, and makes
-    # one of the product with a transpose, unless that must be stored. The narrower is transposed.
+    # The compiler has no fast routine for a product over the first axes of both operands, and
+    # rewrites a product with a transpose as one, unless the transpose must be stored.
     if x.shape[1] <= gradient.shape[1]:
         of_kernel = _product(_stored(x.T), gradient)
     else:

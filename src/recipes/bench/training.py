@@ -49,7 +49,7 @@ def measure_training(
     context, settings = recipe.model.context, replace(recipe.trainer, max_steps=MANY_STEPS)
     flops = 3 * forward_flops(model, context)
     if jax.default_backend() == "cpu" and flops * recipe.batch_size * context > LONG_STEP:
-        settings = replace(settings, log_every=1)  # what a row of steps saves is nothing beside one
+        settings = replace(settings, log_every=1)  # several in one dispatch save nothing
     tokens = np.random.default_rng(0).integers(0, vocab_size, TOKENS + context)
     batches = training_batches(tokens, context=context, batch_size=recipe.batch_size, seed=0)
     with _without_kept_programs():

@@ -103,8 +103,9 @@ def work(recipe: Recipe, model: nn.Module) -> tuple[float, float]:
 
 def gradient_work(recipe: Recipe, model: nn.Module) -> float:
     """Operations of the loss of one sequence and its gradient, with what `remat` computes again."""
-    # Those of all scores: `Auto` would take a kernel of this machine, not of the planned one.
-    if any(attention.implementation == Auto() for attention in find(model, Attention).values()):
+    # Count all scores: `Auto` would choose a kernel for this machine, not for the planned one.
+    kernels = [attention.implementation for attention in find(model, Attention).values()]
+    if kernels and all(isinstance(kernel, Auto) for kernel in kernels):
         model = override(model, implementation=dot_product_attention)
     loss = trainer_options(recipe, next_token_loss)["loss"]
     tokens = jax.ShapeDtypeStruct((1, recipe.model.context), jnp.int32)

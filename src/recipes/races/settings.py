@@ -1,6 +1,7 @@
 """Settings of the races in `recipes.speedrun`."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Race:
     pair_buckets: int = 2048
     triple_buckets: int | None = 16384
     dropout_rate: float = 0.0
-    dtype: str | None = None
+    dtype: Literal["bfloat16"] | None = None
     rates: Rates = field(default_factory=Rates)
 
 

@@ -13,6 +13,7 @@ from recipes.config import Recipe
 from recipes.data import Corpus
 from recipes.data.batches import training_batches
 from recipes.data.splits import split_corpus
+from recipes.kernels import on_mesh
 from recipes.nanogpt import build_gpt, initial_state, next_token_loss
 from recipes.runs.folder import RunFolder
 from recipes.runs.record import settled
@@ -63,7 +64,7 @@ def trace_steps(
         seed=recipe.seed,
         documents=recipe.documents,
     )
-    model = start.model if start else build_gpt(recipe.model)
+    model = start.model if start else on_mesh(build_gpt(recipe.model), recipe.trainer.mesh)
     params, mesh = start.params if start else None, make_mesh(recipe.trainer.mesh)
     settings = replace(recipe.trainer, max_steps=2 * steps, log_every=steps)
     state = initial_state(recipe, model, params, mesh)

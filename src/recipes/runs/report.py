@@ -57,26 +57,12 @@ def opening(recipe: Recipe, corpus: Corpus, folder: RunFolder, saved: Restored) 
 
 
 def _kernel(recipe: Recipe) -> str:
-    """Which attention kernel `Auto` takes; empty for a published model, which has its own."""
-    from blocks import Auto, Causal
-    from blocks.attention.kernels import KernelCall
-
+    """Which attention kernel trains; empty for a published model, which has its own."""
     if recipe.init_from is not None:
         return ""
-    model = recipe.model
-    call = KernelCall(
-        batch=recipe.part_size,
-        heads=model.num_heads,
-        q_seq=model.context,
-        kv_seq=model.context,
-        head_dim=model.features // model.num_heads,
-        value_dim=model.features // model.num_heads,
-        dtype=model.dtype,
-        mask=Causal(),
-        dropout=model.dropout_rate > 0.0,
-    )
-    kernel = Auto().choose(call).kernel
-    return f", {getattr(kernel, '__name__', type(kernel).__name__)}"
+    from recipes.kernels import kernel_name
+
+    return f", attention by {kernel_name(recipe)}"
 
 
 def _sizes(recipe: Recipe, folder: RunFolder) -> str:

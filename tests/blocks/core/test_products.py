@@ -3,14 +3,16 @@
 import functools
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from blocks.core import products
 from blocks.core.products import FEW, matrix_product, table_product
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_rows_are_multiplied_by_rows_of_the_table_in_float32(rows: int, dtype: str) -> None:
     rng = np.random.default_rng(0)
@@ -76,3 +78,20 @@ def test_a_policy_that_keeps_products_keeps_these(dtype: str) -> None:
     traced = jax.make_jaxpr(jax.grad(layer, (0, 1)))(x, kernel)
     # Once forwards, and for the gradient of each operand.
     assert str(traced).count("dot_general") == 3
+
+
+@pytest.mark.parametrize(("platform", "devices"), [("cuda", 1), ("cpu", 2)])
+def test_other_devices_get_the_plain_product(
+    monkeypatch: pytest.MonkeyPatch, platform: str, devices: int
+) -> None:
+    monkeypatch.setattr(products, "platform", lambda: platform)
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    x = jnp.ones((FEW, 4), jnp.bfloat16)
+    assert "custom_vjp" not in str(jax.make_jaxpr(matrix_product)(x, x[:4]))
+
+
+def test_a_product_of_a_symbolic_number_of_rows_can_be_exported() -> None:
+    (rows,) = jax.export.symbolic_shape("rows")
+    arrays = [jax.ShapeDtypeStruct(shape, jnp.bfloat16) for shape in ((rows, 4), (4, 3))]
+    exported = jax.export.export(jax.jit(matrix_product))(*arrays)
+    assert exported.out_avals[0].shape == (rows, 3)

@@ -41,8 +41,8 @@ def end(run: RunFolder, step: int, loss: float) -> str:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        (8, "64 x 64 tokens, 8 sequences at a time, dot_product_attention"),
-        (1, "x 64 tokens, BandedAttention"),
+        (8, "64 x 64 tokens, 8 sequences at a time, attention by dot_product_attention"),
+        (1, "x 64 tokens, attention by BandedAttention"),
     ],
 )
 def test_the_beginning_says_in_which_parts_a_batch_is_computed_and_by_which_kernel(

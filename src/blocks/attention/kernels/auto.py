@@ -20,8 +20,8 @@ from blocks.core.values import Value
 
 # Most bands of queries for which the banded kernel is chosen: each is compiled by itself.
 BANDS = 8
-# Scores from which on the chunked kernel overtook the reference on a CPU, see
-# `benchmarks/README.md`; and scores of half a gigabyte in float32, for devices not measured.
+# Scores from which on the reference is not used: on a CPU, where the chunked kernel overtakes it
+# (`benchmarks/README.md`); elsewhere half a gigabyte in float32, which was not measured.
 MANY_ON_CPU, MANY = 2**19, 2**27
 
 
@@ -70,7 +70,7 @@ class Auto(Value):
     """
 
     kernels: tuple[Kernel, ...] = ()
-    many: Annotated[int, at_least(1, f"; {MANY_ON_CPU} is usual")] | None = None
+    many: Annotated[int, at_least(1, "; None is the default of the platform")] | None = None
 
     def check_fields(self) -> None:
         """Validate the signatures of the kernels."""
