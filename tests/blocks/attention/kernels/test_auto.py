@@ -95,9 +95,7 @@ def test_the_limit_is_a_field() -> None:
     call = KernelCall(heads=2, q_seq=10, kv_seq=10, platform="tpu")
     assert Auto(many=200).choose(call).kernel == ChunkedAttention()
     assert Auto(many=201).choose(call).kernel is dot_product_attention
-    with pytest.raises(
-        ValueError, match="many=0 must be at least 1; None is the default"
-    ):
+    with pytest.raises(ValueError, match="many=0 must be at least 1; None is the default"):
         Auto(many=0)
 
 
