@@ -37,15 +37,13 @@ def table_product(
     x: Float[Array, "rows embed"], table: Float[Array, "vocab embed"]
 ) -> Float[Array, "rows vocab"]:
     """Multiply a few rows by all rows of a table of the same dtype, in float32."""
-    if platform() != "cpu":
-        return _over_last(x, table)
-    if table.dtype == jnp.bfloat16:
+    if platform() == "cpu" and table.dtype == jnp.bfloat16:
         return _over_last(_rows(x), table)[: len(x)]
-    if len(x) > 1 or table.dtype != jnp.float32:
-        return _over_last(x, table)
-    # With the table on the left XLA reads it as it is stored, at the speed of memory; on the right
-    # a single row takes up to four times as long.
-    return (table @ x.T).T
+    if platform() == "cpu" and table.dtype == jnp.float32 and len(x) == 1:
+        # With the table on the left XLA reads it as it is stored, at the speed of memory; on the
+        # right a single row takes up to four times as long.
+        return (table @ x.T).T
+    return _over_last(x, table)
 
 
 @jax.custom_vjp
