@@ -107,7 +107,15 @@ def driver(tmp_path_factory) -> Iterator[object]:
 
 @pytest.fixture
 def browser(driver) -> SimpleNamespace:
-    """The driver, and how to set what a reader's device says."""
+    """The driver, how to open a page, and how to set what a reader's device says."""
+
+    def open(address: str) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        driver.get(address)
+        # On a busy machine `get` has come back before the page's own scripts had run.
+        ready = "return document.readyState === 'complete'"
+        WebDriverWait(driver, 60, 0.02).until(lambda _: driver.execute_script(ready))
 
     def look(scheme: str = "light", width: int = 1280) -> None:
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
@@ -116,4 +124,4 @@ def browser(driver) -> SimpleNamespace:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     look()
-    return SimpleNamespace(driver=driver, look=look)
+    return SimpleNamespace(driver=driver, open=open, look=look)

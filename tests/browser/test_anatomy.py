@@ -42,7 +42,7 @@ def key(name: str) -> str:
 @pytest.fixture
 def page(browser, address):
     """The driver, with the page open."""
-    browser.driver.get(f"{address}/{PAGE}")
+    browser.open(f"{address}/{PAGE}")
     return browser.driver
 
 
@@ -109,7 +109,7 @@ def test_on_a_phone_the_panels_stand_below_each_other_and_can_be_read(browser, p
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_have_contrast(scheme, browser, address):
     browser.look(scheme)
-    browser.driver.get(f"{address}/{PAGE}")
+    browser.open(f"{address}/{PAGE}")
     words = browser.driver.execute_script(CONTRAST)
     assert len(words) > 30
     assert [word for word in words if word[1] < 4.5] == []

@@ -100,7 +100,7 @@ def test_a_page_is_silent_self_contained_and_open_to_all(page, browser, address,
     driver = browser.driver
     requests(driver)
     driver.get_log("browser")
-    driver.get(f"{address}/{page}")
+    browser.open(f"{address}/{page}")
     assert driver.find_element("css selector", "h1").text
     assert scheme_of(driver) == "default"
     browser.look(width=360)

@@ -23,7 +23,7 @@ SETTINGS = [
 def page(browser, address):
     driver = browser.driver
     driver.get_log("browser")
-    driver.get(f"{address}/learn/play.html")
+    browser.open(f"{address}/learn/play.html")
     yield driver
     assert [row["message"] for row in driver.get_log("browser")] == []
 

@@ -48,7 +48,7 @@ def found(driver, words: str) -> list[str]:
 def test_the_search_finds_every_public_block(scheme, browser, searchable, site):
     driver = browser.driver
     driver.get_log("browser")
-    driver.get(f"{searchable}/index.html" if scheme == "http" else (site / "index.html").as_uri())
+    browser.open(f"{searchable}/index.html" if scheme == "http" else (site / "index.html").as_uri())
     driver.find_element("css selector", "body").send_keys("/")
     for name in NAMES if scheme == "http" else ["RMSNorm"]:
         assert found(driver, name)
@@ -57,7 +57,7 @@ def test_the_search_finds_every_public_block(scheme, browser, searchable, site):
 
 def test_a_reader_gets_around_by_keyboard(browser, searchable):
     driver = browser.driver
-    driver.get(f"{searchable}/blocks/norms/rms_norm.html")
+    browser.open(f"{searchable}/blocks/norms/rms_norm.html")
     active = "return document.activeElement"
     seen = []
     for _ in range(30):
@@ -86,7 +86,7 @@ def test_a_reader_gets_around_by_keyboard(browser, searchable):
 @pytest.mark.parametrize("page", ["index.html", "blocks/norms/rms_norm.html"])
 def test_what_the_copy_button_gives_runs_as_it_is(page, browser, address, tmp_path):
     driver = browser.driver
-    driver.get(f"{address}/{page}")
+    browser.open(f"{address}/{page}")
     grant = {"origin": address, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     driver.execute_cdp_cmd("Browser.grantPermissions", grant)
     copied = []
