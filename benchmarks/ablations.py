@@ -24,13 +24,13 @@ from blocks import (
     LearnedPositions,
     LMHead,
     MultiHeadAttention,
-    PreNorm,
     TokenEmbedding,
     TransformerBlock,
     ValueEmbedding,
     gelu,
     override,
 )
+from blocks.residual import Canon, Residual, X0Mix
 from recipes.races.settings import RACES, Race
 from recipes.races.texts import read
 from recipes.speedrun import build_gpt, run
@@ -76,6 +76,9 @@ def variants(race: Race) -> dict[str, Variant]:
     def attention(**fields: Any) -> Callable[[Any], Any]:
         return lambda model: override(model, MultiHeadAttention, **fields)
 
+    def residual(layout: Residual) -> Callable[[Any], Any]:
+        return lambda model: override(model, TransformerBlock, residual=layout)
+
     def positions(model: Any) -> Any:
         model = override(model, MultiHeadAttention, position=None)
         return override(model, TokenEmbedding, position=LearnedPositions(max_length=race.context))
@@ -104,7 +107,9 @@ def variants(race: Race) -> dict[str, Variant]:
         "learned positions for RoPE": (race, positions),
         "no norm of q and k": (race, attention(qk=())),
         "value embeddings too": (race, values),
-        "no first mix": (race, lambda model: override(model, TransformerBlock, residual=PreNorm())),
+        "no first mix": (race, residual(Canon(sublayers=("mlp",)))),
+        "no convolution": (race, residual(X0Mix())),
+        "convolutions before attention too": (race, residual(X0Mix(residual=Canon()))),
         "GELU for squared ReLU": (race, lambda model: override(model, activation=gelu)),
         "layers that add from the start": (
             race,

@@ -49,7 +49,7 @@ from blocks import (
 from blocks.core.initializers import VarianceScaling
 from blocks.embeddings import BigramHash
 from blocks.mlp import squared_relu
-from blocks.residual import X0Mix
+from blocks.residual import Canon, X0Mix
 from recipes.errors import RecipeError
 from recipes.races.line import options, seconds_since_start
 from recipes.races.settings import RACES, Race, Rates
@@ -87,7 +87,7 @@ def build_gpt(race: Race, vocab_size: int) -> CausalLM:
             out_kernel_init=zeros,
         ),
         norm=norm,
-        residual=X0Mix(),
+        residual=X0Mix(residual=Canon(sublayers=("mlp",))),
         dropout_rate=race.dropout_rate,
     )
     tables = (BigramHash(num_buckets=race.pair_buckets, features=race.width),)

@@ -30,8 +30,12 @@ def causal_convolution(
         kernel: weights $w$; the last row is that of the token itself.
         segment_ids: document of each token of `x`, which it stays in; None where there is one.
     """
-    width = kernel.shape[0]
+    width, dtype = kernel.shape[0], x.dtype
     seq = x.shape[1] - width + 1
+    # Sums in bfloat16 are less exact, and on a CPU those of the kernel's gradient take ten times
+    # as long.
+    wide = jnp.promote_types(dtype, jnp.float32)
+    x, kernel = x.astype(wide), kernel.astype(wide)
     total = jnp.zeros_like(x[:, :seq])
     for place in range(width):
         earlier = x[:, place : place + seq]
@@ -39,7 +43,7 @@ def causal_convolution(
             same = segment_ids[:, place : place + seq] == segment_ids[:, width - 1 :]
             earlier = jnp.where(same[..., None], earlier, 0.0)
         total += earlier * kernel[place][None, None]
-    return total
+    return total.astype(dtype)
 
 
 class ShortConvolution(Block, kw_only=True):

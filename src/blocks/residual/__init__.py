@@ -1,6 +1,7 @@
 """Residual layouts: the placement of norms and additions around the sublayers of a block."""
 
 from blocks.residual.adaptive import AdaptiveNormZero
+from blocks.residual.canon import Canon
 from blocks.residual.hyper_connections import HyperConnections
 from blocks.residual.layout import Residual
 from blocks.residual.parallel import Parallel, ParallelNorms
@@ -15,6 +16,7 @@ from blocks.residual.x0_mix import X0Mix
 
 __all__ = [
     "AdaptiveNormZero",
+    "Canon",
     "DeepNorm",
     "HyperConnections",
     "LayerScale",

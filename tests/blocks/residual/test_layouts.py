@@ -21,6 +21,7 @@ from blocks import (
 )
 from blocks.residual import (
     AdaptiveNormZero,
+    Canon,
     DeepNorm,
     Residual,
     ReZero,
@@ -84,6 +85,21 @@ def test_x0_mix_starts_without_the_first_embedding() -> None:
     others = {name: own for name, own in variables["params"].items() if name != "residual"}
     got = mixed.apply(variables, X, Context(x0=jnp.full_like(X, 7.0)))
     np.testing.assert_array_equal(got, plain.apply({"params": others}, X))
+
+
+def test_canon_starts_as_the_layout_that_it_holds_and_then_hears_the_token_before() -> None:
+    hearing, plain = block(Canon(sublayers=("mlp",))), block(Canon().residual)
+    params = hearing.init(jax.random.key(1), X)["params"]
+    others = {name: own for name, own in params.items() if name != "residual"}
+    np.testing.assert_array_equal(
+        hearing.apply({"params": params}, X), plain.apply({"params": others}, X)
+    )
+    # The sublayers of this block do not mix tokens: only the convolution can carry one further.
+    kernel = params["residual"]["mlp_convolution"]["kernel"].at[-2].set(1.0)
+    params = {**params, "residual": {"mlp_convolution": {"kernel": kernel}}}
+    moved = X.at[:, 1].add(jnp.arange(8.0))
+    change = hearing.apply({"params": params}, moved) - hearing.apply({"params": params}, X)
+    assert [bool(jnp.abs(change[:, at]).max() > 1e-3) for at in range(4)] == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(

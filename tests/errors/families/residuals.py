@@ -6,7 +6,7 @@
 from errors.case import X, layer, shapes, stack, told
 
 from blocks import Parallel
-from blocks.residual import AdaptiveNormZero, ScaledResidual, WithoutNorm, X0Mix
+from blocks.residual import AdaptiveNormZero, Canon, ScaledResidual, WithoutNorm, X0Mix
 
 CASES = (
     told(
@@ -26,6 +26,19 @@ CASES = (
         lambda: ScaledResidual(scale=0.0),
         ValueError,
         "ScaledResidual: scale=0.0 must be positive; Granite has 0.22",
+    ),
+    told(
+        "Canon no names",
+        lambda: Canon(sublayers=()),
+        ValueError,
+        "Canon: sublayers=() lets no sublayer hear; leave it out for all of them, or use PreNorm()",
+    ),
+    told(
+        "Canon unknown name",
+        lambda: shapes(layer(residual=Canon(sublayers=("mlp", "attn"))), X),
+        ValueError,
+        "Canon at `residual`: sublayers=('mlp', 'attn'): this block has no sublayer 'attn'",
+        "did you mean `attention`?",
     ),
     told(
         "WithoutNorm no names",

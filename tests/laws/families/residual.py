@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from laws.case import EMBED, VOCAB, Case, tokens, vectors
 from laws.families.attention import attention
-from laws.references import Params
+from laws.references import Params, reference
 
 from blocks import (
     MLP,
@@ -28,6 +28,7 @@ from blocks import (
 )
 from blocks.residual import (
     AdaptiveNormZero,
+    Canon,
     DeepNorm,
     Residual,
     ReZero,
@@ -93,6 +94,14 @@ CASES = [
         vectors,
         SMALL + 2 * E + 2 * (3 * E * E + 3 * E),
         condition=True,
+    ),
+    Case(
+        "block_canon",
+        small(Canon(residual=SandwichNorm())),
+        vectors,
+        SMALL + 4 * E + 2 * 4 * E,
+        mixes=True,
+        caches=True,
     ),
     Case(
         "gpt_x0_mix",
@@ -237,6 +246,18 @@ def _(
 ) -> Row:
     x = params["own"] * x + params["x0"] * others[-1]
     return layout(residual.residual, params.get("residual", {}), x, sublayers, norm, *others)
+
+
+@layout.register
+def _(
+    residual: Canon, params: Params, x: Row, sublayers: Sublayers, norm: Norm, *others: Row
+) -> Row:
+    def hearing(name: str) -> Callable[[Row], Row]:
+        own = params[f"{name}_convolution"]
+        return lambda h: sublayers[name](h + reference(residual.convolution, own, h))
+
+    inner = params.get("residual", {})
+    return layout(residual.residual, inner, x, {n: hearing(n) for n in sublayers}, norm, *others)
 
 
 @layout.register
